@@ -1,0 +1,27 @@
+//! All that two Strata processes must agree on: messages, names, and the few values that are parsed once and
+//! then trusted. No I/O and no runtime lives here.
+//!
+//! * [`v1`]: the protobuf contract. `scan.proto` and `report.proto` are public, `job.proto` and
+//!   `inventory.proto` are spoken between our own processes only.
+//! * [`digest`], [`reference`], [`severity`]: values with a syntax.
+//! * [`subject`]: the only place that spells NATS subjects, streams and Redis keys.
+//! * [`trace`]: the trace context's way through message headers.
+
+pub mod digest;
+pub mod reference;
+pub mod severity;
+pub mod subject;
+pub mod trace;
+
+/// The generated contract, package `strata.v1`.
+#[expect(missing_docs, reason = "generated: the .proto files hold the documentation")]
+#[expect(clippy::all, reason = "generated")]
+pub mod v1 {
+    tonic::include_proto!("strata.v1");
+
+    /// Encoded descriptor set of the whole contract, for reflection.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/strata.v1.bin"));
+}
+
+/// Version of the messages between coordinator and worker. A job of another version is left to a worker that knows it.
+pub const WIRE_VERSION: u32 = 1;

@@ -1,0 +1,145 @@
+//! The only place that spells NATS subjects, streams and consumers, and Redis keys. Tokens of a subject hold no
+//! dot, space or wildcard: digests appear as their hexadecimal digits alone.
+
+use crate::{
+    digest::Digest,
+    v1::{Job, Lane, job::Verb},
+};
+
+/// Work-queue stream of jobs: one message for each key that is queued or running.
+pub const JOBS: &str = "STRATA_JOBS";
+/// What came of the jobs, for the coordinator.
+pub const OUTCOMES: &str = "STRATA_OUTCOMES";
+/// Jobs that were given up, with the reason in the headers.
+pub const DEAD: &str = "STRATA_DEAD";
+/// Durable consumer of the coordinator on [`OUTCOMES`].
+pub const OUTCOMES_CONSUMER: &str = "coordinator";
+/// All jobs, outcomes and dead letters.
+pub const JOBS_ALL: &str = "strata.jobs.>";
+/// All outcomes.
+pub const OUTCOMES_ALL: &str = "strata.outcomes.>";
+/// All dead letters.
+pub const DEAD_ALL: &str = "strata.dead.>";
+
+/// Both lanes, the one that a worker empties first in front.
+pub const LANES: [Lane; 2] = [Lane::Interactive, Lane::Sweep];
+
+/// Name of a lane as a subject token and consumer name.
+#[must_use]
+pub const fn lane(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Sweep => "sweep",
+        Lane::Interactive | Lane::Unspecified => "interactive",
+    }
+}
+
+/// Name of a job's verb.
+#[must_use]
+pub const fn verb(job: &Job) -> &'static str {
+    match &job.verb {
+        Some(Verb::List(_)) => "list",
+        Some(Verb::Resolve(_)) => "resolve",
+        Some(Verb::Index(_)) => "index",
+        Some(Verb::Assess(_)) => "assess",
+        None => "unknown",
+    }
+}
+
+/// The durable pull consumer of a lane, and the filter that makes it disjoint from the others.
+#[must_use]
+pub fn lane_consumer(of: Lane) -> (String, String) {
+    let name = lane(of);
+    (format!("worker-{name}"), format!("strata.jobs.{name}.>"))
+}
+
+/// Subject of a job: the queue itself refuses a second job with the same one.
+#[must_use]
+pub fn job(job: &Job) -> String {
+    format!("strata.jobs.{}.{}.{}", lane(job.lane()), verb(job), token(&job.key))
+}
+
+/// Subject of an outcome.
+#[must_use]
+pub fn outcome(key: &str) -> String {
+    format!("strata.outcomes.{}", token(key))
+}
+
+/// Subject of a dead letter.
+#[must_use]
+pub fn dead(job: &Job) -> String {
+    format!("strata.dead.{}.{}", verb(job), token(&job.key))
+}
+
+/// Key of an index job: the layer's digest.
+#[must_use]
+pub fn index_key(digest: &str) -> String {
+    digest.strip_prefix("sha256:").unwrap_or(digest).to_owned()
+}
+
+/// Key of a job that has no digest of its own: a digest over what it is about.
+#[must_use]
+pub fn key_of(parts: &[&str]) -> String {
+    let mut text = String::new();
+    for part in parts {
+        text.push_str(&part.len().to_string());
+        text.push(':');
+        text.push_str(part);
+    }
+    Digest::of(text.as_bytes()).hex()
+}
+
+/// Redis: a layer's inventory. The digest is the cluster hash tag, so that inventory and lease share a slot.
+#[must_use]
+pub fn inventory(layer: &str, fingerprint: &str) -> String {
+    format!("strata:inventory:{{{}}}:{fingerprint}", index_key(layer))
+}
+
+/// Redis: the lease of the worker that analyses a layer.
+#[must_use]
+pub fn lease(layer: &str, fingerprint: &str) -> String {
+    format!("strata:lease:{{{}}}:{fingerprint}", index_key(layer))
+}
+
+/// Redis: what *resolve* learned about an image.
+#[must_use]
+pub fn image(digest: &str, platform: &str) -> String {
+    format!("strata:image:{{{}}}:{platform}", index_key(digest))
+}
+
+/// Redis: a report on its way to the archive.
+#[must_use]
+pub fn parcel(name: &str) -> String {
+    format!("strata:parcel:{{{name}}}")
+}
+
+/// A text as one subject token: what a token cannot hold becomes `_`.
+fn token(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::IndexJob;
+
+    #[test]
+    fn a_subject_has_only_safe_tokens() {
+        let mut probe = Job { key: "sha256:a.b *>é".to_owned(), ..Job::default() };
+        probe.verb = Some(Verb::Index(IndexJob::default()));
+        probe.set_lane(Lane::Sweep);
+        assert_eq!(job(&probe), "strata.jobs.sweep.index.sha256_a_b____");
+        assert_eq!(dead(&probe), "strata.dead.index.sha256_a_b____");
+    }
+
+    #[test]
+    fn keys_do_not_collide_by_concatenation() {
+        assert_ne!(key_of(&["ab", "c"]), key_of(&["a", "bc"]));
+        assert_eq!(key_of(&["ab", "c"]), key_of(&["ab", "c"]));
+    }
+
+    #[test]
+    fn inventory_and_lease_share_a_slot() {
+        let tag = |key: &str| key.split(['{', '}']).nth(1).map(str::to_owned);
+        assert_eq!(tag(&inventory("sha256:ab", "f")), tag(&lease("sha256:ab", "f")));
+    }
+}

@@ -1,0 +1,1 @@
+//! The distribution's identity, from os-release and the older release files.
