@@ -2,6 +2,44 @@
 
 use std::cmp::Ordering;
 
+mod apk;
+mod bitnami;
+mod composer;
+mod conda;
+mod deb;
+mod dotted;
+mod gem;
+mod go;
+mod luarocks;
+mod maven;
+mod npm;
+mod nuget;
+mod opam;
+mod pacman;
+mod pep440;
+mod portage;
+mod rpm;
+mod semver;
+
+pub use apk::APK;
+pub use bitnami::BITNAMI;
+pub use composer::COMPOSER;
+pub use conda::CONDA;
+pub use deb::DEB;
+pub use dotted::DOTTED;
+pub use gem::GEM;
+pub use go::GO;
+pub use luarocks::LUAROCKS;
+pub use maven::MAVEN;
+pub use npm::NPM;
+pub use nuget::NUGET;
+pub use opam::OPAM;
+pub use pacman::PACMAN;
+pub use pep440::PEP440;
+pub use portage::PORTAGE;
+pub use rpm::RPM;
+pub use semver::SEMVER;
+
 /// One order of versions.
 pub struct Scheme {
     /// Name in code, tests and documents: `deb`.
@@ -11,7 +49,10 @@ pub struct Scheme {
 }
 
 /// Every version order.
-pub const TABLE: &[&Scheme] = &[];
+pub static TABLE: &[&Scheme] = &[
+    &DEB, &APK, &RPM, &PACMAN, &PORTAGE, &PEP440, &NPM, &SEMVER, &GO, &MAVEN, &GEM, &COMPOSER, &NUGET,
+    &CONDA, &BITNAMI, &OPAM, &DOTTED, &LUAROCKS,
+];
 
 /// The row of that name.
 #[must_use]
