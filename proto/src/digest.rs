@@ -80,7 +80,15 @@ mod tests {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").to_string(), empty);
         assert_eq!(empty.parse::<Digest>(), Ok(Digest::of(b"")));
-        for bad in ["", "sha256:", "sha512:00", &empty[..70], &empty.to_uppercase(), &format!("{empty}0"), "sha256:é"] {
+        for bad in [
+            "",
+            "sha256:",
+            "sha512:00",
+            &empty[..70],
+            &empty.to_uppercase(),
+            &format!("{empty}0"),
+            "sha256:é",
+        ] {
             assert!(bad.parse::<Digest>().is_err(), "{bad} was accepted");
         }
     }

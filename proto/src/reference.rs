@@ -139,7 +139,9 @@ pub fn is_repository(text: &str) -> bool {
 #[must_use]
 pub fn is_host(text: &str) -> bool {
     (1..=300).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']' | b'_'))
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']' | b'_'))
         && !text.starts_with([':', '.', '-'])
         && match text.rsplit_once(':') {
             Some((_, port)) if !port.ends_with(']') => port.parse::<u16>().is_ok(),
@@ -183,17 +185,34 @@ mod tests {
 
     #[test]
     fn malformed_references_are_refused() {
-        for text in ["", "UPPER/case", "a//b", "a:b:c/d", "r.example/a:-t", "r.example/a@sha256:12", "r.example/", "a b", "-a"] {
+        for text in [
+            "",
+            "UPPER/case",
+            "a//b",
+            "a:b:c/d",
+            "r.example/a:-t",
+            "r.example/a@sha256:12",
+            "r.example/",
+            "a b",
+            "-a",
+        ] {
             assert!(text.parse::<Reference>().is_err(), "{text} was accepted");
         }
     }
 
     #[test]
     fn loopback() {
-        for host in ["localhost", "localhost:5000", "127.0.0.1:1", "127.9.9.9", "[::1]:80", "reg.localhost:1"] {
+        for host in ["localhost", "localhost:5000", "127.0.0.1:1", "127.9.9.9", "[::1]:80", "reg.localhost:1"]
+        {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["example.com", "10.0.0.1:5000", "127.0.0.1.example.com", "localhost.example.com", "[2001:db8::1]:80"] {
+        for host in [
+            "example.com",
+            "10.0.0.1:5000",
+            "127.0.0.1.example.com",
+            "localhost.example.com",
+            "[2001:db8::1]:80",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }

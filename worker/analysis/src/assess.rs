@@ -1,6 +1,9 @@
 //! *assess*: contents and an advisory database → findings.
 
-use crate::{database::Database, model::{Contents, Problem}};
+use crate::{
+    database::Database,
+    model::{Contents, Problem},
+};
 
 /// How bad an advisory says that it is, worst last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,0 +1,1 @@
+//! Adapters of the archive: SQLite and PostgreSQL. One conformance suite holds for both.

@@ -1,0 +1,97 @@
+//! What the coordinator needs from outside: a queue for jobs and their outcomes, an archive, and the place where
+//! workers put reports down.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use strata_proto::{
+    trace::TraceHeaders,
+    v1::{Event, Job, Outcome, Report, ReportSummary, Scan, SearchReportsRequest},
+};
+
+/// A queue or archive that could not be reached or refused. Always worth another try.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("failed to {action}: {reason}")]
+pub struct PortError {
+    /// What was tried: `publish a job`, `append an event`.
+    pub action: &'static str,
+    /// Why it did not work, for people.
+    pub reason: String,
+}
+
+/// What became of a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Published {
+    /// The job is in the queue now.
+    Accepted,
+    /// A job with this subject is queued or running: its outcome will do.
+    AlreadyQueued,
+}
+
+/// The jobs' way out and their outcomes' way back.
+#[async_trait]
+pub trait JobQueue: Send + Sync {
+    /// Publishes a job. Safe to repeat: the queue holds one job for each subject.
+    async fn publish(&self, job: &Job, trace: &TraceHeaders) -> Result<Published, PortError>;
+    /// Waits for outcomes, up to `max` at once. Those not acknowledged come again.
+    async fn outcomes(&self, max: usize) -> Result<Vec<OutcomeDelivery>, PortError>;
+    /// Removes a job that no worker has taken yet; a job that is running goes on.
+    async fn withdraw(&self, job: &Job) -> Result<(), PortError>;
+}
+
+/// An outcome that the coordinator holds until it acknowledges it.
+pub struct OutcomeDelivery {
+    /// What came of the job.
+    pub outcome: Outcome,
+    /// The worker's trace context.
+    pub trace: TraceHeaders,
+    /// The queue's side of it.
+    pub handle: Box<dyn OutcomeHandle>,
+}
+
+/// The queue's side of an outcome.
+#[async_trait]
+pub trait OutcomeHandle: Send + Sync {
+    /// The outcome is recorded: it need not come again.
+    async fn done(&self) -> Result<(), PortError>;
+}
+
+/// Where workers put reports down for the archive.
+#[async_trait]
+pub trait Parcels: Send + Sync {
+    /// Takes a parcel; `None` when it is gone.
+    async fn take(&self, name: &str) -> Result<Option<Bytes>, PortError>;
+    /// It is archived: it need not be kept.
+    async fn discard(&self, name: &str) -> Result<(), PortError>;
+}
+
+/// Scans, events by sequence, and reports. Writes are idempotent: the same again changes nothing.
+#[async_trait]
+pub trait Archive: Send + Sync {
+    /// Records a new scan. With an idempotency key that is known, returns the scan that has it instead.
+    async fn create_scan(&self, scan: &Scan) -> Result<Scan, PortError>;
+    /// Replaces state and summary of a scan.
+    async fn update_scan(&self, scan: &Scan) -> Result<(), PortError>;
+    /// One scan.
+    async fn scan(&self, id: &str) -> Result<Option<Scan>, PortError>;
+    /// Scans, newest first, before the one of that id (empty: from the newest).
+    async fn scans(&self, limit: u32, before: &str) -> Result<Vec<Scan>, PortError>;
+    /// Scans that are still running.
+    async fn running(&self) -> Result<Vec<Scan>, PortError>;
+    /// Appends events with the sequence numbers that they carry, in one transaction. An event that exists stays as it is.
+    async fn append(&self, events: &[Event]) -> Result<(), PortError>;
+    /// Events of a scan after a sequence number, in order, at most `limit`.
+    async fn events(&self, scan: &str, after: u64, limit: u32) -> Result<Vec<Event>, PortError>;
+    /// Stores a report under its id, compressed, with its references in this scan and the keys that it is searched by.
+    async fn put_report(
+        &self,
+        id: &str,
+        scan: &str,
+        references: &[String],
+        report: &Report,
+        at_unix_ms: i64,
+    ) -> Result<(), PortError>;
+    /// One report.
+    async fn report(&self, id: &str) -> Result<Option<Report>, PortError>;
+    /// Reports that match every field that is set, newest first.
+    async fn search(&self, query: &SearchReportsRequest) -> Result<Vec<ReportSummary>, PortError>;
+}

@@ -1,0 +1,78 @@
+//! Advisory databases as files, mapped into memory and shared by every job that uses them.
+
+use std::{fs::File, path::Path};
+
+use memmap2::Mmap;
+use strata_analysis::database::{Database, DatabaseError};
+
+/// A database file that is mapped for as long as someone holds it.
+pub struct DatabaseFile {
+    map: Mmap,
+    digest: String,
+    modified: String,
+}
+
+/// Why a database file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be read.
+    #[error("failed to read the advisory database {path}: {source}")]
+    Read {
+        /// Its path.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Its content is no database.
+    #[error("failed to open the advisory database {path}: {source}")]
+    Content {
+        /// Its path.
+        path: String,
+        /// Why.
+        source: DatabaseError,
+    },
+}
+
+impl DatabaseFile {
+    /// Maps a database and checks its header and index.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not a whole database of the format that this build reads.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let read = |source| OpenError::Read { path: path.display().to_string(), source };
+        let file = File::open(path).map_err(read)?;
+        #[expect(
+            unsafe_code,
+            reason = "mapping is unsafe because another process may change the file; databases are \
+            immutable by contract: they are written to a new name and renamed, and every access is bounds-checked"
+        )]
+        // SAFETY: the file is only ever replaced by renaming a new one over it.
+        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        let (digest, modified) = {
+            let database = Database::open(&map)
+                .map_err(|source| OpenError::Content { path: path.display().to_string(), source })?;
+            (database.digest(), database.modified())
+        };
+        Ok(Self { map, digest, modified })
+    }
+
+    /// A view for look-ups.
+    ///
+    /// # Errors
+    /// Never for a file that was opened once, unless someone changed it in place.
+    pub fn view(&self) -> Result<Database<'_>, DatabaseError> {
+        Database::open(&self.map)
+    }
+
+    /// `sha256:` digest of the content.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Newest modification, RFC 3339.
+    #[must_use]
+    pub fn modified(&self) -> &str {
+        &self.modified
+    }
+}

@@ -1,0 +1,1 @@
+//! Adapters of the job queue: JetStream and in-process channels. One conformance suite holds for both.

@@ -1,0 +1,1 @@
+//! Where images come from: registries, docker-archives, OCI layouts and archives.
