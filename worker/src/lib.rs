@@ -1,9 +1,14 @@
 //! The worker role: reads registries, analyses layers, assesses images. Stateless: whatever it knows is in the queue
-//! or the cache. `run` takes everything it needs as arguments, so that the executable, a cluster and a test wire it alike.
+//! or the cache. [`dispatch::run`] takes everything it needs as arguments, so that the executable, a cluster and a test
+//! wire it alike.
 
 pub mod advisories;
 pub mod cache;
+pub mod compute;
+// pub mod dispatch;
 pub mod error;
+pub mod job;
 pub mod ports;
 pub mod queue;
 pub mod source;
+pub mod wire;

@@ -1,0 +1,262 @@
+//! Pull → permit → handle → publish the outcome → settle. One loop for each lane; the sweep lane can never take the
+//! slots that are kept for interactive scans.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::FutureExt as _;
+use strata_proto::{
+    WIRE_VERSION, subject, trace,
+    v1::{Job, Lane, Outcome, job::Verb, outcome::Result as Answer},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument as _, info_span};
+
+use crate::{
+    error::JobError,
+    job::{self, Context, assess},
+    ports::{Delivery, EXTEND_EVERY, JobSource, OutcomeSink, Token},
+};
+
+/// How the worker shares itself out.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Jobs at once, both lanes together.
+    pub slots: usize,
+    /// Executions of one job before it is given up as poison.
+    pub max_executions: u64,
+    /// How long running jobs may go on after a shutdown began.
+    pub drain: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Self { slots: cores * 2 + 2, max_executions: 3, drain: Duration::from_secs(60) }
+    }
+}
+
+/// What the worker is wired to.
+#[derive(Clone)]
+pub struct Ports {
+    /// Jobs.
+    pub jobs: Arc<dyn JobSource>,
+    /// Their outcomes.
+    pub outcomes: Arc<dyn OutcomeSink>,
+    /// What the jobs themselves use.
+    pub context: Context,
+}
+
+/// Works until the shutdown token is cancelled, then finishes what is running within the drain time.
+pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) {
+    let slots = config.slots.max(2);
+    // A quarter, at least one, is kept for interactive scans.
+    let for_sweeps = slots - (slots / 4).max(1);
+    let all = Arc::new(Semaphore::new(slots));
+    let sweep = Arc::new(Semaphore::new(for_sweeps));
+    let tasks = TaskTracker::new();
+    let hard_stop = CancellationToken::new();
+    let lane = |lane, own: Option<Arc<Semaphore>>| {
+        let lane = LaneLoop {
+            lane,
+            own,
+            all: Arc::clone(&all),
+            config: config.clone(),
+            ports: ports.clone(),
+            shutdown: shutdown.clone(),
+            hard_stop: hard_stop.clone(),
+            tasks: tasks.clone(),
+        };
+        lane.run()
+    };
+    tokio::join!(lane(Lane::Interactive, None), lane(Lane::Sweep, Some(sweep)));
+    tasks.close();
+    if tokio::time::timeout(config.drain, tasks.wait()).await.is_err() {
+        tracing::warn!(jobs = tasks.len(), "jobs are handed back: they did not end within the drain time");
+        hard_stop.cancel();
+        tasks.wait().await;
+    }
+}
+
+struct LaneLoop {
+    lane: Lane,
+    own: Option<Arc<Semaphore>>,
+    all: Arc<Semaphore>,
+    config: Config,
+    ports: Ports,
+    shutdown: CancellationToken,
+    hard_stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+
+impl LaneLoop {
+    async fn run(self) {
+        loop {
+            let permits = tokio::select! {
+                permits = self.permits() => permits,
+                () = self.shutdown.cancelled() => return,
+            };
+            let pulled = tokio::select! {
+                pulled = self.ports.jobs.pull(self.lane, permits.len()) => pulled,
+                () = self.shutdown.cancelled() => return,
+            };
+            match pulled {
+                Ok(deliveries) => {
+                    for (delivery, permits) in deliveries.into_iter().zip(permits) {
+                        self.start(delivery, permits);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the queue is away");
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for one free slot, then takes every other that is free too.
+    async fn permits(&self) -> Vec<Permits> {
+        let mut permits = Vec::new();
+        let own = match &self.own {
+            Some(own) => Arc::clone(own).acquire_owned().await.ok(),
+            None => None,
+        };
+        if let Ok(first) = Arc::clone(&self.all).acquire_owned().await {
+            permits.push((first, own));
+        }
+        loop {
+            let own = match &self.own {
+                Some(own) => match Arc::clone(own).try_acquire_owned() {
+                    Ok(permit) => Some(permit),
+                    Err(_) => break,
+                },
+                None => None,
+            };
+            // The sweep lane leaves the reserve alone even while nothing interactive runs.
+            match Arc::clone(&self.all).try_acquire_owned() {
+                Ok(permit) => permits.push((permit, own)),
+                Err(_) => break,
+            }
+        }
+        permits
+    }
+
+    fn start(&self, delivery: Delivery, permits: Permits) {
+        let (config, ports, hard_stop) = (self.config.clone(), self.ports.clone(), self.hard_stop.clone());
+        let span = info_span!(
+            "job",
+            otel.kind = "consumer",
+            verb = subject::verb(&delivery.job),
+            key = %delivery.job.key,
+            scan = %delivery.job.scan_id,
+            executions = delivery.executions,
+        );
+        trace::set_parent(&span, &delivery.trace);
+        let work = async move {
+            settle(&config, &ports, delivery, hard_stop).await;
+            drop(permits);
+        };
+        self.tasks.spawn(work.instrument(span));
+    }
+}
+
+/// Handles one delivery to its end: whatever happens, its outcome is published before the queue forgets the job.
+async fn settle(config: &Config, ports: &Ports, delivery: Delivery, hard_stop: CancellationToken) {
+    let Delivery { job, executions, sequence, handle, .. } = delivery;
+    if job.wire_version != WIRE_VERSION {
+        tracing::warn!(version = job.wire_version, "a job of another version is left to a worker that knows it");
+        report_failure(handle.release(Duration::from_secs(5)).await);
+        return;
+    }
+    let token = Token { sequence, executions, owner: ports.context.name.clone() };
+    let work = async {
+        let result = if executions > config.max_executions {
+            let error = poison(&job, executions - 1);
+            report_failure(handle.bury(&job, &error.message).await);
+            Err(error)
+        } else {
+            carry_out(&ports.context, &token, &job).await
+        };
+        let outcome = outcome(&job, &ports.context.name, result);
+        publish(ports, &outcome).await;
+        report_failure(handle.done().await);
+    };
+    let extend = async {
+        loop {
+            tokio::time::sleep(EXTEND_EVERY).await;
+            report_failure(handle.extend().await);
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = extend => {}
+        () = hard_stop.cancelled() => report_failure(handle.release(Duration::from_secs(1)).await),
+    }
+}
+
+fn poison(job: &Job, executions: u64) -> JobError {
+    let what = match &job.verb {
+        Some(Verb::Index(index)) => format!("layer {}", index.digest),
+        Some(Verb::Assess(assess)) => format!("image {}", assess.image_digest),
+        _ => format!("job {}", job.key),
+    };
+    JobError::never("poison", format!("failed to analyse {what}: {executions} workers died or hung while they worked on it"))
+}
+
+async fn carry_out(context: &Context, token: &Token, job: &Job) -> Result<Answer, JobError> {
+    let work = async {
+        match &job.verb {
+            Some(Verb::List(list)) => job::list::list(context.images.as_ref(), list).await.map(Answer::Listed),
+            Some(Verb::Resolve(resolve)) => {
+                let cache = context.cache.as_ref();
+                job::resolve::resolve(context.images.as_ref(), cache, &context.fingerprint, resolve)
+                    .await
+                    .map(Answer::Resolved)
+            }
+            Some(Verb::Index(index)) => job::index::index(context, token, index).await.map(Answer::Indexed),
+            Some(Verb::Assess(assess)) => assess::assess(context, assess).await.map(|outcome| match outcome {
+                assess::Outcome::Assessed(assessed) => Answer::Assessed(assessed),
+                assess::Outcome::Missing(missing) => Answer::Missing(missing),
+            }),
+            None => Err(JobError::never("malformed", format!("failed to read job {}: it has no verb", job.key))),
+        }
+    };
+    // A bug in a job must cost that job alone.
+    match std::panic::AssertUnwindSafe(work).catch_unwind().await {
+        Ok(result) => result,
+        Err(_) => Err(JobError::never("panic", format!("failed to carry out job {}: it panicked; please report it", job.key))),
+    }
+}
+
+fn outcome(job: &Job, worker: &str, result: Result<Answer, JobError>) -> Outcome {
+    let answer = result.unwrap_or_else(|error| {
+        tracing::info!(code = error.code, later = error.later, "{}", error.message);
+        Answer::Failure(error.to_failure())
+    });
+    Outcome {
+        key: job.key.clone(),
+        wire_version: WIRE_VERSION,
+        worker: worker.to_owned(),
+        result: Some(answer),
+    }
+}
+
+/// An outcome is never dropped: it is tried until the queue takes it, or the job is handed to another worker.
+async fn publish(ports: &Ports, outcome: &Outcome) {
+    let headers = trace::inject();
+    let mut wait = Duration::from_millis(100);
+    while let Err(error) = ports.outcomes.publish(outcome, &headers).await {
+        tracing::warn!(%error, "will be tried again");
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(5));
+    }
+}
+
+/// A queue that did not hear us hands the job out again; handlers are idempotent, so it is only worth a line.
+fn report_failure(result: Result<(), crate::ports::PortError>) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "the queue may hand the job out again");
+    }
+}

@@ -1,0 +1,52 @@
+//! The job verbs: list, resolve, index, assess. They see ports, never an adapter.
+
+pub mod assess;
+pub mod index;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use strata_analysis::limits::Limits;
+
+use crate::{
+    error::JobError,
+    ports::{Advisories, Images, InventoryCache, PortError},
+};
+
+/// What every job may use.
+#[derive(Clone)]
+pub struct Context {
+    /// Registries and archives.
+    pub images: Arc<dyn Images>,
+    /// Inventories, image facts, parcels.
+    pub cache: Arc<dyn InventoryCache>,
+    /// Advisory databases.
+    pub advisories: Arc<dyn Advisories>,
+    /// Bounds on hostile layers.
+    pub limits: Limits,
+    /// Fingerprint of the analysis that is linked into this worker.
+    pub fingerprint: String,
+    /// Name of this worker, in leases, outcomes and logs.
+    pub name: String,
+    /// How long a claim on a layer lasts without being renewed.
+    pub lease: Duration,
+}
+
+/// Tries a cache or queue operation again for about a minute: a short outage of a server is no reason to give up work that is done.
+///
+/// # Errors
+/// The last failure, as one that may pass.
+pub async fn patiently<T, F>(mut operation: impl FnMut() -> F) -> Result<T, JobError>
+where
+    F: Future<Output = Result<T, PortError>>,
+{
+    let mut wait = Duration::from_millis(100);
+    for _ in 0..15 {
+        match operation().await {
+            Ok(value) => return Ok(value),
+            Err(error) => tracing::warn!(%error, "will be tried again"),
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(8));
+    }
+    operation().await.map_err(|error| JobError::later("cache", error.to_string()))
+}

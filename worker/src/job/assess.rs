@@ -1,0 +1,222 @@
+//! *assess*: the inventories of an image → its report, put down for the archive.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prost::Message as _;
+use strata_analysis::{assess, model, squash};
+use strata_proto::{subject, v1};
+
+use crate::{
+    advisories::DatabaseFile,
+    compute,
+    error::JobError,
+    job::{Context, patiently},
+    ports::LayerKey,
+    wire,
+};
+
+/// What came of it: the report, or what must be made again first.
+pub enum Outcome {
+    /// The report waits in its parcel.
+    Assessed(v1::Assessed),
+    /// The cache lost what the job needs.
+    Missing(v1::Missing),
+}
+
+/// Loads the inventories, squashes them, matches them and puts the report down.
+///
+/// # Errors
+/// When there is no advisory database, or the cache cannot be reached.
+pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, JobError> {
+    let facts = patiently(|| context.cache.image(&job.image_digest, &job.platform)).await?;
+    let Some(facts) = facts else {
+        return Ok(Outcome::Missing(v1::Missing { layers: Vec::new(), image: true }));
+    };
+    let keys: Vec<LayerKey> = facts
+        .layers
+        .iter()
+        .map(|layer| LayerKey { layer: layer.digest.clone(), fingerprint: context.fingerprint.clone() })
+        .collect();
+    let packed = patiently(|| context.cache.read(&keys)).await?;
+    let missing: Vec<String> = keys
+        .iter()
+        .zip(&packed)
+        .filter(|(_, value)| value.is_none())
+        .map(|(key, _)| key.layer.clone())
+        .collect();
+    if !missing.is_empty() {
+        return Ok(Outcome::Missing(v1::Missing { layers: missing, image: false }));
+    }
+    let packed: Vec<Bytes> = packed.into_iter().flatten().collect();
+    let database = patiently(|| context.advisories.database(&job.database_digest)).await?;
+    let database = database.ok_or_else(|| no_database(&job.database_digest))?;
+    let fingerprint = context.fingerprint.clone();
+    let work = move || make_report(&facts, &packed, &database, fingerprint);
+    let (assessed, parcel) = compute::run(&job.image_digest, work).await??;
+    patiently(|| context.cache.put_parcel(&assessed.parcel, parcel.clone())).await?;
+    Ok(Outcome::Assessed(assessed))
+}
+
+fn no_database(digest: &str) -> JobError {
+    let message = if digest.is_empty() {
+        "failed to assess: this worker has no advisory database; build one with `strata db build`".to_owned()
+    } else {
+        format!("failed to assess: this worker does not have the advisory database {digest}")
+    };
+    JobError::later("no-database", message)
+}
+
+fn make_report(
+    facts: &v1::ImageFacts,
+    packed: &[Bytes],
+    database: &Arc<DatabaseFile>,
+    fingerprint: String,
+) -> Result<(v1::Assessed, Bytes), JobError> {
+    let inventories: Vec<model::Inventory> =
+        packed.iter().map(|bytes| wire::decode(bytes)).collect::<Result<_, _>>()?;
+    let contents = squash::squash(&inventories.iter().collect::<Vec<_>>());
+    let view = database.view().map_err(|error| {
+        JobError::later("database", format!("failed to read the advisory database: {error}"))
+    })?;
+    let assessment = assess::assess(&contents, &view);
+    let report = report(facts, contents, assessment, database, fingerprint);
+    let mut counts = v1::SeverityCounts::default();
+    for finding in &report.findings {
+        counts.add(finding.severity());
+    }
+    let report_id = report_id(&report);
+    let report_zstd = zstd::encode_all(report.encode_to_vec().as_slice(), 3)
+        .map_err(|error| JobError::later("compress", format!("failed to compress a report: {error}")))?;
+    let assessed = v1::Assessed {
+        parcel: report_id.clone(),
+        report_id,
+        packages: count(report.packages.len()),
+        findings: Some(counts),
+        problems: count(report.problems.len()),
+    };
+    Ok((assessed, Bytes::from(v1::Parcel { report_zstd }.encode_to_vec())))
+}
+
+fn count(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// Same image, platform, analysis and database → same id.
+fn report_id(report: &v1::Report) -> String {
+    let platform = report.platform.as_ref().map(platform_text).unwrap_or_default();
+    subject::key_of(&[&report.image_digest, &platform, &report.fingerprint, &report.database_digest])
+}
+
+/// `os/architecture[/variant]`.
+#[must_use]
+pub fn platform_text(platform: &v1::Platform) -> String {
+    let mut text = format!("{}/{}", platform.os, platform.architecture);
+    if !platform.variant.is_empty() {
+        text.push('/');
+        text.push_str(&platform.variant);
+    }
+    text
+}
+
+fn report(
+    facts: &v1::ImageFacts,
+    contents: model::Contents,
+    assessment: assess::Assessment,
+    database: &DatabaseFile,
+    fingerprint: String,
+) -> v1::Report {
+    let layer_digest =
+        |index: usize| facts.layers.get(index).map(|layer| layer.digest.clone()).unwrap_or_default();
+    let mut problems: Vec<v1::Problem> = contents
+        .problems
+        .iter()
+        .map(|(found, layer)| problem(found, layer.map(layer_digest).unwrap_or_default()))
+        .collect();
+    problems.extend(assessment.problems.iter().map(|found| problem(found, String::new())));
+    v1::Report {
+        image_digest: facts.image_digest.clone(),
+        config_digest: facts.config_digest.clone(),
+        platform: facts.platform.clone(),
+        distribution: contents.distribution.map(|distribution| v1::Distribution {
+            id: distribution.id,
+            version: distribution.version,
+            title: distribution.title,
+        }),
+        layers: facts.layers.clone(),
+        packages: contents.packages.into_iter().map(package).collect(),
+        findings: assessment.findings.into_iter().map(finding).collect(),
+        problems,
+        fingerprint,
+        database_digest: database.digest().to_owned(),
+        database_modified: database.modified().to_owned(),
+        labels: facts.labels.clone(),
+    }
+}
+
+fn problem(found: &model::Problem, layer: String) -> v1::Problem {
+    v1::Problem {
+        code: found.code.to_owned(),
+        message: found.message.clone(),
+        file: found.file.clone(),
+        layer,
+    }
+}
+
+fn package(installed: model::Installed) -> v1::Package {
+    let package = installed.package;
+    v1::Package {
+        name: package.name,
+        version: package.version,
+        purl: installed.purl,
+        ecosystem: installed.ecosystem.to_owned(),
+        source_name: package.source_name,
+        source_version: package.source_version,
+        architecture: package.architecture,
+        file: installed.file,
+        layer: u32::try_from(installed.layer).unwrap_or(u32::MAX),
+        properties: wire::properties(&package.properties),
+    }
+}
+
+fn finding(found: assess::Finding) -> v1::Finding {
+    let mut wire = v1::Finding {
+        package: u32::try_from(found.package).unwrap_or(u32::MAX),
+        id: found.id,
+        advisory: found.advisory,
+        aliases: found.aliases,
+        severity_source: found.severity_source.to_owned(),
+        cvss_tenths: found.cvss_tenths,
+        epss_millionths: found.epss_millionths,
+        known_exploited: found.known_exploited,
+        title: found.title,
+        ..v1::Finding::default()
+    };
+    wire.set_severity(severity(found.severity));
+    let (state, fixed) = fix(found.fix);
+    wire.set_fix_state(state);
+    wire.fixed_version = fixed;
+    wire
+}
+
+const fn severity(severity: assess::Severity) -> v1::Severity {
+    match severity {
+        assess::Severity::Unknown => v1::Severity::Unspecified,
+        assess::Severity::Negligible => v1::Severity::Negligible,
+        assess::Severity::Low => v1::Severity::Low,
+        assess::Severity::Medium => v1::Severity::Medium,
+        assess::Severity::High => v1::Severity::High,
+        assess::Severity::Critical => v1::Severity::Critical,
+    }
+}
+
+fn fix(state: assess::FixState) -> (v1::FixState, String) {
+    match state {
+        assess::FixState::Fixed(version) => (v1::FixState::Fixed, version),
+        assess::FixState::NotFixed => (v1::FixState::NotFixed, String::new()),
+        assess::FixState::WillNotFix => (v1::FixState::WillNotFix, String::new()),
+        assess::FixState::Deferred => (v1::FixState::Deferred, String::new()),
+        assess::FixState::UnderInvestigation => (v1::FixState::UnderInvestigation, String::new()),
+        assess::FixState::EndOfLife => (v1::FixState::EndOfLife, String::new()),
+    }
+}

@@ -1,0 +1,209 @@
+//! *index*: a layer → its inventory in the cache. Claimed by digest, so that two workers never analyse one layer at once.
+
+use std::{
+    io::{self, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::{Buf as _, Bytes};
+use futures::StreamExt as _;
+use sha2::{Digest as _, Sha256};
+use strata_analysis::{layer::LayerError, limits::Limits, model::Inventory};
+use strata_proto::v1::{IndexJob, Indexed};
+use tokio::sync::mpsc;
+
+use crate::{
+    compute,
+    error::JobError,
+    job::{Context, patiently},
+    ports::{Blob, Claim, LayerKey, Token},
+    wire,
+};
+
+/// Chunks between the socket and the decoder: enough to hide a round trip, few enough to bound memory.
+const CHUNKS: usize = 16;
+/// How often a layer that another worker has claimed is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Analyses a layer unless its inventory exists, and stores it.
+///
+/// # Errors
+/// When the layer cannot be had, is not what its digest says, or cannot be read to its end.
+pub async fn index(context: &Context, token: &Token, job: &IndexJob) -> Result<Indexed, JobError> {
+    let key = LayerKey { layer: job.digest.clone(), fingerprint: context.fingerprint.clone() };
+    loop {
+        match patiently(|| context.cache.claim(&key, token, context.lease)).await? {
+            Claim::Done => return Ok(Indexed { analysed: false, ..Indexed::default() }),
+            Claim::Mine => break,
+            Claim::Busy => tokio::time::sleep(LOOK_AGAIN).await,
+        }
+    }
+    let result = tokio::select! {
+        result = analyse(context, job) => result,
+        () = keep_lease(context, &key, token) => {
+            return Err(JobError::later("lease", format!("failed to analyse layer {}: its lease was lost", job.digest)));
+        }
+    };
+    match result {
+        Ok((inventory, indexed)) => {
+            let packed = compute::run(&job.digest, move || wire::encode(&inventory)).await??;
+            let packed = Bytes::from(packed);
+            patiently(|| context.cache.finish(&key, token, packed.clone())).await?;
+            Ok(indexed)
+        }
+        Err(error) => {
+            // A lease that stays behind only costs its length.
+            if let Err(error) = context.cache.abandon(&key, token).await {
+                tracing::warn!(%error, layer = job.digest, "the lease stays until it ends");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Renews the lease until it is lost.
+async fn keep_lease(context: &Context, key: &LayerKey, token: &Token) {
+    loop {
+        tokio::time::sleep(context.lease / 3).await;
+        match context.cache.renew(key, token, context.lease).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            // The cache is away: the lease is an optimisation, the work goes on.
+            Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
+        }
+    }
+}
+
+async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexed), JobError> {
+    let options = job.options.unwrap_or_default();
+    let Blob { mut stream, digest_is_diff_id, .. } =
+        context.images.blob(&job.reference, &job.digest, &options).await?;
+    let (sender, receiver) = mpsc::channel(CHUNKS);
+    let bytes = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&bytes);
+    let feed = async move {
+        while let Some(chunk) = stream.next().await {
+            if let Ok(chunk) = &chunk {
+                counter.fetch_add(u64::try_from(chunk.len()).unwrap_or(0), Ordering::Relaxed);
+            }
+            if sender.send(chunk).await.is_err() {
+                break;
+            }
+        }
+    };
+    let (limits, digest) = (context.limits.clone(), job.digest.clone());
+    let work = compute::block(&job.digest, move || read_layer(receiver, &digest, digest_is_diff_id, &limits));
+    let ((), inventory) = tokio::join!(feed, work);
+    let inventory = inventory??;
+    let packages = inventory.files.iter().map(|file| file.packages.len()).sum::<usize>();
+    let indexed = Indexed {
+        analysed: true,
+        bytes: bytes.load(Ordering::Relaxed),
+        packages: u64::try_from(packages).unwrap_or(u64::MAX),
+    };
+    Ok((inventory, indexed))
+}
+
+/// Analyses and verifies in one pass. What the digest covers is read to its end, whatever the analysis needed of it.
+fn read_layer(
+    receiver: mpsc::Receiver<Result<Bytes, JobError>>,
+    digest: &str,
+    digest_is_diff_id: bool,
+    limits: &Limits,
+) -> Result<Inventory, JobError> {
+    let stored = ChunkReader { receiver, chunk: Bytes::new() };
+    if digest_is_diff_id {
+        let plain = plain_tar(stored).map_err(|error| read_error(digest, &error))?;
+        verified(plain, digest, limits)
+    } else {
+        verified(stored, digest, limits)
+    }
+}
+
+fn verified(reader: impl Read, digest: &str, limits: &Limits) -> Result<Inventory, JobError> {
+    let mut reader = Hashing { reader, hasher: Sha256::new() };
+    let analysed = strata_analysis::index(&mut reader, limits);
+    if let Err(LayerError::Read(error)) = &analysed {
+        return Err(read_error(digest, error));
+    }
+    let rest = io::copy(&mut (&mut reader).take(limits.layer_bytes), &mut io::sink());
+    rest.map_err(|error| read_error(digest, &error))?;
+    let found = format!("sha256:{}", hex(&reader.hasher.finalize()));
+    if found != digest {
+        let message = format!("failed to verify layer {digest}: its bytes have the digest {found}");
+        return Err(JobError::never("digest-mismatch", message));
+    }
+    analysed.map_err(|error| match error {
+        LayerError::Read(error) => read_error(digest, &error),
+        LayerError::Malformed(reason) => {
+            JobError::never("malformed", format!("failed to read layer {digest}: {reason}"))
+        }
+        LayerError::Limit(reason) => {
+            JobError::never("limit", format!("failed to read layer {digest}: {reason}"))
+        }
+    })
+}
+
+/// The tar inside: docker-archives name a layer by its uncompressed digest and may store it compressed.
+fn plain_tar(stored: ChunkReader) -> io::Result<Box<dyn Read>> {
+    let mut stored = io::BufReader::with_capacity(256 << 10, stored);
+    let head = io::BufRead::fill_buf(&mut stored)?;
+    Ok(match head {
+        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(stored)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::stream::read::Decoder::with_buffer(stored)?),
+        _ => Box::new(stored),
+    })
+}
+
+fn read_error(digest: &str, error: &io::Error) -> JobError {
+    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<JobError>()) {
+        return inner.clone();
+    }
+    JobError::never("malformed", format!("failed to read layer {digest}: {error}"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The blocking side of the channel from the socket.
+struct ChunkReader {
+    receiver: mpsc::Receiver<Result<Bytes, JobError>>,
+    chunk: Bytes,
+}
+
+impl Read for ChunkReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.chunk.is_empty() {
+            match self.receiver.blocking_recv() {
+                Some(Ok(chunk)) => self.chunk = chunk,
+                Some(Err(error)) => return Err(io::Error::other(error)),
+                None => return Ok(0),
+            }
+        }
+        let count = self.chunk.len().min(buffer.len());
+        if let Some(target) = buffer.get_mut(..count) {
+            self.chunk.copy_to_slice(target);
+        }
+        Ok(count)
+    }
+}
+
+struct Hashing<R> {
+    reader: R,
+    hasher: Sha256,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        if let Some(read) = buffer.get(..count) {
+            self.hasher.update(read);
+        }
+        Ok(count)
+    }
+}

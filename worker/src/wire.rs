@@ -1,0 +1,197 @@
+//! Inventories in the cache: the mirror of the analysis core's model as protobuf, compressed with zstd behind one byte
+//! that names the codec.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use strata_analysis::model;
+use strata_proto::v1;
+
+use crate::error::JobError;
+
+const CODEC_ZSTD: u8 = 1;
+const LEVEL: i32 = 3;
+/// An inventory of half a million packages stays below this; more is not one that we wrote.
+const MAX_INVENTORY: usize = 512 << 20;
+/// Codes of problems that an inventory may carry: the core's are static texts.
+const CODES: &[&str] = &[
+    "unreadable-database",
+    "malformed",
+    "limit",
+    "unknown-distribution",
+    "no-packages",
+    "parser-failed",
+    "encrypted",
+    "unsupported",
+    "uncomparable-version",
+    "no-advisories",
+    "escape",
+    "sparse",
+    "links",
+];
+
+/// Encodes an inventory.
+///
+/// # Errors
+/// When the compressor fails, which it only does for want of memory.
+pub fn encode(inventory: &model::Inventory) -> Result<Vec<u8>, JobError> {
+    seal(&to_wire(inventory).encode_to_vec(), "an inventory")
+}
+
+/// Decodes an inventory.
+///
+/// # Errors
+/// When the bytes are not an inventory that a worker wrote.
+pub fn decode(bytes: &[u8]) -> Result<model::Inventory, JobError> {
+    let plain = open(bytes, "an inventory")?;
+    let wire = v1::Inventory::decode(plain.as_slice())
+        .map_err(|error| JobError::later("cache", format!("failed to decode an inventory: {error}")))?;
+    Ok(from_wire(wire))
+}
+
+/// Compresses a message behind its codec byte.
+///
+/// # Errors
+/// When the compressor fails, which it only does for want of memory.
+pub fn seal(plain: &[u8], what: &str) -> Result<Vec<u8>, JobError> {
+    let mut sealed = vec![CODEC_ZSTD];
+    zstd::stream::copy_encode(plain, &mut sealed, LEVEL)
+        .map_err(|error| JobError::later("compress", format!("failed to compress {what}: {error}")))?;
+    Ok(sealed)
+}
+
+/// Undoes [`seal`], to at most 512 MiB.
+///
+/// # Errors
+/// When the bytes are not what [`seal`] wrote.
+pub fn open(bytes: &[u8], what: &str) -> Result<Vec<u8>, JobError> {
+    let bad = |reason: String| JobError::later("cache", format!("failed to decode {what}: {reason}"));
+    let (codec, packed) = bytes.split_first().ok_or_else(|| bad("it is empty".to_owned()))?;
+    if *codec != CODEC_ZSTD {
+        return Err(bad(format!("codec {codec} is not known")));
+    }
+    let decoder = zstd::stream::read::Decoder::new(packed).map_err(|error| bad(error.to_string()))?;
+    let mut plain = Vec::new();
+    let limit = u64::try_from(MAX_INVENTORY).unwrap_or(u64::MAX);
+    std::io::Read::read_to_end(&mut std::io::Read::take(decoder, limit), &mut plain)
+        .map_err(|error| bad(error.to_string()))?;
+    if plain.len() >= MAX_INVENTORY {
+        return Err(bad("it is larger than 512 MiB".to_owned()));
+    }
+    Ok(plain)
+}
+
+fn to_wire(inventory: &model::Inventory) -> v1::Inventory {
+    v1::Inventory {
+        files: inventory.files.iter().map(file_to_wire).collect(),
+        whiteouts: inventory.whiteouts.clone(),
+        opaques: inventory.opaques.clone(),
+        links: inventory
+            .links
+            .iter()
+            .map(|link| v1::InventoryLink {
+                path: link.path.clone(),
+                target: link.target.clone(),
+                hard: link.hard,
+            })
+            .collect(),
+        releases: inventory
+            .releases
+            .iter()
+            .map(|release| v1::InventoryRelease {
+                path: release.path.clone(),
+                fields: properties(&release.fields),
+            })
+            .collect(),
+        problems: inventory
+            .problems
+            .iter()
+            .map(|problem| v1::InventoryProblem {
+                code: problem.code.to_owned(),
+                message: problem.message.clone(),
+                file: problem.file.clone(),
+            })
+            .collect(),
+        entries: inventory.entries,
+        bytes: inventory.bytes,
+    }
+}
+
+fn file_to_wire(file: &model::FileFacts) -> v1::InventoryFile {
+    v1::InventoryFile {
+        path: file.path.clone(),
+        ecosystem: file.ecosystem.clone(),
+        packages: file.packages.iter().map(package_to_wire).collect(),
+        owned: file.owned.clone(),
+    }
+}
+
+fn package_to_wire(package: &model::Package) -> v1::InventoryPackage {
+    v1::InventoryPackage {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        source_name: package.source_name.clone(),
+        source_version: package.source_version.clone(),
+        architecture: package.architecture.clone(),
+        properties: properties(&package.properties),
+    }
+}
+
+/// A map as ordered properties.
+#[must_use]
+pub fn properties(map: &BTreeMap<String, String>) -> Vec<v1::Property> {
+    map.iter().map(|(key, value)| v1::Property { key: key.clone(), value: value.clone() }).collect()
+}
+
+fn map(properties: Vec<v1::Property>) -> BTreeMap<String, String> {
+    properties.into_iter().map(|property| (property.key, property.value)).collect()
+}
+
+fn from_wire(wire: v1::Inventory) -> model::Inventory {
+    model::Inventory {
+        files: wire
+            .files
+            .into_iter()
+            .map(|file| model::FileFacts {
+                path: file.path,
+                ecosystem: file.ecosystem,
+                packages: file.packages.into_iter().map(package_from_wire).collect(),
+                owned: file.owned,
+            })
+            .collect(),
+        whiteouts: wire.whiteouts,
+        opaques: wire.opaques,
+        links: wire
+            .links
+            .into_iter()
+            .map(|link| model::Link { path: link.path, target: link.target, hard: link.hard })
+            .collect(),
+        releases: wire
+            .releases
+            .into_iter()
+            .map(|release| model::Release { path: release.path, fields: map(release.fields) })
+            .collect(),
+        problems: wire
+            .problems
+            .into_iter()
+            .map(|problem| model::Problem {
+                code: CODES.iter().copied().find(|code| *code == problem.code).unwrap_or("problem"),
+                message: problem.message,
+                file: problem.file,
+            })
+            .collect(),
+        entries: wire.entries,
+        bytes: wire.bytes,
+    }
+}
+
+fn package_from_wire(package: v1::InventoryPackage) -> model::Package {
+    model::Package {
+        name: package.name,
+        version: package.version,
+        source_name: package.source_name,
+        source_version: package.source_version,
+        architecture: package.architecture,
+        properties: map(package.properties),
+    }
+}
