@@ -1,7 +1,10 @@
 //! Package formats: one row and one file each. A newcomer adds `ecosystem/<name>.rs`, its `mod` line and its row in
 //! [`TABLE`]; the fingerprint, the documentation table and the fuzz targets derive from the table.
 
+use std::collections::BTreeMap;
+
 use crate::{
+    limits::Limits,
     model::{Distribution, Package, Problem},
     version::Scheme,
 };
@@ -35,6 +38,8 @@ pub struct File<'a> {
     pub path: &'a str,
     /// Whole content.
     pub bytes: &'a [u8],
+    /// Bounds for what the parser opens in turn (archives within archives).
+    pub limits: &'a Limits,
 }
 
 /// What a parser found in one file. Bad content gives facts plus problems, never an error and never a panic.
@@ -42,10 +47,34 @@ pub struct File<'a> {
 pub struct Facts {
     /// Packages, in the file's order.
     pub packages: Vec<Package>,
-    /// Normalised paths that these packages own.
+    /// Paths that installed packages own: with or without a leading slash, all of them; *index* keeps what matters.
+    /// Leave out what packages of third-party vendors own: no distribution answers for the libraries in them.
     pub owned: Vec<String>,
+    /// The package that owns `owned`, where this file itself names none (dpkg's `info/*.list`); else empty.
+    pub owner: String,
+    /// What the file says of the image rather than of a package (`content-sets`): it reaches
+    /// [`Distribution::fields`] under this key, and so `purl` and `advisory_keys`.
+    pub notes: BTreeMap<String, String>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+}
+
+impl Facts {
+    /// Adds a problem with this file.
+    pub fn problem(&mut self, code: &'static str, file: File<'_>, message: impl Into<String>) {
+        self.problems.push(Problem { code, message: message.into(), file: file.path.to_owned() });
+    }
+}
+
+/// Where advisories on a package stand, and what they are compared with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AdvisoryKey {
+    /// Ecosystem as OSV's export spells it in `affected[].package.ecosystem`: `Debian:12`, `npm`.
+    pub ecosystem: String,
+    /// Package name there: the source package of a Debian package, the normalised name of a Python one.
+    pub name: String,
+    /// The version that counts there: the source package's for a Debian package.
+    pub version: String,
 }
 
 /// One package format: everything that Strata knows about it.
@@ -62,10 +91,9 @@ pub struct Ecosystem {
     pub parse: fn(File<'_>, &mut Facts),
     /// Package URL of one package (purl specification; namespace and qualifiers from the distribution for OS packages).
     pub purl: fn(&Package, Option<&Distribution>) -> String,
-    /// The key under which advisories stand in OSV's export: (ecosystem, package name), for example
-    /// `("Debian:12", "openssl")` by source name, `("npm", "lodash")`, `("PyPI", "jinja2")` by normalised name.
-    /// `None` when there can be no advisories (an unknown distribution).
-    pub advisory_key: fn(&Package, Option<&Distribution>) -> Option<(String, String)>,
+    /// Where advisories on the package stand, the most telling first; several where one release has several
+    /// channels (`Ubuntu:22.04:LTS`, `Ubuntu:Pro:22.04:LTS`). Empty when there can be none (an unknown distribution).
+    pub advisory_keys: fn(&Package, Option<&Distribution>) -> Vec<AdvisoryKey>,
     /// Order of its versions.
     pub order: &'static Scheme,
     /// Whether it is an operating system's package database: its `owned` paths hide language packages,
@@ -74,7 +102,7 @@ pub struct Ecosystem {
 }
 
 /// Every package format, in the order in which they are asked.
-pub const TABLE: &[&Ecosystem] = &[];
+pub static TABLE: &[&Ecosystem] = &[];
 
 /// The row of that name.
 #[must_use]

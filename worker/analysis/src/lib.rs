@@ -16,6 +16,7 @@ pub mod fingerprint;
 pub mod layer;
 pub mod limits;
 pub mod model;
+pub mod purl;
 pub mod squash;
 pub mod version;
 

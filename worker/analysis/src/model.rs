@@ -19,7 +19,7 @@ pub struct Package {
     pub properties: BTreeMap<String, String>,
 }
 
-/// What one file of a layer says. A wanted file that holds no package is kept too: it replaces the one below.
+/// What one file of a layer says to one row. A wanted file that says nothing stands in [`Inventory::others`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileFacts {
     /// Normalised path: no leading `/` or `./`, no `..`, no empty component.
@@ -28,8 +28,13 @@ pub struct FileFacts {
     pub ecosystem: String,
     /// Packages, in the file's order.
     pub packages: Vec<Package>,
-    /// Paths that these packages own (an OS package database names them), normalised.
+    /// Paths that installed packages own (an OS package database names them), normalised and in order. Only those
+    /// that a language row could want: nothing else is ever asked of them.
     pub owned: Vec<String>,
+    /// The package that owns `owned`, where the file itself names none (dpkg's `info/*.list`); else empty.
+    pub owner: String,
+    /// What the file says of the image rather than of a package: `content-sets`, `repositories`.
+    pub notes: BTreeMap<String, String>,
 }
 
 /// A link in a layer.
@@ -55,7 +60,8 @@ pub struct Release {
 /// Something that could not be known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// Stable code: `unreadable-database`, `malformed`, `limit`, `unknown-distribution`, `no-packages`.
+    /// Stable code: `unreadable-database`, `malformed`, `limit`, `unknown-distribution`, `no-packages`,
+    /// `unread-link`, `escaping-path`, `no-end-marker`, `parser-failed`.
     pub code: &'static str,
     /// One sentence for people.
     pub message: String,
@@ -66,14 +72,18 @@ pub struct Problem {
 /// What one layer contains: a pure function of its bytes and the fingerprint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inventory {
-    /// Wanted files, in path order.
+    /// Wanted files that say something, ordered by path, then ecosystem.
     pub files: Vec<FileFacts>,
     /// Paths that the layer deletes from the layers below, in order.
     pub whiteouts: Vec<String>,
     /// Directories whose content from below the layer hides, in order.
     pub opaques: Vec<String>,
-    /// Links of the layer, in order of path.
+    /// Links of the layer that may matter, in order of path: those with a wanted name and those that may stand where
+    /// a lower layer has a directory.
     pub links: Vec<Link>,
+    /// Other entries without facts that replace what a lower layer has at their path, in order: wanted files
+    /// without packages, executables, and files that may stand where a lower layer has a directory.
+    pub others: Vec<String>,
     /// Release files, in order of path.
     pub releases: Vec<Release>,
     /// What could not be read, in order.
@@ -93,7 +103,7 @@ pub struct Distribution {
     pub version: String,
     /// `PRETTY_NAME`, for people.
     pub title: String,
-    /// All fields of the file that decided (`ID_LIKE`, `VERSION_CODENAME`, `CPE_NAME`).
+    /// All fields of the file that decided (`ID_LIKE`, `VERSION_CODENAME`, `CPE_NAME`), and the notes of the system rows.
     pub fields: BTreeMap<String, String>,
 }
 
