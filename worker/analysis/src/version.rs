@@ -7,6 +7,7 @@ mod bitnami;
 mod composer;
 mod conda;
 mod deb;
+mod digits;
 mod dotted;
 mod gem;
 mod go;
