@@ -1,6 +1,10 @@
 //! Package formats: one row and one file each. A newcomer adds `ecosystem/<name>.rs`, its `mod` line and its row in
 //! [`TABLE`]; the fingerprint, the documentation table and the fuzz targets derive from the table.
 
+#[cfg(test)]
+mod cases;
+mod rpm;
+
 use std::collections::BTreeMap;
 
 use crate::{
@@ -102,7 +106,7 @@ pub struct Ecosystem {
 }
 
 /// Every package format, in the order in which they are asked.
-pub static TABLE: &[&Ecosystem] = &[];
+pub static TABLE: &[&Ecosystem] = &[&rpm::ROW];
 
 /// The row of that name.
 #[must_use]

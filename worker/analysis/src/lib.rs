@@ -9,6 +9,7 @@
 //! bad content gives facts plus [`Problem`](model::Problem)s; only a layer that cannot be read to its end is an error.
 
 pub mod assess;
+mod bytes;
 pub mod database;
 pub mod distro;
 pub mod ecosystem;

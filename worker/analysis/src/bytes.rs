@@ -1,0 +1,94 @@
+//! Checked reads of numbers from hostile bytes: out of range is `None`, never a panic.
+
+/// Byte order of a format that knows both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first.
+    Big,
+}
+
+impl Order {
+    /// Two bytes at that offset.
+    pub(crate) fn u16(self, bytes: &[u8], at: usize) -> Option<u16> {
+        let raw = array(bytes, at)?;
+        Some(match self {
+            Self::Little => u16::from_le_bytes(raw),
+            Self::Big => u16::from_be_bytes(raw),
+        })
+    }
+
+    /// Four bytes at that offset.
+    pub(crate) fn u32(self, bytes: &[u8], at: usize) -> Option<u32> {
+        let raw = array(bytes, at)?;
+        Some(match self {
+            Self::Little => u32::from_le_bytes(raw),
+            Self::Big => u32::from_be_bytes(raw),
+        })
+    }
+
+    /// Four bytes at that offset, as an offset or a length on this machine.
+    pub(crate) fn size(self, bytes: &[u8], at: usize) -> Option<usize> {
+        usize::try_from(self.u32(bytes, at)?).ok()
+    }
+}
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    slice(bytes, at, N)?.try_into().ok()
+}
+
+/// `length` bytes from `at` on.
+pub(crate) fn slice(bytes: &[u8], at: usize, length: usize) -> Option<&[u8]> {
+    bytes.get(at..at.checked_add(length)?)
+}
+
+/// The bytes from `at` up to the next NUL, which must be there.
+pub(crate) fn terminated(bytes: &[u8], at: usize) -> Option<&[u8]> {
+    let rest = bytes.get(at..)?;
+    rest.get(..rest.iter().position(|&byte| byte == 0)?)
+}
+
+/// A set of small numbers: which pages of a file have been read. It makes every walk over linked pages end.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    words: Vec<u64>,
+}
+
+impl Seen {
+    /// Room for the numbers below `count`.
+    pub(crate) fn new(count: usize) -> Self {
+        Self { words: vec![0; count.div_ceil(64)] }
+    }
+
+    /// Adds a number; false when it is there already or there is no room for it.
+    pub(crate) fn insert(&mut self, number: usize) -> bool {
+        let Some(word) = self.words.get_mut(number / 64) else { return false };
+        let bit = 1_u64 << (number % 64);
+        let fresh = *word & bit == 0;
+        *word |= bit;
+        fresh
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_beyond_the_end_are_none() {
+        let bytes = [1, 2, 3, 4, 5];
+        assert_eq!(Order::Little.u16(&bytes, 0), Some(0x0201));
+        assert_eq!(Order::Big.u32(&bytes, 1), Some(0x0203_0405));
+        assert_eq!(Order::Big.u32(&bytes, 2), None);
+        assert_eq!(slice(&bytes, usize::MAX, 2), None);
+    }
+
+    #[test]
+    fn a_number_is_new_once() {
+        let mut seen = Seen::new(65);
+        assert!(seen.insert(64));
+        assert!(!seen.insert(64));
+        assert!(!seen.insert(1_000));
+    }
+}
