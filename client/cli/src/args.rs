@@ -1,0 +1,328 @@
+//! The command line's grammar.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand};
+
+/// Container-image vulnerability scanner for whole registries.
+#[derive(Debug, Parser)]
+#[command(name = "strata", version, about, max_term_width = 110, after_help = EXIT_CODES)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Say more on stderr (-v: what happens, -vv: everything).
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// No progress on stderr.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 passed, 1 the policy failed, 2 usage or configuration, 3 the scan could not be \
+completed, 4 the report could not be submitted though that was required.";
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Scan images: registry references, docker-archives, OCI layouts and archives.
+    Scan(ScanArgs),
+    /// Scan a registry, or the repositories of it that start with a prefix.
+    Sweep(SweepArgs),
+    /// Follow a scan of a server.
+    Watch(WatchArgs),
+    /// List the scans of a server.
+    Sweeps(SweepsArgs),
+    /// Stop a scan of a server.
+    Cancel(CancelArgs),
+    /// Look into the archive of reports.
+    #[command(subcommand)]
+    Report(ReportCommand),
+    /// The advisory database.
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// Run a coordinator: plans scans, keeps the archive, serves clients over gRPC.
+    Coordinator(CoordinatorArgs),
+    /// Run a worker: reads registries, analyses layers, assesses images.
+    Worker(WorkerArgs),
+    /// Run coordinator and worker in one process, with no other server.
+    Server(ServerArgs),
+    /// Sweep a synthetic registry in this process: see Strata work, offline.
+    Demo(DemoArgs),
+}
+
+/// Which database, server and local state a scan uses.
+#[derive(Debug, Clone, Group)]
+pub struct TargetArgs {
+    /// Advisory database to use.
+    #[arg(long, env = "STRATA_DB", value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// Scan on this server instead of in this process.
+    #[arg(long, env = "STRATA_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// Where inventories and reports are kept between runs.
+    #[arg(long, env = "STRATA_CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+    /// Platform to choose from an image index.
+    #[arg(long, default_value = "linux/amd64", value_name = "OS/ARCH[/VARIANT]")]
+    pub platform: String,
+    /// Plain HTTP, or any certificate, for registries that are not on loopback.
+    #[arg(long)]
+    pub insecure: bool,
+}
+
+/// How results are shown and judged.
+#[derive(Debug, Clone, Group)]
+pub struct OutputArgs {
+    /// Output format.
+    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    pub format: String,
+    /// Write to this file instead of stdout.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Fail when there is a finding of this severity or worse.
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<String>,
+    /// Exit code when the policy fails, instead of 1.
+    #[arg(long, value_name = "N")]
+    pub exit_code: Option<u8>,
+}
+
+/// Arguments of `strata scan`.
+#[derive(Debug, Clone, Group)]
+pub struct ScanArgs {
+    /// References, or paths of archives and layouts (`docker-archive:`, `oci:`, `oci-archive:`, or a bare path).
+    #[arg(required = true, value_name = "REF|PATH")]
+    pub images: Vec<String>,
+    /// Where and with what.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// What comes out.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `strata sweep`.
+#[derive(Debug, Clone, Group)]
+pub struct SweepArgs {
+    /// Registry, and optionally the start of the repositories' names.
+    #[arg(value_name = "HOST[:PORT][/PREFIX]")]
+    pub registry: String,
+    /// Repository to scan instead of the registry's catalog (repeatable).
+    #[arg(long = "repository", value_name = "NAME")]
+    pub repositories: Vec<String>,
+    /// File with one repository a line, instead of the registry's catalog.
+    #[arg(long, value_name = "FILE")]
+    pub repositories_from: Option<PathBuf>,
+    /// Only references that match this glob over `repository:tag` (repeatable).
+    #[arg(long, value_name = "GLOB")]
+    pub include: Vec<String>,
+    /// Leave out references that match this glob (repeatable).
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Submit to the server and return the scan's id without following it.
+    #[arg(long, requires = "server")]
+    pub detach: bool,
+    /// Where and with what.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// What comes out.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// The server that a command talks to.
+#[derive(Debug, Clone, Group)]
+pub struct ServerUrl {
+    /// The server.
+    #[arg(long, env = "STRATA_SERVER", value_name = "URL")]
+    pub server: String,
+}
+
+/// Arguments of `strata watch`.
+#[derive(Debug, Clone, Group)]
+pub struct WatchArgs {
+    /// The scan's id.
+    pub scan: String,
+    /// Start after this event.
+    #[arg(long, default_value_t = 0, value_name = "SEQUENCE")]
+    pub after: u64,
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerUrl,
+    /// What comes out.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `strata sweeps`.
+#[derive(Debug, Clone, Group)]
+pub struct SweepsArgs {
+    /// At most this many, newest first.
+    #[arg(long, default_value_t = 20)]
+    pub limit: u32,
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerUrl,
+}
+
+/// Arguments of `strata cancel`.
+#[derive(Debug, Clone, Group)]
+pub struct CancelArgs {
+    /// The scan's id.
+    pub scan: String,
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerUrl,
+}
+
+/// Where reports are looked up: a server, or this machine's archive.
+#[derive(Debug, Clone, Group)]
+pub struct ArchiveArgs {
+    /// The server; without it, the archive of this machine.
+    #[arg(long, env = "STRATA_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// Where inventories and reports are kept between runs.
+    #[arg(long, env = "STRATA_CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+}
+
+/// Commands on reports.
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Show one report.
+    Show {
+        /// The report's id.
+        report: String,
+        /// Where to look.
+        #[command(flatten)]
+        archive: ArchiveArgs,
+        /// What comes out.
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Find reports; every condition must hold.
+    Search {
+        /// A finding's identifier or alias.
+        #[arg(long, value_name = "ID")]
+        cve: Option<String>,
+        /// Exact name of a package.
+        #[arg(long, value_name = "NAME")]
+        package: Option<String>,
+        /// Digest of the image.
+        #[arg(long, value_name = "DIGEST")]
+        digest: Option<String>,
+        /// Part of a reference.
+        #[arg(long, value_name = "TEXT")]
+        reference: Option<String>,
+        /// At most this many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// Where to look.
+        #[command(flatten)]
+        archive: ArchiveArgs,
+    },
+}
+
+/// Commands on the advisory database.
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Compile advisories (OSV's export layout) into one file.
+    Build {
+        /// Directory with `<Ecosystem>/all.zip`, or a zip of advisories (repeatable).
+        #[arg(long, required = true, value_name = "DIR|ZIP", num_args = 1..)]
+        from: Vec<PathBuf>,
+        /// The file to write; default: the default location.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// What a database holds, and how old it is.
+    Status {
+        /// The database.
+        #[arg(long, env = "STRATA_DB", value_name = "FILE")]
+        db: Option<PathBuf>,
+        /// Check every byte against the digest.
+        #[arg(long)]
+        verify: bool,
+    },
+    /// Download the public export and compile it.
+    Update {
+        /// The database to write; default: the default location.
+        #[arg(long, env = "STRATA_DB", value_name = "FILE")]
+        db: Option<PathBuf>,
+        /// Where the export is.
+        #[arg(long, value_name = "URL", default_value = crate::command::update::EXPORT)]
+        url: String,
+        /// Only these ecosystems (repeatable); default: all.
+        #[arg(long, value_name = "NAME")]
+        ecosystem: Vec<String>,
+    },
+    /// Which (ecosystem, package) keys have changed advisories.
+    Diff {
+        /// The older database.
+        old: PathBuf,
+        /// The newer database.
+        new: PathBuf,
+    },
+}
+
+/// The cluster's servers.
+#[derive(Debug, Clone, Group)]
+pub struct ClusterArgs {
+    /// NATS server with JetStream.
+    #[arg(long, env = "STRATA_NATS", value_name = "URL")]
+    pub nats: String,
+    /// Redis server.
+    #[arg(long, env = "STRATA_REDIS", value_name = "URL")]
+    pub redis: String,
+}
+
+/// Arguments of `strata coordinator`.
+#[derive(Debug, Clone, Group)]
+pub struct CoordinatorArgs {
+    /// NATS and Redis.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// PostgreSQL (`postgres://…`), or `sqlite:FILE`.
+    #[arg(long, env = "STRATA_ARCHIVE", value_name = "URL")]
+    pub archive: String,
+    /// Address to serve gRPC on.
+    #[arg(long, env = "STRATA_LISTEN", default_value = "127.0.0.1:7400", value_name = "ADDRESS")]
+    pub listen: String,
+}
+
+/// Arguments of `strata worker`.
+#[derive(Debug, Clone, Group)]
+pub struct WorkerArgs {
+    /// NATS and Redis.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Advisory database to use.
+    #[arg(long, env = "STRATA_DB", value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// Jobs at once; default: two for each core, and two.
+    #[arg(long, env = "STRATA_SLOTS", value_name = "N")]
+    pub slots: Option<usize>,
+}
+
+/// Arguments of `strata server`.
+#[derive(Debug, Clone, Group)]
+pub struct ServerArgs {
+    /// Address to serve gRPC on.
+    #[arg(long, env = "STRATA_LISTEN", default_value = "127.0.0.1:7400", value_name = "ADDRESS")]
+    pub listen: String,
+    /// Advisory database to use.
+    #[arg(long, env = "STRATA_DB", value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// Where inventories and reports are kept between runs.
+    #[arg(long, env = "STRATA_CACHE_DIR", value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+}
+
+/// Arguments of `strata demo`.
+#[derive(Debug, Clone, Group)]
+pub struct DemoArgs {
+    /// What comes out.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}

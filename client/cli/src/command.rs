@@ -1,0 +1,37 @@
+//! The commands, one file each.
+
+pub mod build;
+mod cancel;
+mod db;
+mod demo;
+mod report;
+mod roles;
+mod scan;
+mod sweep;
+mod sweeps;
+pub mod update;
+mod watch;
+
+use std::process::ExitCode;
+
+use crate::{args::Command, exit::Failure, settings::Settings};
+
+/// Runs one command.
+///
+/// # Errors
+/// When it cannot be done; the failure carries the exit code.
+pub async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Scan(args) => scan::run(args, &settings).await,
+        Command::Sweep(args) => sweep::run(args, &settings).await,
+        Command::Watch(args) => watch::run(args, &settings).await,
+        Command::Sweeps(args) => sweeps::run(args).await,
+        Command::Cancel(args) => cancel::run(args).await,
+        Command::Report(command) => report::run(command, &settings).await,
+        Command::Db(command) => db::run(command, &settings).await,
+        Command::Coordinator(args) => roles::coordinator(args, &settings).await,
+        Command::Worker(args) => roles::worker(args, &settings).await,
+        Command::Server(args) => roles::server(args, &settings).await,
+        Command::Demo(args) => demo::run(args, &settings).await,
+    }
+}

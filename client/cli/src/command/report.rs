@@ -1,0 +1,77 @@
+//! `strata report`: look into the archive of a server, or of this machine.
+
+use std::{io::Write as _, process::ExitCode};
+
+use comfy_table::{Table, presets};
+use strata_client::Client;
+use strata_proto::v1::{Report, ReportSummary, SearchReportsRequest};
+
+use crate::{
+    args::{ArchiveArgs, ReportCommand},
+    command::sweeps::when,
+    embedded,
+    exit::Failure,
+    follow, format,
+    results::Results,
+    settings::Settings,
+};
+
+pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<ExitCode, Failure> {
+    match command {
+        ReportCommand::Show { report, archive, output } => {
+            let output = follow::Output::new(&output, false)?;
+            let found = show(&report, &archive, settings).await?;
+            output.write(&Results::of_report(&report, found))?;
+        }
+        ReportCommand::Search { cve, package, digest, reference, limit, archive } => {
+            let query = SearchReportsRequest {
+                image_digest: digest.unwrap_or_default(),
+                reference: reference.unwrap_or_default(),
+                vulnerability: cve.unwrap_or_default(),
+                package: package.unwrap_or_default(),
+                limit,
+            };
+            print(&search(query, &archive, settings).await?);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(id: &str, archive: &ArchiveArgs, settings: &Settings) -> Result<Report, Failure> {
+    if let Some(url) = &archive.server {
+        return Ok(Client::connect(url).await?.get_report(id).await?);
+    }
+    let local = embedded::open_archive(&settings.cache_dir(archive.cache_dir.as_ref())).await?;
+    let found = local.report(id).await.map_err(|error| Failure::incomplete(error.to_string()))?;
+    found.ok_or_else(|| {
+        Failure::usage(format!("there is no report {id} in this machine's archive"))
+            .hint("`strata report search` lists those that there are")
+    })
+}
+
+async fn search(
+    query: SearchReportsRequest,
+    archive: &ArchiveArgs,
+    settings: &Settings,
+) -> Result<Vec<ReportSummary>, Failure> {
+    if let Some(url) = &archive.server {
+        return Ok(Client::connect(url).await?.search_reports(query).await?);
+    }
+    let local = embedded::open_archive(&settings.cache_dir(archive.cache_dir.as_ref())).await?;
+    local.search(&query).await.map_err(|error| Failure::incomplete(error.to_string()))
+}
+
+fn print(reports: &[ReportSummary]) {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(["Report", "References", "Created", "Findings", "Problems"]);
+    for report in reports {
+        table.add_row([
+            report.report_id.clone(),
+            report.references.join("\n"),
+            when(report.created_unix_ms),
+            format::counts(&report.findings.unwrap_or_default()),
+            report.problems.to_string(),
+        ]);
+    }
+    let _ = writeln!(std::io::stdout(), "{table}\n{} reports", reports.len());
+}

@@ -1,0 +1,58 @@
+//! `strata scan`: images by reference, or archives and layouts on disk.
+
+use std::process::ExitCode;
+
+use strata_client::Client;
+use strata_proto::v1::{Lane, SubmitRequest};
+use strata_worker::source;
+
+use crate::{
+    args::{ScanArgs, TargetArgs},
+    backend::Backend,
+    embedded::{self, Embedded},
+    exit::Failure,
+    follow,
+    settings::Settings,
+};
+
+pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode, Failure> {
+    let output = follow::Output::new(&args.output, false)?;
+    let backend = backend(&args.target, settings).await?;
+    let images = references(&args.images, matches!(backend, Backend::Remote(_))).await?;
+    let request = SubmitRequest {
+        images,
+        platform: args.target.platform.clone(),
+        lane: Lane::Interactive.into(),
+        insecure: args.target.insecure,
+        ..SubmitRequest::default()
+    };
+    let scan = backend.submit(request).await?;
+    let verdict = follow::follow(&backend, &scan, 0, &output, follow::Interrupt::Cancel, settings).await;
+    backend.close().await;
+    verdict
+}
+
+/// A server where one is named, else this process with the database that is named or the default one.
+pub(super) async fn backend(target: &TargetArgs, settings: &Settings) -> Result<Backend, Failure> {
+    match &target.server {
+        Some(url) => Ok(Backend::Remote(Client::connect(url).await?)),
+        None => {
+            let config = embedded::Config::local(settings, target.db.as_ref(), target.cache_dir.as_ref());
+            Ok(Backend::Embedded(Embedded::start(config).await?))
+        }
+    }
+}
+
+/// Archives become explicit references; a path that is no image is named before any work begins.
+async fn references(images: &[String], remote: bool) -> Result<Vec<String>, Failure> {
+    let mut references = Vec::new();
+    for image in images {
+        let expanded = source::expand(image).await.map_err(|error| Failure::usage(error.message))?;
+        if remote && expanded.iter().any(|reference| source::is_archive(reference)) {
+            return Err(Failure::usage(format!("failed to submit {image}: the server's workers cannot read files of this machine"))
+                .hint("scan it here, without --server"));
+        }
+        references.extend(expanded);
+    }
+    Ok(references)
+}

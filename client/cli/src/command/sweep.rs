@@ -1,0 +1,61 @@
+//! `strata sweep`: a registry, or a part of it.
+
+use std::{io::Write as _, path::Path, process::ExitCode};
+
+use strata_proto::{
+    reference,
+    v1::{Lane, RegistryTarget, SubmitRequest},
+};
+
+use crate::{args::SweepArgs, command::scan, exit::Failure, follow, settings::Settings};
+
+pub(super) async fn run(args: SweepArgs, settings: &Settings) -> Result<ExitCode, Failure> {
+    let output = follow::Output::new(&args.output, true)?;
+    let registry = target(&args)?;
+    let backend = scan::backend(&args.target, settings).await?;
+    let request = SubmitRequest {
+        registry: Some(registry),
+        platform: args.target.platform.clone(),
+        lane: Lane::Sweep.into(),
+        insecure: args.target.insecure,
+        ..SubmitRequest::default()
+    };
+    let scan = backend.submit(request).await?;
+    if args.detach {
+        let _ = writeln!(std::io::stdout(), "{scan}");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let verdict = follow::follow(&backend, &scan, 0, &output, follow::Interrupt::Cancel, settings).await;
+    backend.close().await;
+    verdict
+}
+
+fn target(args: &SweepArgs) -> Result<RegistryTarget, Failure> {
+    let text = args.registry.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
+    let (host, prefix) = text.split_once('/').unwrap_or((text, ""));
+    if !reference::is_host(host) {
+        return Err(Failure::usage(format!("`{}` does not start with a registry's HOST[:PORT]", args.registry)));
+    }
+    let mut repositories = args.repositories.clone();
+    if let Some(path) = &args.repositories_from {
+        repositories.extend(read_names(path)?);
+    }
+    if let Some(bad) = repositories.iter().find(|name| !reference::is_repository(name)) {
+        return Err(Failure::usage(format!("`{bad}` is not the name of a repository"))
+            .hint("name it without the registry's host and without a tag"));
+    }
+    Ok(RegistryTarget {
+        host: host.to_owned(),
+        prefix: prefix.to_owned(),
+        repositories,
+        include: args.include.clone(),
+        exclude: args.exclude.clone(),
+    })
+}
+
+fn read_names(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("failed to read the repositories in {}: {error}", path.display())))?;
+    let names = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(names.map(str::to_owned).collect())
+}

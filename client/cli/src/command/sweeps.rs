@@ -1,0 +1,67 @@
+//! `strata sweeps`: the scans of a server, newest first.
+
+use std::{io::Write as _, process::ExitCode};
+
+use comfy_table::{Table, presets};
+use strata_client::Client;
+use strata_proto::v1::{LedgerLine, Scan, ScanState};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{args::SweepsArgs, exit::Failure, format};
+
+pub(super) async fn run(args: SweepsArgs) -> Result<ExitCode, Failure> {
+    let mut client = Client::connect(&args.server.server).await?;
+    let scans = client.list_scans(args.limit, "").await?;
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_header(["Scan", "State", "Created", "Of", "Reported", "Failed", "Findings"]);
+    for scan in &scans {
+        table.add_row(row(scan));
+    }
+    let _ = writeln!(std::io::stdout(), "{table}");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(scan: &Scan) -> Vec<String> {
+    let summary = scan.summary.clone().unwrap_or_default();
+    let ledger = summary.ledger.clone().unwrap_or_default();
+    let sum = |lines: &[LedgerLine]| lines.iter().map(|line| line.count).sum::<u64>();
+    vec![
+        scan.id.clone(),
+        state(scan.state()).to_owned(),
+        when(scan.created_unix_ms),
+        target(scan),
+        format!("{} of {}", ledger.reported, ledger.enumerated),
+        (sum(&ledger.failed) + sum(&ledger.listing_failed)).to_string(),
+        format::counts(&summary.findings.unwrap_or_default()),
+    ]
+}
+
+fn target(scan: &Scan) -> String {
+    let request = scan.request.clone().unwrap_or_default();
+    match (request.registry, request.images.as_slice()) {
+        (Some(registry), _) if registry.prefix.is_empty() => registry.host,
+        (Some(registry), _) => format!("{}/{}", registry.host, registry.prefix),
+        (None, [one]) => one.clone(),
+        (None, many) => format!("{} images", many.len()),
+    }
+}
+
+/// A moment for people and programs: RFC 3339, UTC.
+pub(super) fn when(unix_ms: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(unix_ms / 1000)
+        .ok()
+        .and_then(|moment| moment.format(&Rfc3339).ok())
+        .unwrap_or_default()
+}
+
+pub(super) const fn state(state: ScanState) -> &'static str {
+    match state {
+        ScanState::Running => "running",
+        ScanState::Completed => "completed",
+        ScanState::CompletedWithFailures => "completed with failures",
+        ScanState::Cancelled => "cancelled",
+        ScanState::Unspecified => "unknown",
+    }
+}

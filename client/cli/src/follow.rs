@@ -1,0 +1,231 @@
+//! Following a scan: results on stdout as they come, progress on stderr, the verdict at the end.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    process::ExitCode,
+    time::Instant,
+};
+
+use futures::StreamExt as _;
+use strata_proto::v1::{Event, ImageReported, ScanState, Severity, SeverityCounts, Summary, event::Kind};
+
+use crate::{
+    args::OutputArgs,
+    backend::Backend,
+    exit::{self, Failure},
+    format::{self, Format},
+    progress::{self, Display},
+    results::Results,
+    settings::Settings,
+};
+
+/// What a person asked to see and to fail on, checked before any work begins.
+pub struct Output {
+    format: &'static Format,
+    fail_on: Option<Severity>,
+    exit_code: u8,
+    file: Option<std::path::PathBuf>,
+    /// Print one line for each image as it completes instead of its whole table.
+    pub brief: bool,
+}
+
+impl Output {
+    /// Checks the arguments.
+    ///
+    /// # Errors
+    /// When the format or the severity is not known.
+    pub fn new(args: &OutputArgs, brief: bool) -> Result<Self, Failure> {
+        let fail_on = args.fail_on.as_deref().map(parse_severity).transpose()?;
+        Ok(Self {
+            format: format::by_name(&args.format)?,
+            fail_on,
+            exit_code: args.exit_code.unwrap_or(exit::POLICY),
+            file: args.output.clone(),
+            brief,
+        })
+    }
+
+    /// Writes results in the chosen format.
+    ///
+    /// # Errors
+    /// When the output file cannot be written.
+    pub fn write(&self, results: &Results) -> Result<(), Failure> {
+        let done = match &self.file {
+            Some(path) => {
+                let written = File::create(path).and_then(|file| {
+                    let mut out = io::BufWriter::new(file);
+                    (self.format.write)(results, &mut out)?;
+                    out.flush()
+                });
+                written.map_err(|error| (path.display().to_string(), error))
+            }
+            None => {
+                let mut out = io::BufWriter::new(io::stdout().lock());
+                (self.format.write)(results, &mut out).and_then(|()| out.flush()).map_err(|error| ("stdout".to_owned(), error))
+            }
+        };
+        match done {
+            // The reader of a pipe may have enough (`| head`).
+            Err((_, error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err((place, error)) => Err(Failure::usage(format!("failed to write the results to {place}: {error}"))),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn prints_lines(&self) -> bool {
+        self.brief && self.format.streams && self.file.is_none()
+    }
+}
+
+fn parse_severity(text: &str) -> Result<Severity, Failure> {
+    Severity::parse(text).ok_or_else(|| {
+        let names: Vec<&str> = Severity::WORST_FIRST.iter().map(|severity| severity.name()).collect();
+        Failure::usage(format!("`{text}` is not a severity")).hint(format!("severities: {}", names.join(", ")))
+    })
+}
+
+/// What Ctrl-C means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupt {
+    /// The scan was started by this command: stop it.
+    Cancel,
+    /// The scan is somebody's: leave it alone.
+    Detach,
+}
+
+/// Follows a scan to its end, or leaves it on Ctrl-C.
+///
+/// # Errors
+/// When the scan is lost (the server is gone for good) or the results cannot be written.
+pub async fn follow(
+    backend: &Backend,
+    scan: &str,
+    after: u64,
+    output: &Output,
+    interrupt: Interrupt,
+    settings: &Settings,
+) -> Result<ExitCode, Failure> {
+    let started = Instant::now();
+    let mut display = Display::new(settings);
+    let mut results = Results::default();
+    let mut events = backend.watch(scan, after, !output.prints_lines()).await?;
+    let mut interrupted = false;
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event,
+            _ = tokio::signal::ctrl_c(), if !interrupted => {
+                interrupted = true;
+                if interrupt == Interrupt::Detach {
+                    display.note("left: the scan goes on");
+                    break;
+                }
+                display.note("stopping: the scan is cancelled, what is done stays");
+                backend.cancel(scan).await?;
+                continue;
+            }
+        };
+        let Some(event) = event else { break };
+        show(event?, output, &mut display, &mut results);
+    }
+    display.finish();
+    if !output.prints_lines() {
+        output.write(&results)?;
+    }
+    print_summary(&results, started, settings);
+    Ok(verdict(&results, output))
+}
+
+fn show(event: Event, output: &Output, display: &mut Display, results: &mut Results) {
+    match &event.kind {
+        Some(Kind::Progress(progress)) => display.update(progress),
+        Some(Kind::Reported(reported)) if output.prints_lines() => display.suspend(|| print_line(&line(reported))),
+        Some(Kind::Failed(failed)) => {
+            display.note(&format!("FAILED {}: {}", failed.references.join(", "), failed.message));
+        }
+        Some(Kind::ListingFailed(failed)) => {
+            display.note(&format!("FAILED to list {}: {}", failed.target, failed.message));
+        }
+        _ => {}
+    }
+    results.take(event);
+}
+
+fn line(reported: &ImageReported) -> String {
+    let findings = reported.findings.unwrap_or_default();
+    format::heading(&reported.references, reported.packages, &findings, reported.problems)
+}
+
+fn print_line(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+fn print_summary(results: &Results, started: Instant, settings: &Settings) {
+    if settings.quiet {
+        return;
+    }
+    let mut stderr = io::stderr().lock();
+    for line in summary_lines(&results.summary, results.state, started.elapsed().as_secs_f64()) {
+        let _ = writeln!(stderr, "{line}");
+    }
+}
+
+/// The closing lines of a scan.
+#[must_use]
+pub fn summary_lines(summary: &Summary, state: Option<ScanState>, seconds: f64) -> Vec<String> {
+    let ledger = summary.ledger.clone().unwrap_or_default();
+    let list = |lines: &[strata_proto::v1::LedgerLine]| {
+        let parts: Vec<String> = lines.iter().map(|line| format!("{} {}", line.count, line.code)).collect();
+        if parts.is_empty() { "0".to_owned() } else { parts.join(", ") }
+    };
+    let counts: SeverityCounts = summary.findings.unwrap_or_default();
+    let mut lines = vec![
+        String::new(),
+        format!("{} in {seconds:.1} s", state_text(state)),
+        format!(
+            "  references  {} enumerated = {} reported + {} skipped + {} failed",
+            ledger.enumerated,
+            ledger.reported,
+            list(&ledger.skipped),
+            list(&ledger.failed)
+        ),
+        format!("  images      {} distinct, {} with problems", summary.images, summary.reports_with_problems),
+        format!(
+            "  layers      {} distinct: {} analysed ({} read), {} reused",
+            summary.distinct_layers,
+            summary.layers_analysed,
+            progress::bytes(summary.bytes_read),
+            summary.layers_reused
+        ),
+        format!("  packages    {}", summary.packages),
+        format!("  findings    {}", format::counts(&counts)),
+    ];
+    if !ledger.listing_failed.is_empty() {
+        lines.push(format!("  LISTINGS FAILED: {}: their images are unknown", list(&ledger.listing_failed)));
+    }
+    if ledger.enumerated == 0 {
+        lines.push("  nothing was enumerated: is the prefix right, and may this login list the registry?".to_owned());
+    }
+    lines
+}
+
+const fn state_text(state: Option<ScanState>) -> &'static str {
+    match state {
+        Some(ScanState::Completed) => "completed",
+        Some(ScanState::CompletedWithFailures) => "COMPLETED WITH FAILURES",
+        Some(ScanState::Cancelled) => "CANCELLED",
+        Some(ScanState::Running) => "still running",
+        Some(ScanState::Unspecified) | None => "ended without a verdict",
+    }
+}
+
+/// An incomplete scan is never called a pass, and comes before the policy: its verdict would rest on a part.
+fn verdict(results: &Results, output: &Output) -> ExitCode {
+    if !results.is_complete() {
+        return ExitCode::from(exit::INCOMPLETE);
+    }
+    let failed = output.fail_on.is_some_and(|limit| {
+        results.worst().is_some_and(|worst| worst as i32 >= limit as i32)
+    });
+    ExitCode::from(if failed { output.exit_code } else { exit::PASSED })
+}

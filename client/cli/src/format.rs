@@ -1,0 +1,36 @@
+//! Output formats: one row and one file each. A format sees the results and nothing else.
+
+mod json;
+mod table;
+
+use std::io::{self, Write};
+
+pub use table::{counts, heading};
+
+use crate::{exit::Failure, results::Results};
+
+/// One output format.
+pub struct Format {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// One line for the help.
+    pub about: &'static str,
+    /// Whether each image can be written as soon as it is complete.
+    pub streams: bool,
+    /// Writes the results.
+    pub write: fn(&Results, &mut dyn Write) -> io::Result<()>,
+}
+
+/// Every output format.
+pub const TABLE: &[Format] = &[table::FORMAT, json::FORMAT];
+
+/// The format of that name.
+///
+/// # Errors
+/// When there is none; the message names those that there are.
+pub fn by_name(name: &str) -> Result<&'static Format, Failure> {
+    TABLE.iter().find(|format| format.name == name).ok_or_else(|| {
+        let names: Vec<&str> = TABLE.iter().map(|format| format.name).collect();
+        Failure::usage(format!("`{name}` is not an output format")).hint(format!("formats: {}", names.join(", ")))
+    })
+}

@@ -1,0 +1,304 @@
+//! `json`: Strata's own document, versioned by `schema`. Names and meanings are those of `report.proto`.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
+
+use serde::Serialize;
+use strata_proto::v1::{self, FixState, ScanState};
+
+use super::Format;
+use crate::results::{Failed, Image, Results};
+
+/// The row.
+pub(super) const FORMAT: Format =
+    Format { name: "json", about: "Strata's own document, for programs", streams: false, write };
+
+const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct Document {
+    schema: u32,
+    state: &'static str,
+    images: Vec<JsonImage>,
+    failures: Vec<JsonFailure>,
+    skipped: Vec<JsonFailure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<JsonSummary>,
+}
+
+#[derive(Serialize)]
+struct JsonImage {
+    references: Vec<String>,
+    report: String,
+    digest: String,
+    config: String,
+    platform: String,
+    distribution: Option<JsonDistribution>,
+    labels: BTreeMap<String, String>,
+    layers: Vec<JsonLayer>,
+    packages: Vec<JsonPackage>,
+    findings: Vec<JsonFinding>,
+    problems: Vec<JsonProblem>,
+    fingerprint: String,
+    database: JsonDatabase,
+}
+
+#[derive(Serialize)]
+struct JsonDatabase {
+    digest: String,
+    modified: String,
+}
+
+#[derive(Serialize)]
+struct JsonDistribution {
+    id: String,
+    version: String,
+    title: String,
+}
+
+#[derive(Serialize)]
+struct JsonLayer {
+    digest: String,
+    diff_id: String,
+    created_by: String,
+    size: u64,
+}
+
+#[derive(Serialize)]
+struct JsonPackage {
+    name: String,
+    version: String,
+    purl: String,
+    ecosystem: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    source_name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    source_version: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    architecture: String,
+    file: String,
+    layer: u32,
+    layer_digest: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    properties: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+struct JsonFinding {
+    id: String,
+    advisory: String,
+    aliases: Vec<String>,
+    severity: &'static str,
+    severity_source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cvss: Option<f64>,
+    package: String,
+    installed_version: String,
+    fix_state: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    fixed_version: String,
+    purl: String,
+    file: String,
+    layer: u32,
+    layer_digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epss: Option<f64>,
+    known_exploited: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    suppressed: String,
+    title: String,
+}
+
+#[derive(Serialize)]
+struct JsonProblem {
+    code: String,
+    message: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    file: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    layer_digest: String,
+}
+
+#[derive(Serialize)]
+struct JsonFailure {
+    references: Vec<String>,
+    code: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    message: String,
+}
+
+#[derive(Serialize)]
+struct JsonSummary {
+    enumerated: u64,
+    reported: u64,
+    skipped: BTreeMap<String, u64>,
+    failed: BTreeMap<String, u64>,
+    listing_failed: BTreeMap<String, u64>,
+    images: u64,
+    distinct_layers: u64,
+    layers_analysed: u64,
+    layers_reused: u64,
+    bytes_read: u64,
+    packages: u64,
+    findings: BTreeMap<&'static str, u64>,
+    reports_with_problems: u64,
+}
+
+fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
+    let document = Document {
+        schema: SCHEMA,
+        state: results.state.map_or("report", state),
+        images: results.images().into_iter().map(image).collect(),
+        failures: results.failed.iter().map(failure).collect(),
+        skipped: results.skipped.iter().map(failure).collect(),
+        summary: results.state.map(|_| summary(&results.summary)),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+const fn state(state: ScanState) -> &'static str {
+    match state {
+        ScanState::Unspecified => "unknown",
+        ScanState::Running => "running",
+        ScanState::Completed => "completed",
+        ScanState::CompletedWithFailures => "completed-with-failures",
+        ScanState::Cancelled => "cancelled",
+    }
+}
+
+fn failure(failed: &Failed) -> JsonFailure {
+    JsonFailure { references: failed.references.clone(), code: failed.code.clone(), message: failed.message.clone() }
+}
+
+fn properties(list: Vec<v1::Property>) -> BTreeMap<String, String> {
+    list.into_iter().map(|property| (property.key, property.value)).collect()
+}
+
+fn image(image: Image) -> JsonImage {
+    let Image { references, report_id, report } = image;
+    let layer_digest = |index: u32| {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        report.layers.get(index).map(|layer| layer.digest.clone()).unwrap_or_default()
+    };
+    let findings = report.findings.iter().map(|found| finding(found, &report, &layer_digest)).collect();
+    let packages = report.packages.iter().map(|package| json_package(package, &layer_digest)).collect();
+    let platform = report.platform.clone().unwrap_or_default();
+    let variant = if platform.variant.is_empty() { String::new() } else { format!("/{}", platform.variant) };
+    JsonImage {
+        references,
+        report: report_id,
+        digest: report.image_digest,
+        config: report.config_digest,
+        platform: format!("{}/{}{variant}", platform.os, platform.architecture),
+        distribution: report.distribution.map(|distribution| JsonDistribution {
+            id: distribution.id,
+            version: distribution.version,
+            title: distribution.title,
+        }),
+        labels: properties(report.labels),
+        layers: report
+            .layers
+            .into_iter()
+            .map(|layer| JsonLayer {
+                digest: layer.digest,
+                diff_id: layer.diff_id,
+                created_by: layer.created_by,
+                size: layer.size,
+            })
+            .collect(),
+        packages,
+        findings,
+        problems: report
+            .problems
+            .into_iter()
+            .map(|problem| JsonProblem {
+                code: problem.code,
+                message: problem.message,
+                file: problem.file,
+                layer_digest: problem.layer,
+            })
+            .collect(),
+        fingerprint: report.fingerprint,
+        database: JsonDatabase { digest: report.database_digest, modified: report.database_modified },
+    }
+}
+
+fn json_package(package: &v1::Package, layer_digest: &dyn Fn(u32) -> String) -> JsonPackage {
+    JsonPackage {
+        name: package.name.clone(),
+        version: package.version.clone(),
+        purl: package.purl.clone(),
+        ecosystem: package.ecosystem.clone(),
+        source_name: package.source_name.clone(),
+        source_version: package.source_version.clone(),
+        architecture: package.architecture.clone(),
+        file: package.file.clone(),
+        layer: package.layer,
+        layer_digest: layer_digest(package.layer),
+        properties: properties(package.properties.clone()),
+    }
+}
+
+fn finding(found: &v1::Finding, report: &v1::Report, layer_digest: &dyn Fn(u32) -> String) -> JsonFinding {
+    let index = usize::try_from(found.package).unwrap_or(usize::MAX);
+    let package = report.packages.get(index).cloned().unwrap_or_default();
+    JsonFinding {
+        id: found.id.clone(),
+        advisory: found.advisory.clone(),
+        aliases: found.aliases.clone(),
+        severity: found.severity().name(),
+        severity_source: found.severity_source.clone(),
+        cvss: (found.cvss_tenths > 0).then(|| f64::from(found.cvss_tenths) / 10.0),
+        package: package.name,
+        installed_version: package.version,
+        fix_state: fix_state(found.fix_state()),
+        fixed_version: found.fixed_version.clone(),
+        purl: package.purl,
+        file: package.file,
+        layer: package.layer,
+        layer_digest: layer_digest(package.layer),
+        epss: (found.epss_millionths > 0).then(|| f64::from(found.epss_millionths) / 1_000_000.0),
+        known_exploited: found.known_exploited,
+        suppressed: found.suppressed.clone(),
+        title: found.title.clone(),
+    }
+}
+
+const fn fix_state(state: FixState) -> &'static str {
+    match state {
+        FixState::Unspecified => "unknown",
+        FixState::Fixed => "fixed",
+        FixState::NotFixed => "not-fixed",
+        FixState::WillNotFix => "will-not-fix",
+        FixState::Deferred => "deferred",
+        FixState::UnderInvestigation => "under-investigation",
+        FixState::EndOfLife => "end-of-life",
+    }
+}
+
+fn summary(summary: &v1::Summary) -> JsonSummary {
+    let ledger = summary.ledger.clone().unwrap_or_default();
+    let lines = |lines: Vec<v1::LedgerLine>| lines.into_iter().map(|line| (line.code, line.count)).collect();
+    let counts = summary.findings.unwrap_or_default();
+    JsonSummary {
+        enumerated: ledger.enumerated,
+        reported: ledger.reported,
+        skipped: lines(ledger.skipped),
+        failed: lines(ledger.failed),
+        listing_failed: lines(ledger.listing_failed),
+        images: summary.images,
+        distinct_layers: summary.distinct_layers,
+        layers_analysed: summary.layers_analysed,
+        layers_reused: summary.layers_reused,
+        bytes_read: summary.bytes_read,
+        packages: summary.packages,
+        findings: v1::Severity::WORST_FIRST
+            .into_iter()
+            .map(|severity| (severity.name(), counts.get(severity)))
+            .collect(),
+        reports_with_problems: summary.reports_with_problems,
+    }
+}

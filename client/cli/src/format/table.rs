@@ -1,0 +1,131 @@
+//! `table`: for people. Grouped by image, worst first; every colour has its word.
+
+use std::io::{self, Write};
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use strata_proto::v1::{Finding, FixState, Report, Severity, SeverityCounts};
+
+use super::Format;
+use crate::results::{Image, Results};
+
+/// The row.
+pub(super) const FORMAT: Format = Format { name: "table", about: "for people", streams: true, write };
+
+fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
+    for image in results.images() {
+        write_image(&image, out)?;
+    }
+    for failed in &results.failed {
+        writeln!(out, "\nFAILED {} ({}): {}", failed.references.join(", "), failed.code, failed.message)?;
+    }
+    Ok(())
+}
+
+/// `registry/app:1 (debian 12): 120 packages, 3 findings (CRITICAL 1, HIGH 2), 1 problem`.
+#[must_use]
+pub fn heading(references: &[String], packages: u64, findings: &SeverityCounts, problems: u64) -> String {
+    let more = references.len().saturating_sub(1);
+    let name = references.first().map_or("?", String::as_str);
+    let also = if more > 0 { format!(" (+{more} with the same digest)") } else { String::new() };
+    let problems = match problems {
+        0 => String::new(),
+        1 => ", 1 PROBLEM".to_owned(),
+        n => format!(", {n} PROBLEMS"),
+    };
+    format!("{name}{also}: {}, {}{problems}", plural(packages, "package"), counts(findings))
+}
+
+/// `3 findings (CRITICAL 1, HIGH 2)`.
+#[must_use]
+pub fn counts(findings: &SeverityCounts) -> String {
+    let parts: Vec<String> = Severity::WORST_FIRST
+        .into_iter()
+        .filter(|severity| findings.get(*severity) > 0)
+        .map(|severity| format!("{} {}", severity.name(), findings.get(severity)))
+        .collect();
+    let total = plural(findings.total(), "finding");
+    if parts.is_empty() { total } else { format!("{total} ({})", parts.join(", ")) }
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+fn write_image(image: &Image, out: &mut dyn Write) -> io::Result<()> {
+    let report = &image.report;
+    let mut findings = SeverityCounts::default();
+    for finding in &report.findings {
+        findings.add(finding.severity());
+    }
+    let packages = u64::try_from(report.packages.len()).unwrap_or(u64::MAX);
+    let problems = u64::try_from(report.problems.len()).unwrap_or(u64::MAX);
+    writeln!(out, "\n{}", heading(&image.references, packages, &findings, problems))?;
+    let distribution = report.distribution.as_ref().map_or_else(
+        || "unknown".to_owned(),
+        |found| if found.title.is_empty() { format!("{} {}", found.id, found.version) } else { found.title.clone() },
+    );
+    writeln!(out, "  distribution: {distribution}   digest: {}", report.image_digest)?;
+    for problem in &report.problems {
+        let place = if problem.file.is_empty() { String::new() } else { format!(" [{}]", problem.file) };
+        writeln!(out, "  PROBLEM {}: {}{place}", problem.code, problem.message)?;
+    }
+    if report.findings.is_empty() {
+        let verdict = match (report.packages.is_empty(), report.problems.is_empty()) {
+            (_, false) => "  no findings, but see the problems: this image is not known to be clean",
+            (true, true) => "  no packages",
+            (false, true) => "  no findings",
+        };
+        return writeln!(out, "{verdict}");
+    }
+    writeln!(out, "{}", finding_table(report))
+}
+
+fn finding_table(report: &Report) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(["Severity", "Package", "Installed", "Fixed in", "Advisory", "Aliases", "File", "Layer"]);
+    let mut findings: Vec<&Finding> = report.findings.iter().collect();
+    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity() as i32), finding.package, finding.id.clone()));
+    for finding in findings {
+        let index = usize::try_from(finding.package).unwrap_or(usize::MAX);
+        let package = report.packages.get(index).cloned().unwrap_or_default();
+        let layer = usize::try_from(package.layer).unwrap_or(usize::MAX);
+        let digest = report.layers.get(layer).map(|layer| short(&layer.digest)).unwrap_or_default();
+        table.add_row([
+            severity(finding),
+            Cell::new(package.name),
+            Cell::new(package.version),
+            Cell::new(fix(finding)),
+            Cell::new(&finding.id),
+            Cell::new(finding.aliases.join(" ")),
+            Cell::new(package.file),
+            Cell::new(format!("{} {digest}", package.layer)).set_alignment(CellAlignment::Left),
+        ]);
+    }
+    table
+}
+
+fn severity(finding: &Finding) -> Cell {
+    let name = finding.severity().name();
+    let mark = if finding.known_exploited { format!("{name} (exploited)") } else { name.to_owned() };
+    if finding.suppressed.is_empty() { Cell::new(mark) } else { Cell::new(format!("{mark} (suppressed: {})", finding.suppressed)) }
+}
+
+fn fix(finding: &Finding) -> String {
+    match finding.fix_state() {
+        FixState::Fixed => finding.fixed_version.clone(),
+        FixState::NotFixed => "not fixed".to_owned(),
+        FixState::WillNotFix => "will not fix".to_owned(),
+        FixState::Deferred => "deferred".to_owned(),
+        FixState::UnderInvestigation => "under investigation".to_owned(),
+        FixState::EndOfLife => "end of life".to_owned(),
+        FixState::Unspecified => "unknown".to_owned(),
+    }
+}
+
+/// The first twelve hexadecimal digits, as people write digests.
+fn short(digest: &str) -> String {
+    digest.strip_prefix("sha256:").unwrap_or(digest).chars().take(12).collect()
+}

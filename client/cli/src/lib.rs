@@ -1,0 +1,50 @@
+//! The command line: arguments and settings in, reports out. Each command is one file in `command/`, each output
+//! format one file in `format/`.
+//!
+//! Data goes to stdout; logs and progress to stderr. Exit codes of every command: 0 passed, 1 the policy failed, 2 usage
+//! or configuration, 3 the scan could not be completed, 4 a report could not be submitted though that was required.
+
+pub mod args;
+pub mod backend;
+pub mod command;
+pub mod embedded;
+pub mod exit;
+pub mod follow;
+pub mod format;
+pub mod progress;
+pub mod results;
+pub mod settings;
+pub mod telemetry;
+
+use std::process::ExitCode;
+
+use crate::{args::Args, exit::Failure, settings::Settings};
+
+/// Runs one command to its end.
+#[must_use]
+pub fn run(args: Args) -> ExitCode {
+    match start(args) {
+        Ok(code) => code,
+        Err(failure) => {
+            exit::print(&failure);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn start(args: Args) -> Result<ExitCode, Failure> {
+    let settings = Settings::from_environment(&args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::usage(format!("failed to start the runtime: {error}")))?;
+    let result = runtime.block_on(async {
+        let telemetry = telemetry::start(&settings)?;
+        let result = command::run(args.command, settings).await;
+        telemetry.stop().await;
+        result
+    });
+    // A task that still blocks (a download that nobody waits for) must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    result
+}

@@ -1,0 +1,114 @@
+//! What a scan came to, as the output formats see it.
+
+use std::collections::BTreeMap;
+
+use strata_proto::v1::{Event, Report, ScanState, Severity, SeverityCounts, Summary, event::Kind};
+
+/// One image with its names in this scan.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// References or paths that name it, in the order in which they were resolved.
+    pub references: Vec<String>,
+    /// Id of the report in the archive.
+    pub report_id: String,
+    /// The report.
+    pub report: Report,
+}
+
+/// References that have no report, and why.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    /// References, or the registry or repository that could not be listed.
+    pub references: Vec<String>,
+    /// Stable code.
+    pub code: String,
+    /// One sentence that names the thing.
+    pub message: String,
+}
+
+/// All that a scan said so far.
+#[derive(Debug, Clone, Default)]
+pub struct Results {
+    /// Images, by report id.
+    images: BTreeMap<String, Image>,
+    /// Findings of all reports, by severity.
+    counts: SeverityCounts,
+    /// Failures, listings included, in the order of their events.
+    pub failed: Vec<Failed>,
+    /// Skipped references by reason.
+    pub skipped: Vec<Failed>,
+    /// How it ended; `None` while it runs.
+    pub state: Option<ScanState>,
+    /// Its summary at the end.
+    pub summary: Summary,
+}
+
+impl Results {
+    /// Takes one event in. Events come once and in order.
+    pub fn take(&mut self, event: Event) {
+        match event.kind {
+            Some(Kind::Reported(reported)) => {
+                self.counts.merge(&reported.findings.unwrap_or_default());
+                // A sweep of a whole registry is followed without its reports: only what is shown is kept.
+                let Some(report) = reported.report else { return };
+                let image = self.images.entry(reported.report_id.clone()).or_insert_with(|| Image {
+                    references: Vec::new(),
+                    report_id: reported.report_id,
+                    report,
+                });
+                image.references.extend(reported.references);
+            }
+            Some(Kind::Failed(failed)) => self.failed.push(Failed {
+                references: failed.references,
+                code: failed.code,
+                message: failed.message,
+            }),
+            Some(Kind::ListingFailed(failed)) => self.failed.push(Failed {
+                references: vec![failed.target],
+                code: failed.code,
+                message: failed.message,
+            }),
+            Some(Kind::Skipped(skipped)) => self.skipped.push(Failed {
+                references: skipped.references,
+                code: skipped.code,
+                message: String::new(),
+            }),
+            Some(Kind::Finished(finished)) => {
+                self.state = Some(finished.state());
+                self.summary = finished.summary.unwrap_or_default();
+            }
+            Some(Kind::Started(_) | Kind::Progress(_)) | None => {}
+        }
+    }
+
+    /// Images in the order of their first name: the same whatever order they were finished in.
+    #[must_use]
+    pub fn images(&self) -> Vec<Image> {
+        let mut images: Vec<Image> = self.images.values().cloned().collect();
+        for image in &mut images {
+            image.references.sort();
+        }
+        images.sort_by(|a, b| a.references.cmp(&b.references).then_with(|| a.report_id.cmp(&b.report_id)));
+        images
+    }
+
+    /// Results that hold one report alone.
+    #[must_use]
+    pub fn of_report(report_id: &str, report: Report) -> Self {
+        let references = vec![report.image_digest.clone()];
+        let image = Image { references, report_id: report_id.to_owned(), report };
+        Self { images: BTreeMap::from([(report_id.to_owned(), image)]), ..Self::default() }
+    }
+
+    /// The worst severity of all findings.
+    #[must_use]
+    pub fn worst(&self) -> Option<Severity> {
+        Severity::WORST_FIRST.into_iter().find(|severity| self.counts.get(*severity) > 0)
+    }
+
+    /// Whether every reference has a report.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.failed.is_empty() && self.state == Some(ScanState::Completed)
+    }
+}

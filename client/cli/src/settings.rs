@@ -1,0 +1,75 @@
+//! The sole reader of the environment: everything else gets typed settings as arguments.
+
+use std::{env, io::IsTerminal as _, path::PathBuf};
+
+use crate::{args::Args, exit::Failure};
+
+/// What the environment and the global flags say.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where data of this user lives: the default database, inventories, reports.
+    pub data_dir: PathBuf,
+    /// Directory of docker's `config.json`, where registry credentials are looked up.
+    pub docker_config: Option<PathBuf>,
+    /// OTLP endpoint; without one nothing is exported.
+    pub otlp_endpoint: Option<String>,
+    /// Filter of log lines (`STRATA_LOG`), in tracing's syntax.
+    pub log: Option<String>,
+    /// How much to say on stderr.
+    pub verbose: u8,
+    /// No progress.
+    pub quiet: bool,
+    /// Whether stderr is a terminal, where a live bar makes sense.
+    pub live: bool,
+    /// Whether stdout is a terminal.
+    pub terminal: bool,
+    /// Name of this process in leases and logs.
+    pub name: String,
+}
+
+impl Settings {
+    /// Reads the environment once.
+    ///
+    /// # Errors
+    /// When there is neither a home nor a data directory to keep state in.
+    pub fn from_environment(args: &Args) -> Result<Self, Failure> {
+        let home = env::var_os("HOME").map(PathBuf::from);
+        let data_dir = env::var_os("STRATA_DATA_DIR")
+            .map(PathBuf::from)
+            .or_else(|| env::var_os("XDG_DATA_HOME").map(|dir| PathBuf::from(dir).join("strata")))
+            .or_else(|| home.as_ref().map(|home| home.join(".local/share/strata")))
+            .ok_or_else(|| {
+                Failure::usage("failed to find a place for data: neither STRATA_DATA_DIR, XDG_DATA_HOME nor HOME is set")
+            })?;
+        let docker_config =
+            env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(|| home.map(|home| home.join(".docker")));
+        let in_ci = env::var_os("CI").is_some();
+        Ok(Self {
+            data_dir,
+            docker_config,
+            otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT")),
+            log: text("STRATA_LOG"),
+            verbose: args.verbose,
+            quiet: args.quiet,
+            live: std::io::stderr().is_terminal() && !in_ci && text("TERM").as_deref() != Some("dumb"),
+            terminal: std::io::stdout().is_terminal(),
+            name: format!("{}-{}", text("HOSTNAME").unwrap_or_else(|| "strata".to_owned()), std::process::id()),
+        })
+    }
+
+    /// The database that is used where none is named.
+    #[must_use]
+    pub fn default_db(&self) -> PathBuf {
+        self.data_dir.join("advisories.strata")
+    }
+
+    /// The directory of inventories and reports that is used where none is named.
+    #[must_use]
+    pub fn cache_dir(&self, named: Option<&PathBuf>) -> PathBuf {
+        named.cloned().unwrap_or_else(|| self.data_dir.join("cache"))
+    }
+}
+
+fn text(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}

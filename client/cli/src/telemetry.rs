@@ -1,0 +1,63 @@
+//! Logs on stderr, and traces to an OTLP endpoint when one is configured.
+
+use std::time::Duration;
+
+use opentelemetry::{global, trace::TracerProvider as _};
+use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use tracing_subscriber::{EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+use crate::{exit::Failure, settings::Settings};
+
+/// What must be flushed at the end.
+pub struct Telemetry {
+    provider: Option<SdkTracerProvider>,
+}
+
+/// Installs the process's subscriber.
+///
+/// # Errors
+/// When the OTLP endpoint or the log filter is malformed.
+pub fn start(settings: &Settings) -> Result<Telemetry, Failure> {
+    let default = match settings.verbose {
+        0 => "error",
+        1 => "warn,strata=info,strata_worker=info,strata_coordinator=info,strata_cli=info",
+        _ => "info,strata=debug,strata_worker=debug,strata_coordinator=debug,strata_cli=debug,h2=warn,hyper=warn",
+    };
+    let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default))
+        .map_err(|error| Failure::usage(format!("failed to read the log filter STRATA_LOG: {error}")))?;
+    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_filter(filter);
+    let provider = settings.otlp_endpoint.as_deref().map(provider).transpose()?;
+    let traces = provider.as_ref().map(|provider| {
+        global::set_text_map_propagator(TraceContextPropagator::new());
+        // The exporter's own spans must not be exported: only ours are.
+        let ours = Targets::new().with_target("strata", tracing::Level::INFO);
+        let ours = ["strata_cli", "strata_client", "strata_coordinator", "strata_worker", "strata_proto"]
+            .into_iter()
+            .fold(ours, |targets, name| targets.with_target(name, tracing::Level::INFO));
+        tracing_opentelemetry::layer().with_tracer(provider.tracer("strata")).with_filter(ours)
+    });
+    // A second start in one process (tests) keeps the first subscriber.
+    let _ = tracing_subscriber::registry().with(logs).with(traces).try_init();
+    Ok(Telemetry { provider })
+}
+
+fn provider(endpoint: &str) -> Result<SdkTracerProvider, Failure> {
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .with_timeout(Duration::from_secs(3))
+        .build()
+        .map_err(|error| Failure::usage(format!("failed to use the OTLP endpoint {endpoint}: {error}")))?;
+    let resource = Resource::builder().with_service_name("strata").build();
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}
+
+impl Telemetry {
+    /// Sends what is left, for at most three seconds.
+    pub async fn stop(self) {
+        if let Some(provider) = self.provider {
+            let _ = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(Duration::from_secs(3))).await;
+        }
+    }
+}
