@@ -1,0 +1,3 @@
+//! Adapters of the parcels: Redis, and memory for a process that is coordinator and worker at once.
+
+pub mod memory;
