@@ -1,0 +1,126 @@
+//! `strata db`: build, update, look at and compare advisory databases.
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
+
+use comfy_table::{Table, presets};
+use strata_analysis::database::build::{Built, Statistics};
+use strata_worker::advisories::DatabaseFile;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    args::DbCommand,
+    command::{build, update},
+    exit::Failure,
+    progress,
+    settings::Settings,
+};
+
+pub(super) async fn run(command: DbCommand, settings: &Settings) -> Result<ExitCode, Failure> {
+    match command {
+        DbCommand::Build { from, output } => {
+            let output = output.unwrap_or_else(|| settings.default_db());
+            build_to(from, &output).await?;
+        }
+        DbCommand::Status { db, verify } => status(&open(db.as_deref(), settings)?, verify)?,
+        DbCommand::Update { db, url, ecosystem } => {
+            let export = update::download(&url, &ecosystem, settings).await?;
+            let output = db.unwrap_or_else(|| settings.default_db());
+            build_to(vec![export], &output).await?;
+        }
+        DbCommand::Diff { old, new } => diff(&open(Some(&old), settings)?, &open(Some(&new), settings)?)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the named database or the default one, and says what to do when there is none.
+///
+/// # Errors
+/// When it is missing, damaged, or of another format.
+pub(crate) fn open(named: Option<&Path>, settings: &Settings) -> Result<DatabaseFile, Failure> {
+    let path = named.map_or_else(|| settings.default_db(), Path::to_path_buf);
+    DatabaseFile::open(&path).map_err(|error| {
+        Failure::usage(error.to_string()).hint(
+            "`strata db update` downloads and compiles the public advisories, `strata db build --from DIR` compiles a copy, \
+             and --db names a database",
+        )
+    })
+}
+
+async fn build_to(from: Vec<PathBuf>, output: &Path) -> Result<(), Failure> {
+    let started = Instant::now();
+    let built = tokio::task::spawn_blocking(move || build::compile(&from)).await;
+    let built = built.map_err(|error| Failure::incomplete(format!("failed to build the database: {error}")))??;
+    build::write(&built, output)?;
+    report(&built, output, started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn report(built: &Built, output: &Path, seconds: f64) {
+    let Statistics { read, kept, duplicates, malformed, withdrawn, without_versions, harmless, git_ranges, .. } =
+        &built.statistics;
+    let mut stderr = std::io::stderr().lock();
+    for (name, reason) in built.statistics.malformed_names.iter().take(20) {
+        let _ = writeln!(stderr, "malformed {name}: {reason}");
+    }
+    for (ecosystem, packages) in &built.statistics.unordered {
+        let _ = writeln!(stderr, "{ecosystem}: {packages} affected packages whose versions Strata cannot order");
+    }
+    let size = progress::bytes(u64::try_from(built.bytes.len()).unwrap_or(u64::MAX));
+    let _ = writeln!(
+        std::io::stdout(),
+        "{}: {size}, {kept} advisories of {read} records in {seconds:.1} s\n  left out: {duplicates} duplicates, \
+         {withdrawn} withdrawn, {without_versions} without versions, {harmless} that announce no flaw; \
+         {malformed} malformed in part or whole, {git_ranges} commit ranges ignored",
+        output.display()
+    );
+}
+
+fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
+    let view = file.view().map_err(|error| Failure::usage(error.to_string()))?;
+    if verify {
+        view.verify().map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(["Ecosystem", "Advisories", "Newest", "Age"]);
+    let rows = view.status();
+    for row in &rows {
+        table.add_row([row.name.clone(), row.advisories.to_string(), row.modified.clone(), age(&row.modified)]);
+    }
+    let _ = writeln!(
+        std::io::stdout(),
+        "{table}\ndigest    {}\nmodified  {} ({} ago)\n{}",
+        file.digest(),
+        file.modified(),
+        age(file.modified()),
+        if verify { "every byte agrees with the digest" } else { "header and index are sound (--verify checks every byte)" }
+    );
+    Ok(())
+}
+
+/// Whole days since a moment in RFC 3339.
+fn age(moment: &str) -> String {
+    match OffsetDateTime::parse(moment, &Rfc3339) {
+        Ok(then) => format!("{} days", (OffsetDateTime::now_utc() - then).whole_days()),
+        Err(_) => "unknown".to_owned(),
+    }
+}
+
+fn diff(old: &DatabaseFile, new: &DatabaseFile) -> Result<(), Failure> {
+    let damaged = |error: strata_analysis::database::DatabaseError| Failure::usage(error.to_string());
+    let changes = strata_analysis::database::diff(&old.view().map_err(damaged)?, &new.view().map_err(damaged)?)
+        .map_err(damaged)?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for change in &changes {
+        // A reader that has enough (`| head`) is no error.
+        if writeln!(out, "{}\t{}", change.ecosystem, change.package).is_err() {
+            return Ok(());
+        }
+    }
+    let _ = writeln!(std::io::stderr(), "{} packages have changed advisories", changes.len());
+    Ok(())
+}

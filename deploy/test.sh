@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# The test command: installs the real servers that the tests start, then checks form, lints and runs every test.
+#
+#   deploy/test.sh
+#
+# Servers come from Debian's packages (installed with root or sudo where they are missing). Nothing else is needed but a Rust
+# toolchain.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$1"; }
+
+say "servers"
+packages=()
+command -v nats-server >/dev/null || packages+=(nats-server)
+command -v redis-server >/dev/null || packages+=(redis-server)
+command -v docker-registry >/dev/null || packages+=(docker-registry)
+command -v skopeo >/dev/null || packages+=(skopeo)
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages+=(postgresql)
+if [ ${#packages[@]} -gt 0 ]; then
+  run=()
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || { echo "error: install ${packages[*]} from Debian's packages: this needs root" >&2; exit 2; }
+    run=(sudo)
+  fi
+  "${run[@]}" apt-get update -qq
+  # The packages' own services are not wanted: the tests start their own on free ports.
+  "${run[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+nats-server --version
+redis-server --version | cut -d' ' -f1-3
+docker-registry --version
+skopeo --version
+ls -d /usr/lib/postgresql/*/bin
+
+say "form"
+cargo fmt --all --check
+
+say "lints"
+cargo clippy --locked --workspace --all-targets -- -D warnings
+
+say "tests"
+cargo test --locked --workspace --no-fail-fast
