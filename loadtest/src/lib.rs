@@ -1,1 +1,14 @@
-//! skeleton
+//! A synthetic OCI registry whose whole content is a function of a seed, for demonstrations, tests and load tests.
+//!
+//! * [`content`]: repositories, images and real layers (tar with gzip or zstd; dpkg, apk, npm and Python packages),
+//!   generated when somebody asks for them, and [`content::Expected`]: what a sweep of them must report.
+//! * [`registry`]: serves content over the OCI distribution API on a loopback port, with logins, faults and counters.
+//! * [`ADVISORIES`]: a small set of real advisories that affect the content.
+
+pub mod content;
+pub mod registry;
+
+mod advisories;
+mod random;
+
+pub use advisories::ADVISORIES;

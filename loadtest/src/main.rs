@@ -1,1 +1,2 @@
+//! Drives a sweep of the synthetic registry.
 fn main() {}

@@ -1,0 +1,118 @@
+//! Content that a test puts in by hand, sound or broken.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+};
+
+use bytes::Bytes;
+use strata_proto::digest::Digest;
+
+use super::{
+    Store,
+    blob::Blob,
+    layer::Arch,
+    manifest::{Image, Manifest},
+    page,
+};
+
+/// An image to put into [`Fixed`].
+#[derive(Debug, Clone)]
+pub struct FixedImage<'a> {
+    /// Repository.
+    pub repository: &'a str,
+    /// Tag.
+    pub tag: &'a str,
+    /// Layers, lowest first.
+    pub layers: &'a [Blob],
+    /// Architecture of its configuration.
+    pub arch: Arch,
+    /// Docker's media types instead of OCI's.
+    pub docker: bool,
+}
+
+/// A registry's content, given piece by piece.
+#[derive(Debug, Clone, Default)]
+pub struct Fixed {
+    repositories: BTreeMap<String, Repository>,
+    blobs: HashMap<Digest, Bytes>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Repository {
+    tags: BTreeMap<String, Digest>,
+    manifests: HashMap<Digest, Manifest>,
+}
+
+impl Fixed {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a whole image: blobs, configuration and manifest. Returns its manifest's digest.
+    pub fn image(&mut self, image: &FixedImage<'_>) -> Digest {
+        let layers = image.layers.iter().map(|blob| (blob.descriptor, "COPY . /".to_owned())).collect();
+        let built = Image { arch: image.arch, docker: image.docker, layers, labels: BTreeMap::new() };
+        for layer in image.layers {
+            self.blobs.insert(layer.descriptor.digest, layer.bytes.clone());
+        }
+        self.blob(built.config());
+        self.manifest(image.repository, Some(image.tag), built.manifest())
+    }
+
+    /// Adds a manifest, under a tag or only under its digest, whatever it says. Returns its digest.
+    pub fn manifest(&mut self, repository: &str, tag: Option<&str>, manifest: Manifest) -> Digest {
+        let digest = manifest.digest;
+        let entry = self.repositories.entry(repository.to_owned()).or_default();
+        if let Some(tag) = tag {
+            entry.tags.insert(tag.to_owned(), digest);
+        }
+        entry.manifests.insert(digest, manifest);
+        digest
+    }
+
+    /// Adds a blob that every repository has. Returns its digest.
+    pub fn blob(&mut self, bytes: impl Into<Bytes>) -> Digest {
+        let bytes = bytes.into();
+        let digest = Digest::of(&bytes);
+        self.blobs.insert(digest, bytes);
+        digest
+    }
+
+    /// Adds a blob under a digest that need not be its own.
+    pub fn blob_as(&mut self, digest: Digest, bytes: impl Into<Bytes>) {
+        self.blobs.insert(digest, bytes.into());
+    }
+
+    /// Takes a blob away again: its manifests then name something that is missing.
+    pub fn remove_blob(&mut self, digest: &Digest) {
+        self.blobs.remove(digest);
+    }
+}
+
+impl Store for Fixed {
+    fn repositories(&self, after: Option<&str>, limit: usize) -> Vec<String> {
+        page(self.repositories.keys(), after, limit)
+    }
+
+    fn tags(&self, repository: &str, after: Option<&str>, limit: usize) -> io::Result<Option<Vec<String>>> {
+        let repository = self.repositories.get(repository);
+        Ok(repository.map(|repository| page(repository.tags.keys(), after, limit)))
+    }
+
+    fn manifest(&self, repository: &str, reference: &str) -> io::Result<Option<Manifest>> {
+        let Some(repository) = self.repositories.get(repository) else { return Ok(None) };
+        let digest = repository.tags.get(reference).copied().or_else(|| reference.parse().ok());
+        Ok(digest.and_then(|digest| repository.manifests.get(&digest)).cloned())
+    }
+
+    fn blob_size(&self, repository: &str, digest: &Digest) -> io::Result<Option<u64>> {
+        self.blob(repository, digest).map(|blob| blob.map(|bytes| bytes.len() as u64))
+    }
+
+    fn blob(&self, repository: &str, digest: &Digest) -> io::Result<Option<Bytes>> {
+        Ok(self.repositories.get(repository).and_then(|_| self.blobs.get(digest)).cloned())
+    }
+}

@@ -1,0 +1,169 @@
+//! One layer: its name within a plan, and what it is made of.
+
+use super::{
+    blob::Compression,
+    entry::{Entry, Filler, FillerKind},
+    language, os,
+    plan::Plan,
+};
+use crate::random::{Random, mix};
+
+/// Processor architecture of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Arch {
+    /// `amd64` in OCI's words.
+    Amd64,
+    /// `arm64` in OCI's words.
+    Arm64,
+}
+
+impl Arch {
+    /// As image configurations spell it.
+    #[must_use]
+    pub const fn oci(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+}
+
+/// A language runtime that an image may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Runtime {
+    /// Node.js with npm.
+    Node,
+    /// Python with pip.
+    Python,
+}
+
+/// Which layer of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LayerId {
+    /// A distribution.
+    Base {
+        /// Which one: the name repeats after the number of known distributions.
+        base: u32,
+        /// Architecture.
+        arch: Arch,
+    },
+    /// Security updates on a base: its package database again, some packages newer.
+    Upgrade {
+        /// The base below.
+        base: u32,
+        /// Architecture.
+        arch: Arch,
+    },
+    /// A language runtime.
+    Runtime {
+        /// Which.
+        runtime: Runtime,
+        /// Architecture.
+        arch: Arch,
+    },
+    /// Dependencies of an application.
+    Vendor {
+        /// Index of the repository.
+        repository: u32,
+        /// Which set of dependencies.
+        generation: u32,
+        /// Which of the layers with dependencies.
+        part: u32,
+    },
+    /// The application itself.
+    App {
+        /// Index of the repository.
+        repository: u32,
+        /// Which build.
+        build: u32,
+        /// Which of the application's layers.
+        part: u32,
+        /// Architecture.
+        arch: Arch,
+    },
+}
+
+impl LayerId {
+    /// A number of its own within a seed.
+    pub(crate) fn seed(self, seed: u64) -> u64 {
+        let arch = |arch: Arch| u64::from(arch == Arch::Arm64);
+        match self {
+            Self::Base { base, arch: a } => mix(seed, &[10, base.into(), arch(a)]),
+            Self::Upgrade { base, arch: a } => mix(seed, &[11, base.into(), arch(a)]),
+            Self::Runtime { runtime, arch: a } => {
+                mix(seed, &[12, u64::from(runtime == Runtime::Node), arch(a)])
+            }
+            Self::Vendor { repository, generation, part } => {
+                mix(seed, &[13, repository.into(), generation.into(), part.into()])
+            }
+            Self::App { repository, build, part, arch: a } => {
+                mix(seed, &[14, repository.into(), build.into(), part.into(), arch(a)])
+            }
+        }
+    }
+}
+
+/// What a layer is made of.
+pub(crate) struct Recipe {
+    pub(crate) entries: Vec<Entry>,
+    /// The build step, for the image's history.
+    pub(crate) created_by: String,
+    pub(crate) compression: Compression,
+}
+
+/// The recipe of a layer; cheap, because filler is only named in it.
+pub(crate) fn recipe(plan: &Plan, layer: LayerId) -> Recipe {
+    let (mut entries, created_by) = match layer {
+        LayerId::Base { base, arch } => {
+            (os::base(base, arch), format!("ADD rootfs-{}.tar /", Plan::base_name(base)))
+        }
+        LayerId::Upgrade { base, arch } => {
+            (os::upgrade(base, arch), "RUN install security updates".to_owned())
+        }
+        LayerId::Runtime { runtime, .. } => {
+            (language::runtime(runtime), format!("COPY {runtime:?} /usr/local"))
+        }
+        LayerId::Vendor { repository, generation, part } => (
+            language::vendor(plan, repository, generation, part),
+            format!("RUN install dependencies, part {}", part + 1),
+        ),
+        LayerId::App { repository, build, part, .. } => {
+            let entries = if part == 0 { language::change(plan, repository, build) } else { Vec::new() };
+            (entries, format!("COPY build-{build}/{part} /srv"))
+        }
+    };
+    entries.extend(filler(plan, layer));
+    Recipe { entries, created_by, compression: compression(plan, layer) }
+}
+
+/// Some of the layers that belong to one repository are zstd, where its manifests can say so.
+fn compression(plan: &Plan, layer: LayerId) -> Compression {
+    let (LayerId::Vendor { repository, .. } | LayerId::App { repository, .. }) = layer else {
+        return Compression::Gzip;
+    };
+    let zstd = !plan.profile(repository).docker && mix(layer.seed(plan.seed), &[3]) % 4 == 0;
+    if zstd { Compression::Zstd } else { Compression::Gzip }
+}
+
+/// Files that no scanner wants: two thirds text, one third binary, in files of up to a quarter of the layer.
+fn filler(plan: &Plan, layer: LayerId) -> Vec<Entry> {
+    let mut random = Random::new(layer.seed(plan.seed), &[4]);
+    let directory = match layer {
+        LayerId::Base { .. } | LayerId::Upgrade { .. } => "usr/lib/x",
+        LayerId::Runtime { .. } => "usr/local/lib/x",
+        LayerId::Vendor { .. } => "app/lib",
+        LayerId::App { .. } => "srv/app",
+    };
+    let mut left = plan.filler_bytes(layer);
+    let largest = (left / 4).max(1);
+    let mut entries = Vec::new();
+    while left > 0 {
+        let bytes = (1 + random.below(largest)).min(left);
+        let kind = if random.below(3) == 0 { FillerKind::Binary } else { FillerKind::Text };
+        let suffix = if kind == FillerKind::Text { "txt" } else { "bin" };
+        let path = format!("{directory}/{:016x}.{suffix}", random.next());
+        entries.push(Entry::filler(path, Filler { seed: random.next(), bytes, kind }));
+        left -= bytes;
+    }
+    entries
+}

@@ -1,0 +1,205 @@
+//! What the synthetic registry holds: a few numbers and a seed, from which everything else follows.
+
+use super::{
+    layer::{Arch, LayerId, Runtime},
+    os,
+};
+use crate::random::{Random, mix, unit};
+
+/// The shape of a synthetic registry. The same plan gives the same digests on every machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// Number of repositories.
+    pub repositories: u32,
+    /// Tags of each repository, signatures not counted: one for each build, and `latest`, which is the last build again.
+    pub tags_per_repository: u32,
+    /// Distinct base images; they are shared unevenly, the first by the most repositories.
+    pub bases: u32,
+    /// Layers of dependencies of each image that a few builds of one repository share.
+    pub vendor_layers: u32,
+    /// Layers of each image that nobody shares.
+    pub app_layers: u32,
+    /// Mean uncompressed bytes of a layer that is not shared. A base has eight times as much.
+    pub layer_bytes: u64,
+    /// Every how many builds a repository has an image index for amd64 and arm64; 0 is never.
+    pub index_every: u32,
+    /// Every how many builds a signature is stored beside the image; 0 is never. A signature's tag holds its image's
+    /// digest: listing the tags of a repository that has signatures costs making those images.
+    pub signature_every: u32,
+}
+
+/// What all builds of one repository have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Profile {
+    pub(crate) base: u32,
+    pub(crate) runtime: Option<Runtime>,
+    /// Manifests in Docker's media types instead of OCI's; then all layers are gzip.
+    pub(crate) docker: bool,
+}
+
+/// How many builds share one set of dependencies.
+const BUILDS_PER_GENERATION: u32 = 3;
+
+const TEAMS: [&str; 6] = ["checkout", "platform", "search", "media", "data", "identity"];
+const SERVICES: [&str; 12] = [
+    "api",
+    "worker",
+    "gateway",
+    "frontend",
+    "scheduler",
+    "indexer",
+    "mailer",
+    "reports",
+    "proxy",
+    "importer",
+    "admin",
+    "cron",
+];
+
+impl Plan {
+    /// About sixty images that share some hundred layers: seconds to sweep.
+    #[must_use]
+    pub const fn demo() -> Self {
+        Self {
+            seed: 2026,
+            repositories: 12,
+            tags_per_repository: 6,
+            bases: 5,
+            vendor_layers: 1,
+            app_layers: 1,
+            layer_bytes: 96 << 10,
+            index_every: 4,
+            signature_every: 5,
+        }
+    }
+
+    /// About this many images of some ten layers each, eleven tags in a repository, layers of the given mean size.
+    #[must_use]
+    pub fn scaled(images: u32, layer_bytes: u64) -> Self {
+        Self {
+            seed: 2026,
+            repositories: images.div_ceil(10).max(1),
+            tags_per_repository: 11,
+            bases: 40.min(images.div_ceil(10)).max(1),
+            vendor_layers: 4,
+            app_layers: 3,
+            layer_bytes,
+            index_every: 0,
+            signature_every: 0,
+        }
+    }
+
+    /// Builds of each repository: the distinct images of one platform.
+    pub(crate) fn builds(&self) -> u32 {
+        self.tags_per_repository.saturating_sub(1).max(1)
+    }
+
+    /// Name of a repository.
+    pub(crate) fn repository(&self, index: u32) -> String {
+        let pick =
+            |words: &[&'static str], at: usize| words.get(at % words.len().max(1)).copied().unwrap_or("x");
+        let at = usize::try_from(index).unwrap_or(usize::MAX);
+        let (team, service) = (pick(&TEAMS, at), pick(&SERVICES, at / TEAMS.len() + 2 * at));
+        if self.repositories <= 12 {
+            format!("{team}/{service}")
+        } else {
+            format!("{team}/{service}-{index:06}")
+        }
+    }
+
+    /// Tag of a build.
+    pub(crate) fn tag(build: u32) -> String {
+        format!("1.{}.{}", build / 10, build % 10)
+    }
+
+    /// What a repository's builds have in common.
+    pub(crate) fn profile(&self, repository: u32) -> Profile {
+        let mut random = Random::new(self.seed, &[1, repository.into()]);
+        let base = self.draw_base(unit(random.next()));
+        let runtime = match random.below(8) {
+            0..=3 => Some(Runtime::Node),
+            4..=6 => Some(Runtime::Python),
+            _ => None,
+        };
+        Profile { base, runtime, docker: random.below(3) == 0 }
+    }
+
+    /// Draws by Zipf's law: the k-th base has a weight of 1/k.
+    fn draw_base(&self, random: f64) -> u32 {
+        let weight = |base: u32| 1.0 / (f64::from(base) + 1.0);
+        let total: f64 = (0..self.bases).map(weight).sum();
+        let mut left = random * total;
+        for base in 0..self.bases {
+            left -= weight(base);
+            if left < 0.0 {
+                return base;
+            }
+        }
+        self.bases.saturating_sub(1)
+    }
+
+    /// Whether a build is an image index for two architectures.
+    pub(crate) fn is_index(&self, repository: u32, build: u32) -> bool {
+        every(self.index_every, repository, build)
+    }
+
+    /// Whether a signature is stored beside a build.
+    pub(crate) fn is_signed(&self, repository: u32, build: u32) -> bool {
+        every(self.signature_every, repository, build)
+    }
+
+    /// Layers of an image, lowest first.
+    pub(crate) fn layers(&self, repository: u32, build: u32, arch: Arch) -> Vec<LayerId> {
+        let profile = self.profile(repository);
+        let mut layers = vec![LayerId::Base { base: profile.base, arch }];
+        // Later builds install the distribution's security updates.
+        if build * 2 >= self.builds() {
+            layers.push(LayerId::Upgrade { base: profile.base, arch });
+        }
+        if let Some(runtime) = profile.runtime {
+            layers.push(LayerId::Runtime { runtime, arch });
+        }
+        let generation = Self::generation(build);
+        layers.extend((0..self.vendor_layers).map(|part| LayerId::Vendor { repository, generation, part }));
+        layers.extend((0..self.app_layers).map(|part| LayerId::App { repository, build, part, arch }));
+        layers
+    }
+
+    /// Which set of dependencies a build has.
+    pub(crate) const fn generation(build: u32) -> u32 {
+        build / BUILDS_PER_GENERATION
+    }
+
+    /// Uncompressed filler of a layer: a quarter of the mean to four times as much.
+    pub(crate) fn filler_bytes(&self, layer: LayerId) -> u64 {
+        let seed = layer.seed(self.seed);
+        let share = match layer {
+            LayerId::Base { .. } => 8.0,
+            LayerId::Runtime { .. } => 6.0,
+            LayerId::Upgrade { .. } => 1.0,
+            // 4^x for x from -1 to 1 has a mean of about 1.35.
+            LayerId::Vendor { .. } | LayerId::App { .. } => {
+                4_f64.powf(2.0 * unit(mix(seed, &[2])) - 1.0) / 1.35
+            }
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a size that is random anyway"
+        )]
+        let bytes = (self.layer_bytes as f64 * share) as u64;
+        bytes
+    }
+
+    /// Name of a base, for the image's history.
+    pub(crate) fn base_name(base: u32) -> &'static str {
+        os::of(base).name
+    }
+}
+
+fn every(period: u32, repository: u32, build: u32) -> bool {
+    period > 0 && (repository + build) % period == period - 1
+}
