@@ -179,7 +179,7 @@ async fn settle(config: &Config, ports: &Ports, delivery: Delivery, hard_stop: C
         } else {
             carry_out(&ports.context, &token, &job).await
         };
-        let outcome = outcome(&job, &ports.context.name, result);
+        let outcome = Outcome { sequence, executions, ..outcome(&job, &ports.context.name, result) };
         publish(ports, &outcome).await;
         report_failure(handle.done().await);
     };
@@ -240,6 +240,7 @@ fn outcome(job: &Job, worker: &str, result: Result<Answer, JobError>) -> Outcome
         wire_version: WIRE_VERSION,
         worker: worker.to_owned(),
         result: Some(answer),
+        ..Outcome::default()
     }
 }
 
