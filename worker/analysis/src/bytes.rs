@@ -28,6 +28,15 @@ impl Order {
         })
     }
 
+    /// Eight bytes at that offset.
+    pub(crate) fn u64(self, bytes: &[u8], at: usize) -> Option<u64> {
+        let raw = array(bytes, at)?;
+        Some(match self {
+            Self::Little => u64::from_le_bytes(raw),
+            Self::Big => u64::from_be_bytes(raw),
+        })
+    }
+
     /// Four bytes at that offset, as an offset or a length on this machine.
     pub(crate) fn size(self, bytes: &[u8], at: usize) -> Option<usize> {
         usize::try_from(self.u32(bytes, at)?).ok()
@@ -81,6 +90,7 @@ mod tests {
         assert_eq!(Order::Little.u16(&bytes, 0), Some(0x0201));
         assert_eq!(Order::Big.u32(&bytes, 1), Some(0x0203_0405));
         assert_eq!(Order::Big.u32(&bytes, 2), None);
+        assert_eq!(Order::Big.u64(&bytes, 0), None);
         assert_eq!(slice(&bytes, usize::MAX, 2), None);
     }
 

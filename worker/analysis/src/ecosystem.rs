@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod cases;
+mod java;
 mod rpm;
 
 use std::collections::BTreeMap;
@@ -106,7 +107,7 @@ pub struct Ecosystem {
 }
 
 /// Every package format, in the order in which they are asked.
-pub static TABLE: &[&Ecosystem] = &[&rpm::ROW];
+pub static TABLE: &[&Ecosystem] = &[&rpm::ROW, &java::ROW];
 
 /// The row of that name.
 #[must_use]

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod model;
 pub mod purl;
 pub mod squash;
+mod unzip;
 pub mod version;
 
 pub use layer::index;
