@@ -14,7 +14,7 @@ const LEVEL: i32 = 3;
 /// An inventory of half a million packages stays below this; more is not one that we wrote.
 const MAX_INVENTORY: usize = 512 << 20;
 /// Codes of problems that an inventory may carry: the core's are static texts.
-const CODES: &[&str] = &[
+pub const CODES: &[&str] = &[
     "unreadable-database",
     "malformed",
     "limit",

@@ -1,0 +1,13 @@
+//! The executable as its users meet it: alone, as a cluster of processes on real servers, and the rules of the repository.
+
+mod black_box;
+mod cluster;
+mod servers;
+mod strata;
+mod tidy;
+mod update;
+
+/// Once for the test binary, as `main` does for the executable.
+fn provider() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}

@@ -1,0 +1,170 @@
+//! Real servers on free loopback ports, each in a directory of its own, stopped by pid when the test ends.
+
+use std::{
+    fs::{self, File},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+/// Whether tests against real servers are to be left out, which is said aloud.
+pub(crate) fn skipped(what: &str) -> bool {
+    let skip = std::env::var_os("STRATA_TEST_SKIP_SERVERS").is_some();
+    if skip {
+        eprintln!("SKIPPED: {what}: STRATA_TEST_SKIP_SERVERS is set");
+    }
+    skip
+}
+
+/// A process that ends with its owner.
+pub(crate) struct Server {
+    child: Child,
+    /// Its data and its log.
+    pub(crate) directory: TempDir,
+    pub(crate) port: u16,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    /// Ends it at once, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("the process is ours");
+        let _ = self.child.wait();
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it wrote so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+}
+
+/// Starts a server and waits until it listens.
+pub(crate) fn start(package: &str, command: &mut Command, port: u16, directory: TempDir) -> Server {
+    let log = File::create(directory.path().join("log")).expect("a log");
+    let errors = log.try_clone().expect("a log");
+    let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().unwrap_or_else(|error| {
+        panic!("failed to start {command:?}: {error}; install Debian's package {package}");
+    });
+    let mut server = Server { child, directory, port };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    while TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_err() {
+        if let Ok(Some(status)) = server.child.try_wait() {
+            panic!("{package} ended with {status}: {}", server.log());
+        }
+        assert!(Instant::now() < deadline, "{package} does not listen on {port}: {}", server.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server
+}
+
+pub(crate) fn nats() -> Server {
+    let (port, directory) = (free_port(), TempDir::new().expect("a directory"));
+    let mut command = Command::new("nats-server");
+    command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"]).arg(directory.path());
+    start("nats-server", &mut command, port, directory)
+}
+
+pub(crate) fn redis() -> Server {
+    let (port, directory) = (free_port(), TempDir::new().expect("a directory"));
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no", "--dir"]);
+    command.arg(directory.path());
+    start("redis-server", &mut command, port, directory)
+}
+
+pub(crate) fn registry() -> Server {
+    let (port, directory) = (free_port(), TempDir::new().expect("a directory"));
+    let config = directory.path().join("config.yml");
+    let text = format!(
+        "version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {}/data}}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+        directory.path().display()
+    );
+    fs::write(&config, text).expect("a configuration");
+    let mut command = Command::new("docker-registry");
+    command.arg("serve").arg(config);
+    start("docker-registry", &mut command, port, directory)
+}
+
+/// PostgreSQL, which refuses to run as root: then it runs as the user of Debian's package.
+pub(crate) fn postgres() -> Server {
+    let bin = newest_postgres();
+    let (port, directory) = (free_port(), TempDir::new().expect("a directory"));
+    let root = is_root();
+    if root {
+        let owned = Command::new("chown").arg("postgres").arg(directory.path()).status().expect("chown");
+        assert!(owned.success(), "chown to postgres");
+    }
+    let data = directory.path().join("data");
+    let init = as_postgres(root, &bin.join("initdb")).args(["-U", "strata", "-A", "trust", "-D"]).arg(&data).output();
+    let init = init.expect("initdb runs");
+    assert!(init.status.success(), "initdb: {}", String::from_utf8_lossy(&init.stderr));
+    let mut command = as_postgres(root, &bin.join("postgres"));
+    command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-k"]);
+    command.arg(directory.path());
+    let server = start("postgresql", &mut command, port, directory);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    // It listens before it answers.
+    loop {
+        let made = Command::new(bin.join("createdb"))
+            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "strata", "strata"])
+            .output()
+            .expect("createdb runs");
+        if made.status.success() {
+            return server;
+        }
+        assert!(Instant::now() < deadline, "createdb: {}", String::from_utf8_lossy(&made.stderr));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output().expect("id runs");
+    id.stdout.trim_ascii() == b"0"
+}
+
+/// `setpriv` keeps one process, so that its pid is the server's.
+fn as_postgres(root: bool, program: &Path) -> Command {
+    if !root {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
+    command
+}
+
+fn newest_postgres() -> PathBuf {
+    let mut found: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .expect("install Debian's package postgresql")
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .filter(|bin| bin.join("initdb").exists())
+        .collect();
+    found.sort();
+    found.pop().expect("install Debian's package postgresql")
+}
+
+/// Starts a process that listens nowhere.
+pub(crate) fn start_quiet(command: &mut Command, directory: TempDir) -> Server {
+    let log = File::create(directory.path().join("log")).expect("a log");
+    let errors = log.try_clone().expect("a log");
+    let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
+    Server { child: child.unwrap_or_else(|error| panic!("failed to start {command:?}: {error}")), directory, port: 0 }
+}

@@ -1,0 +1,157 @@
+//! The repository's rules, kept by code rather than by habit.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::strata::root;
+
+/// Longest file of Rust, in lines.
+const LONGEST: usize = 400;
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let listed = Command::new("git").args(["ls-files", "-co", "--exclude-standard", "*.rs"]).current_dir(root()).output();
+    let listed = String::from_utf8(listed.expect("git runs").stdout).expect("paths");
+    let files: Vec<_> = listed
+        .lines()
+        .filter(|path| root().join(path).exists())
+        .map(|path| (PathBuf::from(path), fs::read_to_string(root().join(path)).expect("a source")))
+        .collect();
+    assert!(files.len() > 50, "only {} sources were found", files.len());
+    files
+}
+
+#[test]
+fn packages_import_only_what_they_may() {
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("strata-proto", &[][..]),
+        ("strata-analysis", &[][..]),
+        ("strata-worker", &["strata-analysis", "strata-proto"][..]),
+        ("strata-coordinator", &["strata-proto"][..]),
+        ("strata-client", &["strata-proto"][..]),
+        ("strata-loadtest", &["strata-client", "strata-proto"][..]),
+    ]);
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    assert_eq!(packages.len(), 7, "the workspace has seven packages");
+    for package in packages {
+        let name = package["name"].as_str().expect("a name");
+        let Some(allowed) = allowed.get(name) else { continue };
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let (what, kind) = (dependency["name"].as_str().expect("a name"), &dependency["kind"]);
+            let ours = what.starts_with("strata-") && kind.is_null();
+            assert!(!ours || allowed.contains(&what), "{name} must not import {what}");
+        }
+    }
+}
+
+#[test]
+fn one_crypto_provider_and_one_tls_stack() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).expect("Cargo.lock");
+    let has = |name: &str| lock.contains(&format!("name = \"{name}\""));
+    assert!(has("aws-lc-rs") && has("rustls"), "the chosen ones are in the graph");
+    for rival in ["ring", "native-tls", "openssl", "openssl-sys"] {
+        assert!(!has(rival), "{rival} is in the graph beside aws-lc-rs and rustls");
+    }
+}
+
+#[test]
+fn modules_keep_to_their_side() {
+    // (sources below, texts that must not stand in them)
+    let rules: &[(&str, &[&str])] = &[
+        ("worker/analysis/src/ecosystem/", &["super::dpkg::", "crate::ecosystem::dpkg::", "tokio::", "std::fs"]),
+        ("worker/analysis/src/", &["tokio::", "async fn", "std::net", "std::time::Instant", "std::env::"]),
+        ("worker/src/job/", &["crate::queue", "crate::cache::", "async_nats", "redis::", "reqwest::"]),
+        ("worker/src/queue/", &["crate::cache", "crate::source", "crate::job"]),
+        ("worker/src/cache/", &["crate::queue", "crate::source", "crate::job"]),
+        ("worker/src/source/", &["crate::queue", "crate::cache", "crate::job"]),
+        ("coordinator/src/plan", &["tokio::", "async fn", "std::time::Instant", "SystemTime", "sqlx", "async_nats"]),
+        ("coordinator/src/queue/", &["crate::archive", "crate::service", "crate::plan"]),
+        ("coordinator/src/archive/", &["crate::queue", "crate::service", "crate::plan"]),
+        ("client/cli/src/format/", &["crate::backend", "crate::settings", "crate::embedded", "crate::command"]),
+    ];
+    for (path, text) in sources() {
+        let name = path.to_string_lossy();
+        if name.contains("/tests") || name.ends_with("tests.rs") || name.ends_with("simulation.rs") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]\nmod").next().unwrap_or(&text);
+        for (below, banned) in rules.iter().filter(|(below, _)| name.starts_with(below)) {
+            for text in *banned {
+                let found = code.lines().find(|line| line.contains(text) && !line.trim_start().starts_with("//"));
+                assert!(found.is_none(), "{name} (below {below}) must not use `{text}`: {found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_settings_reads_the_environment() {
+    for (path, text) in sources() {
+        let name = path.to_string_lossy().into_owned();
+        let may = name.ends_with("settings.rs") || name.contains("test") || name.ends_with("build.rs");
+        let reads = ["env::var(", "env::var_os(", "env::vars("].iter().any(|call| text.contains(call));
+        assert!(may || !reads, "{name} reads the environment: only settings.rs may");
+    }
+}
+
+#[test]
+fn files_are_small_and_say_what_they_are() {
+    for (path, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= LONGEST, "{} has {lines} lines, more than {LONGEST}", path.display());
+        assert!(text.starts_with("//!") || text.starts_with("#!["), "{} does not begin with what it is for", path.display());
+        let forbidden = format!("#[{}(", "allow");
+        assert!(!text.contains(&forbidden), "{}: use #[expect(…, reason)]", path.display());
+    }
+}
+
+#[test]
+fn there_is_no_mod_rs() {
+    for (path, _) in sources() {
+        assert!(path.file_name() != Some(Path::new("mod.rs").as_os_str()), "{}: use foo.rs beside foo/", path.display());
+    }
+}
+
+/// The README's coverage table is the code's. `STRATA_BLESS=1` writes it.
+#[test]
+fn the_readme_lists_what_is_read() {
+    let readme = root().join("README.md");
+    let text = fs::read_to_string(&readme).expect("README.md");
+    let mut table = String::from("| ecosystem | read in an image |\n|---|---|\n");
+    for row in strata_analysis::ecosystem::TABLE {
+        table.push_str(&format!("| {} | {} |\n", row.name, row.reads));
+    }
+    let (head, rest) = text.split_once("checks it -->\n").expect("the table's start");
+    let (now, tail) = rest.split_once("<!-- end of coverage -->").expect("the table's end");
+    if std::env::var_os("STRATA_BLESS").is_some() {
+        fs::write(&readme, format!("{head}checks it -->\n{table}<!-- end of coverage -->{tail}")).expect("README.md");
+        return;
+    }
+    assert_eq!(now, table, "README.md: run the test with STRATA_BLESS=1");
+}
+
+/// Every code that a problem can have survives the way through the cache.
+#[test]
+fn problem_codes_are_known_to_the_wire() {
+    let known = strata_worker::wire::CODES;
+    for (path, text) in sources() {
+        if !path.starts_with("worker/analysis/src") {
+            continue;
+        }
+        for part in text.split("code: \"").skip(1) {
+            let code = part.split('"').next().unwrap_or_default();
+            assert!(known.contains(&code), "{}: `{code}` is missing in wire::CODES", path.display());
+        }
+    }
+}
