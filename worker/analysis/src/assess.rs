@@ -1,8 +1,18 @@
-//! *assess*: contents and an advisory database → findings.
+//! *assess*: contents and an advisory database → findings. A finding is a package and a flaw: several advisories of
+//! one flaw make one finding, an advisory that answers several flaws makes one for each.
+
+pub(crate) mod affects;
+mod gaps;
+mod merge;
+
+use affects::Answer;
+use gaps::Gaps;
+use merge::Merge;
 
 use crate::{
-    database::Database,
-    model::{Contents, Problem},
+    database::{Database, DatabaseError, Entry},
+    ecosystem::{self, Ecosystem},
+    model::{Contents, Installed, Package, Problem},
 };
 
 /// How bad an advisory says that it is, worst last.
@@ -78,6 +88,114 @@ pub struct Assessment {
 
 /// Matches an image's packages against the database.
 #[must_use]
-pub fn assess(_contents: &Contents, _database: &Database<'_>) -> Assessment {
-    Assessment::default()
+pub fn assess(contents: &Contents, database: &Database<'_>) -> Assessment {
+    let mut assessment = Assessment::default();
+    let mut gaps = Gaps::default();
+    for (index, installed) in contents.packages.iter().enumerate() {
+        let Some(row) = ecosystem::by_name(installed.ecosystem) else {
+            gaps.unknown_ecosystem(installed.ecosystem);
+            continue;
+        };
+        let keys = (row.advisory_key)(&installed.package, contents.distribution.as_ref());
+        let keys: Vec<(String, String)> = keys.into_iter().collect();
+        gaps.asked(row, &keys, database);
+        let assessed = Assessor { database, row, installed }.assess(&keys);
+        match assessed {
+            Ok(found) => {
+                assessment.findings.extend(found.flaws.finish(index, row.order));
+                assessment.problems.extend(found.problem);
+            }
+            Err(error) => gaps.damaged(&error),
+        }
+    }
+    assessment.problems.extend(gaps.problems(contents.distribution.as_ref()));
+    assessment.problems.sort();
+    assessment.problems.dedup();
+    assessment
 }
+
+/// Assesses one package.
+struct Assessor<'a, 'd> {
+    database: &'a Database<'d>,
+    row: &'a Ecosystem,
+    installed: &'a Installed,
+}
+
+/// What is known of one package.
+#[derive(Default)]
+struct Assessed<'d> {
+    flaws: Merge<'d>,
+    problem: Option<Problem>,
+}
+
+impl<'d> Assessor<'_, 'd> {
+    fn assess(&self, keys: &[(String, String)]) -> Result<Assessed<'d>, DatabaseError> {
+        let mut assessed = Assessed::default();
+        let (mut uncompared, mut example) = (0_u64, "");
+        for (ecosystem, name) in keys {
+            let Some(mut entries) = self.database.lookup(ecosystem, name)? else { continue };
+            let version = self.version(name);
+            let sorted = entries.sorted_by() == self.row.order.name;
+            while let Some(entry) = entries.next() {
+                let entry = entry?;
+                match affects::entry(&entry.rule, version, self.row.order) {
+                    Answer::No if sorted && affects::is_before(&entry.rule) => entries.skip_fixed(),
+                    Answer::No => {}
+                    _ if !is_for(&self.installed.package, version, &entry) => {}
+                    Answer::Yes { fix } => assessed.flaws.add(self.database, &entry, fix)?,
+                    Answer::Unknown => {
+                        uncompared += 1;
+                        if example.is_empty() {
+                            example = self.database.advisory(entry.advisory)?.id;
+                        }
+                    }
+                }
+            }
+        }
+        if uncompared > 0 {
+            assessed.problem = Some(self.uncomparable(uncompared, example));
+        }
+        Ok(assessed)
+    }
+
+    /// The version that advisories of that name speak of. A distribution that fixes source packages names the
+    /// source's version; an rpm names itself, and the file name of its source has no epoch.
+    fn version(&self, name: &str) -> &str {
+        let package = &self.installed.package;
+        let source = if package.source_name.is_empty() { &package.name } else { &package.source_name };
+        if !package.source_version.is_empty() && name == source && self.row.order.name != "rpm" {
+            return &package.source_version;
+        }
+        &package.version
+    }
+
+    fn uncomparable(&self, count: u64, example: &str) -> Problem {
+        let Installed { package, file, .. } = self.installed;
+        let what =
+            if count == 1 { example.to_owned() } else { format!("{count} advisories, {example} among them") };
+        Problem {
+            code: "uncomparable-version",
+            message: format!(
+                "version `{}` of the {} package `{}` cannot be compared with {what}",
+                package.version, self.row.name, package.name
+            ),
+            file: file.clone(),
+        }
+    }
+}
+
+/// Whether an entry speaks of this build of the package. Packages of an rpm module and those outside of modules have
+/// version lines of their own, and so has each stream of a module.
+fn is_for(package: &Package, version: &str, entry: &Entry<'_>) -> bool {
+    let label = package.properties.get("modularity").map_or("", String::as_str);
+    let modular = !label.is_empty() || version.contains(".module_") || version.contains(".module+");
+    if modular != entry.modular {
+        return false;
+    }
+    let mut parts = label.splitn(3, ':');
+    let (module, stream) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    label.is_empty() || entry.stream.is_empty() || entry.stream.split_once(':') == Some((module, stream))
+}
+
+#[cfg(test)]
+mod tests;

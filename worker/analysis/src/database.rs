@@ -1,8 +1,35 @@
 //! The advisory database: one immutable, content-addressed file, read in place from a byte slice.
-//! `layout` is the format, `osv` reads one advisory in OSV's JSON, `build` compiles the file.
+//! `layout` is the format, `osv` reads one advisory in OSV's JSON, `build` compiles the file, `score` reads EPSS and
+//! the catalogue of known exploited vulnerabilities.
+
+mod advisory;
+pub mod build;
+mod compact;
+mod diff;
+mod ecosystems;
+mod encode;
+mod entry;
+mod identity;
+mod layout;
+pub mod osv;
+mod rating;
+mod read;
+pub mod score;
+mod time;
+
+use std::borrow::Cow;
+
+use layout::{Frame, Section};
+use read::{Cursor, Table, damaged};
+
+pub use advisory::{Advisory, Flaw};
+pub use build::{Added, Builder, Built, Statistics};
+pub use diff::{Change, diff};
+pub use entry::{Entries, Entry, Rule};
+pub use rating::Score;
 
 /// Why bytes are not a database.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DatabaseError {
     /// Not a database at all, or another program's.
     #[error("this is not a Strata advisory database")]
@@ -31,38 +58,198 @@ pub struct EcosystemStatus {
     pub modified: String,
 }
 
+/// Numbers of the whole database.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct About {
+    modified: u64,
+    epss: u64,
+    exploited: u64,
+}
+
+#[derive(Debug, Clone)]
+struct EcosystemRow<'a> {
+    name: &'a str,
+    scheme: &'a str,
+    advisories: u64,
+    modified: u64,
+}
+
 /// A database over mapped bytes.
 #[derive(Debug, Clone)]
 pub struct Database<'a> {
     bytes: &'a [u8],
+    digest: [u8; 32],
+    about: About,
+    ecosystems: Vec<EcosystemRow<'a>>,
+    strings: Table<'a>,
+    advisories: Table<'a>,
+    flaws: Table<'a>,
+    keys: Table<'a>,
+    slots: &'a [u8],
 }
 
 impl<'a> Database<'a> {
-    /// Checks the header and the index; constant time in the number of advisories.
+    /// Checks the header and the index; constant time in the number of advisories. Whoever fetched the file from
+    /// elsewhere calls [`Self::verify`] once.
     ///
     /// # Errors
     /// When the bytes are not a whole database of this format.
     pub fn open(bytes: &'a [u8]) -> Result<Self, DatabaseError> {
-        let _ = Self { bytes };
-        Err(DatabaseError::NotADatabase)
+        let frame = layout::open(bytes)?;
+        let table = |ends, records| Table::new(frame.section(ends), frame.section(records));
+        let slots = frame.section(Section::Slots);
+        if !(slots.len() / 4).is_power_of_two() || slots.len() % 4 != 0 {
+            return Err(damaged("its index has an impossible size"));
+        }
+        Ok(Self {
+            bytes,
+            digest: frame.digest,
+            about: about(&frame)?,
+            ecosystems: ecosystem_rows(&frame)?,
+            strings: table(Section::StringEnds, Section::Strings),
+            advisories: table(Section::AdvisoryEnds, Section::Advisories),
+            flaws: table(Section::FlawEnds, Section::Flaws),
+            keys: table(Section::KeyEnds, Section::Keys),
+            slots,
+        })
+    }
+
+    /// Reads the whole file and compares its digest with the one in its header.
+    ///
+    /// # Errors
+    /// When a byte was changed after the file was written.
+    pub fn verify(&self) -> Result<(), DatabaseError> {
+        if layout::digest(self.bytes) == self.digest {
+            return Ok(());
+        }
+        Err(damaged("its content does not match its digest"))
     }
 
     /// `sha256:` digest over the whole content, as written in the header.
     #[must_use]
     pub fn digest(&self) -> String {
-        let _ = self.bytes;
-        String::new()
+        let hex: String = self.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{hex}")
     }
 
-    /// Newest modification of all advisories, RFC 3339.
+    /// Newest modification of all advisories, RFC 3339; empty when no advisory tells.
     #[must_use]
     pub fn modified(&self) -> String {
-        String::new()
+        time::format(self.about.modified)
+    }
+
+    /// Advisories in the file.
+    #[must_use]
+    pub fn advisory_count(&self) -> usize {
+        self.advisories.len()
+    }
+
+    /// (ecosystem, package) keys in the file.
+    #[must_use]
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Flaws with an EPSS probability, and flaws that are known to be exploited.
+    #[must_use]
+    pub fn threat_counts(&self) -> (u64, u64) {
+        (self.about.epss, self.about.exploited)
     }
 
     /// What it holds, by ecosystem.
     #[must_use]
     pub fn status(&self) -> Vec<EcosystemStatus> {
-        Vec::new()
+        let status = |row: &EcosystemRow<'a>| EcosystemStatus {
+            name: row.name.to_owned(),
+            advisories: row.advisories,
+            modified: time::format(row.modified),
+        };
+        self.ecosystems.iter().map(status).collect()
+    }
+
+    /// Whether it holds any advisory for the ecosystem: `Debian:12`, `npm`.
+    #[must_use]
+    pub fn has_ecosystem(&self, ecosystem: &str) -> bool {
+        self.ecosystems.binary_search_by(|row| row.name.cmp(ecosystem)).is_ok()
+    }
+
+    /// What affects a package, whatever its version; `None` when nothing does.
+    ///
+    /// # Errors
+    /// When the index leads out of the file.
+    pub fn lookup(&self, ecosystem: &str, package: &str) -> Result<Option<Entries<'a>>, DatabaseError> {
+        let package: Cow<'_, str> = ecosystems::package_key(ecosystem, package);
+        let count = self.slots.len() / 4;
+        let Ok(hash) = usize::try_from(layout::hash(ecosystem, &package) & 0xffff_ffff) else {
+            return Ok(None);
+        };
+        for step in 0..count {
+            let at = (hash.wrapping_add(step) & (count - 1)) * 4;
+            let slot = self.slots.get(at..at + 4).and_then(|slot| slot.try_into().ok());
+            let slot = slot.map(u32::from_le_bytes).ok_or_else(|| damaged("its index is cut off"))?;
+            let Some(key) = slot.checked_sub(1) else { return Ok(None) };
+            let key = usize::try_from(key).map_err(|_| damaged("a number is too large"))?;
+            let mut cursor = Cursor::new(self.keys.get(key)?);
+            let row = self.ecosystem(&mut cursor)?;
+            if cursor.text()? == package && row.name == ecosystem {
+                return Entries::new(self.strings, row.scheme, cursor).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn ecosystem(&self, cursor: &mut Cursor<'a>) -> Result<&EcosystemRow<'a>, DatabaseError> {
+        let index = cursor.index()?;
+        self.ecosystems.get(index).ok_or_else(|| damaged("an ecosystem that does not exist"))
+    }
+
+    /// The key of that number, in order: ecosystem, package and the entries.
+    fn key(&self, index: usize) -> Result<(&'a str, &'a str, Entries<'a>), DatabaseError> {
+        let mut cursor = Cursor::new(self.keys.get(index)?);
+        let row = self.ecosystem(&mut cursor)?;
+        let package = cursor.text()?;
+        Ok((row.name, package, Entries::new(self.strings, row.scheme, cursor)?))
+    }
+
+    /// The advisory of that number.
+    ///
+    /// # Errors
+    /// When the number leads nowhere, or the record is damaged.
+    pub fn advisory(&self, index: usize) -> Result<Advisory<'a>, DatabaseError> {
+        Advisory::read(self.strings, self.advisories.get(index)?)
+    }
+
+    /// The flaw of that number.
+    ///
+    /// # Errors
+    /// When the number leads nowhere, or the record is damaged.
+    pub fn flaw(&self, index: usize) -> Result<Flaw<'a>, DatabaseError> {
+        Flaw::read(self.strings, self.flaws.get(index)?)
     }
 }
+
+fn about(frame: &Frame<'_>) -> Result<About, DatabaseError> {
+    let mut cursor = Cursor::new(frame.section(Section::About));
+    Ok(About { modified: cursor.varint()?, epss: cursor.varint()?, exploited: cursor.varint()? })
+}
+
+fn ecosystem_rows<'a>(frame: &Frame<'a>) -> Result<Vec<EcosystemRow<'a>>, DatabaseError> {
+    let mut cursor = Cursor::new(frame.section(Section::Ecosystems));
+    let mut rows: Vec<EcosystemRow<'a>> = Vec::new();
+    while !cursor.is_empty() {
+        let row = EcosystemRow {
+            name: cursor.text()?,
+            scheme: cursor.text()?,
+            advisories: cursor.varint()?,
+            modified: cursor.varint()?,
+        };
+        if rows.last().is_some_and(|last| last.name >= row.name) {
+            return Err(damaged("its ecosystems are not in order"));
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests;

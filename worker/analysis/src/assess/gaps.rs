@@ -1,0 +1,93 @@
+//! What could not be assessed: packages that no advisory of the database could ever name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    database::{Database, DatabaseError},
+    ecosystem::Ecosystem,
+    model::{Distribution, Problem},
+};
+
+/// Packages without an advisory source, counted by row and ecosystem.
+#[derive(Default)]
+pub(super) struct Gaps {
+    /// Rows that have no key for a package, and how many packages.
+    keyless: BTreeMap<(&'static str, bool), u64>,
+    /// Ecosystems that the database lacks, and how many packages.
+    missing: BTreeMap<(String, bool), u64>,
+    unknown: BTreeSet<&'static str>,
+    damaged: BTreeSet<String>,
+}
+
+impl Gaps {
+    /// Notes under which keys the advisories of a package would stand. One known ecosystem among them is enough: the
+    /// others are channels.
+    pub(super) fn asked(&mut self, row: &Ecosystem, keys: &[(String, String)], database: &Database<'_>) {
+        let Some((first, _)) = keys.first() else {
+            *self.keyless.entry((row.name, row.system)).or_default() += 1;
+            return;
+        };
+        if keys.iter().any(|(ecosystem, _)| database.has_ecosystem(ecosystem)) {
+            return;
+        }
+        *self.missing.entry((first.clone(), row.system)).or_default() += 1;
+    }
+
+    /// Notes an ecosystem that this build does not know: an inventory from a newer one.
+    pub(super) fn unknown_ecosystem(&mut self, name: &'static str) {
+        self.unknown.insert(name);
+    }
+
+    /// Notes that the database could not be read for a package.
+    pub(super) fn damaged(&mut self, error: &DatabaseError) {
+        self.damaged.insert(error.to_string());
+    }
+
+    /// One problem for each gap.
+    pub(super) fn problems(self, distribution: Option<&Distribution>) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut problem = |code, message| problems.push(Problem { code, message, file: String::new() });
+        for ((row, system), count) in self.keyless {
+            let packages = packages(count, row);
+            match distribution.filter(|_| system) {
+                Some(distribution) => problem(
+                    "no-advisories",
+                    format!("no advisory source covers {}: {packages} not assessed", title(distribution)),
+                ),
+                None if system => {
+                    problem("no-advisories", format!("the distribution is unknown: {packages} not assessed"))
+                }
+                None => problem(
+                    "no-advisories",
+                    format!("no advisory source covers them: {packages} not assessed"),
+                ),
+            }
+        }
+        for ((ecosystem, _), count) in self.missing {
+            let packages = packages(count, &ecosystem);
+            problem(
+                "no-advisories",
+                format!("the advisory database has nothing on {ecosystem}: {packages} not assessed"),
+            );
+        }
+        for name in self.unknown {
+            problem("unknown-ecosystem", format!("this strata does not know the ecosystem `{name}`"));
+        }
+        for error in self.damaged {
+            problem("damaged-advisories", error);
+        }
+        problems
+    }
+}
+
+fn packages(count: u64, kind: &str) -> String {
+    if count == 1 { format!("1 {kind} package is") } else { format!("{count} {kind} packages are") }
+}
+
+fn title(distribution: &Distribution) -> String {
+    if distribution.title.is_empty() {
+        format!("{} {}", distribution.id, distribution.version).trim_end().to_owned()
+    } else {
+        distribution.title.clone()
+    }
+}

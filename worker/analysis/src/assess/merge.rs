@@ -1,0 +1,113 @@
+//! Several advisories of one flaw → one finding.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use super::{Finding, FixState, Severity};
+use crate::{
+    database::{Advisory, Database, DatabaseError, Entry, Flaw, Score},
+    version::Scheme,
+};
+
+/// What one advisory says of the package.
+struct Voice<'d> {
+    advisory: Advisory<'d>,
+    fix: Option<&'d str>,
+    state: FixState,
+    rating: Severity,
+    score: Score,
+}
+
+/// The flaws of one package, by number: numbers are in the order of identifiers.
+#[derive(Default)]
+pub(super) struct Merge<'d> {
+    flaws: BTreeMap<usize, (Option<Flaw<'d>>, Vec<Voice<'d>>)>,
+}
+
+impl<'d> Merge<'d> {
+    pub(super) fn add(
+        &mut self,
+        database: &Database<'d>,
+        entry: &Entry<'d>,
+        fix: Option<&'d str>,
+    ) -> Result<(), DatabaseError> {
+        let advisory = database.advisory(entry.advisory)?;
+        for number in &advisory.flaws {
+            let (flaw, voices) = self.flaws.entry(*number).or_default();
+            if flaw.is_none() {
+                *flaw = Some(database.flaw(*number)?);
+            }
+            voices.push(Voice {
+                fix,
+                state: entry.state.clone(),
+                rating: entry.rating.unwrap_or(advisory.rating),
+                score: if entry.score.is_known() { entry.score } else { advisory.score },
+                advisory: advisory.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The findings of the package of that index, ordered by identifier.
+    pub(super) fn finish(self, package: usize, order: &Scheme) -> impl Iterator<Item = Finding> {
+        let flaws = self.flaws.into_values().filter_map(|(flaw, voices)| Some((flaw?, voices)));
+        flaws.filter_map(move |(flaw, voices)| finding(package, &flaw, voices, order))
+    }
+}
+
+fn finding(package: usize, flaw: &Flaw<'_>, mut voices: Vec<Voice<'_>>, order: &Scheme) -> Option<Finding> {
+    // The one that rates speaks first, the worst of them; then by identifier.
+    voices.sort_by(|a, b| {
+        let rank = |voice: &Voice<'_>| (voice.rating, voice.score);
+        rank(b).cmp(&rank(a)).then_with(|| a.advisory.id.cmp(b.advisory.id))
+    });
+    let first = voices.first()?;
+    let score = voices.iter().map(|voice| voice.score).max().unwrap_or_default();
+    let (severity, severity_source) = severity(first.rating, score, flaw);
+    let score = if score.is_known() { score } else { flaw.score };
+    let titles = voices.iter().map(|voice| voice.advisory.title).chain([flaw.title]);
+    let ids =
+        voices.iter().flat_map(|voice| voice.advisory.aliases.iter().copied().chain([voice.advisory.id]));
+    let mut aliases: Vec<String> =
+        ids.filter(|id| *id != flaw.id && *id != first.advisory.id).map(str::to_owned).collect();
+    aliases.sort_unstable();
+    aliases.dedup();
+    Some(Finding {
+        package,
+        id: flaw.id.to_owned(),
+        advisory: first.advisory.id.to_owned(),
+        aliases,
+        severity,
+        severity_source,
+        cvss_tenths: u32::from(score.tenths),
+        fix: fix(&voices, order),
+        title: titles.into_iter().find(|title| !title.is_empty()).unwrap_or_default().to_owned(),
+        epss_millionths: flaw.epss_millionths,
+        known_exploited: flaw.known_exploited,
+    })
+}
+
+/// The advisory's own rating, else its score, else what other advisories of the flaw say.
+fn severity(rating: Severity, score: Score, flaw: &Flaw<'_>) -> (Severity, &'static str) {
+    if rating != Severity::Unknown {
+        return (rating, "advisory");
+    }
+    if score.is_known() {
+        return (score.severity(), score.source());
+    }
+    let other = if flaw.score.is_known() { flaw.score.severity() } else { flaw.rating };
+    if other == Severity::Unknown { (other, "") } else { (other, "alias") }
+}
+
+/// The version that satisfies every advisory that names a fix: the greatest of their fixes.
+fn fix(voices: &[Voice<'_>], order: &Scheme) -> FixState {
+    let mut greatest: Option<&str> = None;
+    for fix in voices.iter().filter_map(|voice| voice.fix) {
+        if greatest.is_none_or(|known| (order.compare)(fix, known) == Some(Ordering::Greater)) {
+            greatest = Some(fix);
+        }
+    }
+    match greatest {
+        Some(version) => FixState::Fixed(version.to_owned()),
+        None => voices.iter().map(|voice| voice.state.clone()).max().unwrap_or(FixState::NotFixed),
+    }
+}

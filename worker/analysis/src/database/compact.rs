@@ -1,0 +1,252 @@
+//! An advisory while a database is built: only what the file will hold, with every text that repeats kept once.
+
+use std::{cmp::Ordering, collections::HashMap, sync::Arc};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Score, ecosystems, identity,
+    identity::Names,
+    osv::{self, Event, EventKind, Record},
+    rating, time,
+};
+use crate::{
+    assess::{
+        FixState, Severity,
+        affects::{self, Answer},
+    },
+    version::Scheme,
+};
+
+/// A text of the [`Interner`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Symbol(pub(super) u32);
+
+/// Keeps every text once.
+#[derive(Debug, Default)]
+pub(super) struct Interner {
+    numbers: HashMap<Arc<str>, u32>,
+    texts: Vec<Arc<str>>,
+}
+
+impl Interner {
+    pub(super) fn add(&mut self, text: &str) -> Symbol {
+        if let Some(number) = self.numbers.get(text) {
+            return Symbol(*number);
+        }
+        // More than four billion texts do not fit into memory, nor into the file: `encode` refuses long before.
+        let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        let text: Arc<str> = text.into();
+        self.texts.push(Arc::clone(&text));
+        self.numbers.insert(text, number);
+        Symbol(number)
+    }
+
+    pub(super) fn get(&self, symbol: Symbol) -> &str {
+        usize::try_from(symbol.0).ok().and_then(|at| self.texts.get(at)).map_or("", |text| text)
+    }
+}
+
+/// What the affected packages of an advisory have in common with their texts as `T`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Package<T> {
+    pub(super) ecosystem: T,
+    pub(super) name: T,
+    pub(super) state: FixState,
+    pub(super) rating: Option<Severity>,
+    pub(super) score: Score,
+    pub(super) modular: bool,
+    pub(super) stream: T,
+    pub(super) ranges: Box<[Box<[(EventKind, T)]>]>,
+    pub(super) versions: Box<[T]>,
+}
+
+/// One advisory with its texts as `T`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Advisory<T> {
+    pub(super) id: T,
+    pub(super) modified: u64,
+    /// First bytes of the digest of its JSON: tells two versions of one advisory apart.
+    pub(super) content: u128,
+    pub(super) withdrawn: bool,
+    /// Whether it announces something other than a flaw (a bug fix, an enhancement).
+    pub(super) harmless: bool,
+    pub(super) title: T,
+    pub(super) rating: Option<Severity>,
+    pub(super) score: Score,
+    pub(super) cves: Box<[T]>,
+    pub(super) aliases: Box<[T]>,
+    pub(super) packages: Box<[Package<T>]>,
+    pub(super) git_ranges: u64,
+    /// Affected packages without any version.
+    pub(super) unversioned: u64,
+}
+
+/// What reading one record gives.
+pub(super) struct Prepared {
+    pub(super) advisory: Advisory<String>,
+    pub(super) defects: Vec<String>,
+}
+
+/// Reads one record and keeps what the file will hold. Pure: batches run it on all cores.
+pub(super) fn prepare(json: &[u8]) -> Result<Prepared, String> {
+    let record = osv::parse(json)?;
+    let row = record.affected.first().and_then(|first| ecosystems::row(&first.ecosystem));
+    let (distribution, errata) = row.map_or((false, false), |row| (row.distribution, row.errata));
+    let Names { cves, aliases } = identity::names(&record, distribution);
+    let hash = Sha256::digest(json);
+    let content = hash.iter().take(16).fold(0_u128, |sum, byte| (sum << 8) | u128::from(*byte));
+    let mut unversioned = 0;
+    let mut packages: Vec<Package<String>> = Vec::new();
+    for affected in &record.affected {
+        if affected.ranges.is_empty() && affected.versions.is_empty() {
+            unversioned += 1;
+            continue;
+        }
+        let package = prepare_package(affected, &record, errata);
+        if !packages.contains(&package) {
+            packages.push(package);
+        }
+    }
+    let advisory = Advisory {
+        modified: time::parse(&record.modified).unwrap_or(0),
+        content,
+        withdrawn: record.withdrawn,
+        harmless: errata && cves.is_empty() && is_bug_fix(&record.id),
+        rating: rating::of_record(&record, errata),
+        score: rating::score(&record.severity),
+        title: record.title,
+        cves: cves.into(),
+        aliases: aliases.into(),
+        packages: packages.into(),
+        git_ranges: record.git_ranges,
+        unversioned,
+        id: record.id,
+    };
+    Ok(Prepared { advisory, defects: record.defects })
+}
+
+/// Errata are named after their kind: `RHSA` is about security, `RHBA` about bugs, `RHEA` about enhancements, and the
+/// rebuilds follow the scheme with letters of their own.
+fn is_bug_fix(id: &str) -> bool {
+    let family = id.split('-').next().unwrap_or_default();
+    family.len() == 4 && (family.ends_with("BA") || family.ends_with("EA"))
+}
+
+fn prepare_package(affected: &osv::Affected, record: &Record, errata: bool) -> Package<String> {
+    let ecosystem = affected.ecosystem.clone();
+    let scheme = ecosystems::scheme(&ecosystem);
+    let modular = |version: &str| version.contains(".module") || version.contains("+module");
+    let events = || affected.ranges.iter().flat_map(|range| &range.events);
+    let modular = errata && events().any(|event| modular(&event.version));
+    // `Important: nodejs:14 security update` names module and stream.
+    let stream = the_stream(&record.title).filter(|_| modular);
+    Package {
+        name: ecosystems::package_key(&ecosystem, &affected.name).into_owned(),
+        state: rating::state(affected),
+        rating: rating::of_affected(affected),
+        score: rating::score(&affected.severity),
+        modular,
+        stream: stream.unwrap_or_default().to_owned(),
+        versions: listed(affected, scheme),
+        ranges: affected.ranges.iter().map(|range| range.events.iter().map(event).collect()).collect(),
+        ecosystem,
+    }
+}
+
+fn event(event: &Event) -> (EventKind, String) {
+    (event.kind, event.version.clone())
+}
+
+/// The one `module:stream` of a title; `None` when there are several, for then it is not known which one is meant.
+fn the_stream(title: &str) -> Option<&str> {
+    let words = title.split([' ', ',', ';', '(', ')']).skip(1);
+    let is_stream = |word: &&str| {
+        word.split_once(':').is_some_and(|(module, stream)| !module.is_empty() && !stream.is_empty())
+    };
+    let mut streams = words.filter(is_stream);
+    let first = streams.next()?;
+    streams.all(|other| other == first).then_some(first)
+}
+
+/// The listed versions that the ranges do not already enclose. A list mostly spells its ranges out.
+fn listed(affected: &osv::Affected, scheme: Option<&Scheme>) -> Box<[String]> {
+    let ranges: Vec<Vec<(EventKind, &str)>> = affected
+        .ranges
+        .iter()
+        .map(|range| range.events.iter().map(|event| (event.kind, event.version.as_str())).collect())
+        .collect();
+    let enclosed = |version: &str| {
+        scheme.is_some_and(|scheme| {
+            ranges.iter().any(|range| matches!(affects::range(range, version, scheme), Answer::Yes { .. }))
+        })
+    };
+    let mut versions: Vec<String> =
+        affected.versions.iter().filter(|version| !enclosed(version)).cloned().collect();
+    versions.sort_unstable();
+    versions.dedup();
+    versions.into()
+}
+
+impl Advisory<String> {
+    /// The same with its texts in the interner.
+    pub(super) fn intern(&self, texts: &mut Interner) -> Advisory<Symbol> {
+        let packages = self.packages.iter().map(|package| package.intern(texts)).collect();
+        Advisory {
+            id: texts.add(&self.id),
+            modified: self.modified,
+            content: self.content,
+            withdrawn: self.withdrawn,
+            harmless: self.harmless,
+            title: texts.add(&self.title),
+            rating: self.rating,
+            score: self.score,
+            cves: self.cves.iter().map(|id| texts.add(id)).collect(),
+            aliases: self.aliases.iter().map(|id| texts.add(id)).collect(),
+            packages,
+            git_ranges: self.git_ranges,
+            unversioned: self.unversioned,
+        }
+    }
+}
+
+impl Package<String> {
+    fn intern(&self, texts: &mut Interner) -> Package<Symbol> {
+        let mut range = |events: &[(EventKind, String)]| -> Box<[(EventKind, Symbol)]> {
+            events.iter().map(|(kind, version)| (*kind, texts.add(version))).collect()
+        };
+        let ranges = self.ranges.iter().map(|events| range(events)).collect();
+        Package {
+            ecosystem: texts.add(&self.ecosystem),
+            name: texts.add(&self.name),
+            state: self.state.clone(),
+            rating: self.rating,
+            score: self.score,
+            modular: self.modular,
+            stream: texts.add(&self.stream),
+            ranges,
+            versions: self.versions.iter().map(|version| texts.add(version)).collect(),
+        }
+    }
+}
+
+/// The versions of one advisory, newest first, become one: the newest speaks for the whole record and for every
+/// ecosystem that it names, an older one only for ecosystems that no newer one names. (The public export has a copy
+/// of a record in the zip of each ecosystem, and copies may differ in age or hold only their own ecosystem.)
+pub(super) fn merge(mut copies: Vec<Advisory<Symbol>>) -> Option<Advisory<Symbol>> {
+    copies.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.content.cmp(&b.content)));
+    copies.dedup_by_key(|copy| copy.content);
+    let mut copies = copies.into_iter();
+    let mut merged = copies.next()?;
+    for copy in copies {
+        let named: Vec<Symbol> = merged.packages.iter().map(|package| package.ecosystem).collect();
+        let older = copy.packages.iter().filter(|package| !named.contains(&package.ecosystem));
+        merged.packages = merged.packages.iter().chain(older).cloned().collect();
+    }
+    Some(merged)
+}
+
+/// Orders advisories by identifier.
+pub(super) fn by_id(texts: &Interner, a: Symbol, b: Symbol) -> Ordering {
+    if a == b { Ordering::Equal } else { texts.get(a).cmp(texts.get(b)) }
+}

@@ -1,0 +1,161 @@
+//! Writes the sections of the file.
+
+mod keys;
+mod out;
+
+use std::collections::{HashMap, HashSet};
+
+use out::{Out, Records, Strings};
+
+use super::{
+    build::{BuildError, Known},
+    compact::{Advisory, Interner, Package, Symbol},
+    ecosystems,
+    layout::{self, SECTIONS, Section},
+    score::Threats,
+};
+use crate::assess::Severity;
+
+/// An advisory of the file and the flaws that it is about.
+type Kept = (Advisory<Symbol>, Vec<Symbol>);
+
+/// Writes the file. `advisories` are in order of identifier.
+pub(super) fn encode(
+    texts: &Interner,
+    advisories: &[Kept],
+    known: &HashMap<Symbol, Known>,
+    threats: &Threats,
+) -> Result<Vec<u8>, BuildError> {
+    let flaws = in_order(texts, advisories.iter().flat_map(|(_, flaws)| flaws.iter().copied()));
+    let strings = Strings::new(texts, advisories, &flaws, known)?;
+    let ecosystems = in_order(texts, packages(advisories).map(|(_, package)| package.ecosystem));
+    let numbers = |list: &[Symbol]| -> HashMap<Symbol, usize> {
+        list.iter().enumerate().map(|(number, symbol)| (*symbol, number)).collect()
+    };
+    let (flaw_numbers, ecosystem_numbers) = (numbers(&flaws), numbers(&ecosystems));
+    let advisory_records = encode_advisories(texts, advisories, &flaw_numbers, &strings)?;
+    let (flaw_records, counts) = encode_flaws(texts, &flaws, known, threats, &strings)?;
+    let keys = keys::encode(texts, advisories, &ecosystem_numbers, &strings)?;
+    let mut about = Out::default();
+    about.varint(advisories.iter().map(|(advisory, _)| advisory.modified).max().unwrap_or(0));
+    about.varint(counts.0);
+    about.varint(counts.1);
+    let mut sections = vec![Vec::new(); SECTIONS.len()];
+    for (section, bytes) in [
+        (Section::About, about.bytes),
+        (Section::Ecosystems, encode_ecosystems(texts, advisories, &ecosystems)),
+        (Section::StringEnds, strings.records.ends),
+        (Section::Strings, strings.records.records.bytes),
+        (Section::AdvisoryEnds, advisory_records.ends),
+        (Section::Advisories, advisory_records.records.bytes),
+        (Section::FlawEnds, flaw_records.ends),
+        (Section::Flaws, flaw_records.records.bytes),
+        (Section::Slots, keys.slots()?),
+        (Section::KeyEnds, keys.records.ends),
+        (Section::Keys, keys.records.records.bytes),
+    ] {
+        if let Some(place) = sections.get_mut(section as usize) {
+            *place = bytes;
+        }
+    }
+    Ok(layout::frame(&sections))
+}
+
+fn packages(advisories: &[Kept]) -> impl Iterator<Item = (usize, &Package<Symbol>)> {
+    let numbered = advisories.iter().enumerate();
+    numbered
+        .flat_map(|(number, (advisory, _))| advisory.packages.iter().map(move |package| (number, package)))
+}
+
+/// The distinct symbols by their texts.
+fn in_order(texts: &Interner, symbols: impl Iterator<Item = Symbol>) -> Vec<Symbol> {
+    let distinct: HashSet<Symbol> = symbols.collect();
+    let mut list: Vec<Symbol> = distinct.into_iter().collect();
+    list.sort_unstable_by(|a, b| texts.get(*a).cmp(texts.get(*b)));
+    list
+}
+
+fn encode_advisories(
+    texts: &Interner,
+    advisories: &[Kept],
+    flaw_numbers: &HashMap<Symbol, usize>,
+    strings: &Strings,
+) -> Result<Records, BuildError> {
+    let mut table = Records::default();
+    for (advisory, flaws) in advisories {
+        let out = &mut table.records;
+        out.text(texts.get(advisory.id));
+        out.varint(advisory.modified);
+        out.byte(severity(advisory.rating.unwrap_or_default()));
+        out.score(advisory.score);
+        out.index(strings.number(advisory.title));
+        out.index(flaws.len());
+        flaws.iter().for_each(|flaw| out.index(flaw_numbers.get(flaw).copied().unwrap_or(usize::MAX)));
+        let aliases = || advisory.aliases.iter().filter(|alias| !flaws.contains(alias));
+        out.index(aliases().count());
+        aliases().for_each(|alias| out.index(strings.number(*alias)));
+        table.close("advisories")?;
+    }
+    Ok(table)
+}
+
+/// The flaws, and how many have a probability and are known to be exploited.
+fn encode_flaws(
+    texts: &Interner,
+    flaws: &[Symbol],
+    known: &HashMap<Symbol, Known>,
+    threats: &Threats,
+    strings: &Strings,
+) -> Result<(Records, (u64, u64)), BuildError> {
+    let mut table = Records::default();
+    let (mut probable, mut exploited) = (0, 0);
+    for flaw in flaws {
+        let id = texts.get(*flaw);
+        let known = known.get(flaw).cloned().unwrap_or_default();
+        let (epss, is_exploited) = (threats.epss(id), threats.is_exploited(id));
+        probable += u64::from(epss > 0);
+        exploited += u64::from(is_exploited);
+        let out = &mut table.records;
+        out.text(id);
+        out.byte(severity(known.rating));
+        out.score(known.score);
+        out.index(known.title.map_or(0, |title| strings.number(title)));
+        out.varint(u64::from(epss));
+        out.byte(u8::from(is_exploited));
+        table.close("flaws")?;
+    }
+    Ok((table, (probable, exploited)))
+}
+
+fn encode_ecosystems(texts: &Interner, advisories: &[Kept], ecosystems: &[Symbol]) -> Vec<u8> {
+    let mut numbers: HashMap<Symbol, (u64, u64)> = HashMap::new();
+    for (advisory, _) in advisories {
+        let named: HashSet<Symbol> = advisory.packages.iter().map(|package| package.ecosystem).collect();
+        for ecosystem in named {
+            let (count, modified) = numbers.entry(ecosystem).or_default();
+            *count += 1;
+            *modified = advisory.modified.max(*modified);
+        }
+    }
+    let mut out = Out::default();
+    for ecosystem in ecosystems {
+        let name = texts.get(*ecosystem);
+        let (count, modified) = numbers.get(ecosystem).copied().unwrap_or_default();
+        out.text(name);
+        out.text(ecosystems::scheme(name).map_or("", |scheme| scheme.name));
+        out.varint(count);
+        out.varint(modified);
+    }
+    out.bytes
+}
+
+fn severity(severity: Severity) -> u8 {
+    match severity {
+        Severity::Unknown => 0,
+        Severity::Negligible => 1,
+        Severity::Low => 2,
+        Severity::Medium => 3,
+        Severity::High => 4,
+        Severity::Critical => 5,
+    }
+}
