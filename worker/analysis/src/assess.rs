@@ -11,7 +11,7 @@ use merge::Merge;
 
 use crate::{
     database::{Database, DatabaseError, Entry},
-    ecosystem::{self, Ecosystem},
+    ecosystem::{self, AdvisoryKey, Ecosystem},
     model::{Contents, Installed, Package, Problem},
 };
 
@@ -96,8 +96,7 @@ pub fn assess(contents: &Contents, database: &Database<'_>) -> Assessment {
             gaps.unknown_ecosystem(installed.ecosystem);
             continue;
         };
-        let keys = (row.advisory_key)(&installed.package, contents.distribution.as_ref());
-        let keys: Vec<(String, String)> = keys.into_iter().collect();
+        let keys = (row.advisory_keys)(&installed.package, contents.distribution.as_ref());
         gaps.asked(row, &keys, database);
         let assessed = Assessor { database, row, installed }.assess(&keys);
         match assessed {
@@ -129,12 +128,11 @@ struct Assessed<'d> {
 }
 
 impl<'d> Assessor<'_, 'd> {
-    fn assess(&self, keys: &[(String, String)]) -> Result<Assessed<'d>, DatabaseError> {
+    fn assess(&self, keys: &[AdvisoryKey]) -> Result<Assessed<'d>, DatabaseError> {
         let mut assessed = Assessed::default();
         let (mut uncompared, mut example) = (0_u64, "");
-        for (ecosystem, name) in keys {
+        for AdvisoryKey { ecosystem, name, version } in keys {
             let Some(mut entries) = self.database.lookup(ecosystem, name)? else { continue };
-            let version = self.version(name);
             let sorted = entries.sorted_by() == self.row.order.name;
             while let Some(entry) = entries.next() {
                 let entry = entry?;
@@ -156,17 +154,6 @@ impl<'d> Assessor<'_, 'd> {
             assessed.problem = Some(self.uncomparable(uncompared, example));
         }
         Ok(assessed)
-    }
-
-    /// The version that advisories of that name speak of. A distribution that fixes source packages names the
-    /// source's version; an rpm names itself, and the file name of its source has no epoch.
-    fn version(&self, name: &str) -> &str {
-        let package = &self.installed.package;
-        let source = if package.source_name.is_empty() { &package.name } else { &package.source_name };
-        if !package.source_version.is_empty() && name == source && self.row.order.name != "rpm" {
-            return &package.source_version;
-        }
-        &package.version
     }
 
     fn uncomparable(&self, count: u64, example: &str) -> Problem {

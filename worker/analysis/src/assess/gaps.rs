@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     database::{Database, DatabaseError},
-    ecosystem::Ecosystem,
+    ecosystem::{AdvisoryKey, Ecosystem},
     model::{Distribution, Problem},
 };
 
@@ -22,15 +22,15 @@ pub(super) struct Gaps {
 impl Gaps {
     /// Notes under which keys the advisories of a package would stand. One known ecosystem among them is enough: the
     /// others are channels.
-    pub(super) fn asked(&mut self, row: &Ecosystem, keys: &[(String, String)], database: &Database<'_>) {
-        let Some((first, _)) = keys.first() else {
+    pub(super) fn asked(&mut self, row: &Ecosystem, keys: &[AdvisoryKey], database: &Database<'_>) {
+        let Some(first) = keys.first() else {
             *self.keyless.entry((row.name, row.system)).or_default() += 1;
             return;
         };
-        if keys.iter().any(|(ecosystem, _)| database.has_ecosystem(ecosystem)) {
+        if keys.iter().any(|key| database.has_ecosystem(&key.ecosystem)) {
             return;
         }
-        *self.missing.entry((first.clone(), row.system)).or_default() += 1;
+        *self.missing.entry((first.ecosystem.clone(), row.system)).or_default() += 1;
     }
 
     /// Notes an ecosystem that this build does not know: an inventory from a newer one.

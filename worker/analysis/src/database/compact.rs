@@ -47,6 +47,9 @@ impl Interner {
     }
 }
 
+/// The events of one range, in the record's order.
+pub(super) type Events<T> = Box<[(EventKind, T)]>;
+
 /// What the affected packages of an advisory have in common with their texts as `T`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Package<T> {
@@ -57,7 +60,7 @@ pub(super) struct Package<T> {
     pub(super) score: Score,
     pub(super) modular: bool,
     pub(super) stream: T,
-    pub(super) ranges: Box<[Box<[(EventKind, T)]>]>,
+    pub(super) ranges: Box<[Events<T>]>,
     pub(super) versions: Box<[T]>,
 }
 
@@ -212,7 +215,7 @@ impl Advisory<String> {
 
 impl Package<String> {
     fn intern(&self, texts: &mut Interner) -> Package<Symbol> {
-        let mut range = |events: &[(EventKind, String)]| -> Box<[(EventKind, Symbol)]> {
+        let mut range = |events: &[(EventKind, String)]| -> Events<Symbol> {
             events.iter().map(|(kind, version)| (*kind, texts.add(version))).collect()
         };
         let ranges = self.ranges.iter().map(|events| range(events)).collect();
