@@ -86,6 +86,7 @@ fn to_wire(inventory: &model::Inventory) -> v1::Inventory {
         files: inventory.files.iter().map(file_to_wire).collect(),
         whiteouts: inventory.whiteouts.clone(),
         opaques: inventory.opaques.clone(),
+        others: inventory.others.clone(),
         links: inventory
             .links
             .iter()
@@ -123,6 +124,8 @@ fn file_to_wire(file: &model::FileFacts) -> v1::InventoryFile {
         ecosystem: file.ecosystem.clone(),
         packages: file.packages.iter().map(package_to_wire).collect(),
         owned: file.owned.clone(),
+        owner: file.owner.clone(),
+        notes: properties(&file.notes),
     }
 }
 
@@ -157,10 +160,13 @@ fn from_wire(wire: v1::Inventory) -> model::Inventory {
                 ecosystem: file.ecosystem,
                 packages: file.packages.into_iter().map(package_from_wire).collect(),
                 owned: file.owned,
+                owner: file.owner,
+                notes: map(file.notes),
             })
             .collect(),
         whiteouts: wire.whiteouts,
         opaques: wire.opaques,
+        others: wire.others,
         links: wire
             .links
             .into_iter()
@@ -193,5 +199,64 @@ fn package_from_wire(package: v1::InventoryPackage) -> model::Package {
         source_version: package.source_version,
         architecture: package.architecture,
         properties: map(package.properties),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strata_analysis::model::{FileFacts, Inventory, Link, Package, Problem, Release};
+
+    use super::*;
+
+    fn full() -> Inventory {
+        let text = |text: &str| text.to_owned();
+        let one = |key: &str, value: &str| BTreeMap::from([(text(key), text(value))]);
+        Inventory {
+            files: vec![FileFacts {
+                path: text("var/lib/dpkg/status"),
+                ecosystem: text("dpkg"),
+                packages: vec![Package {
+                    name: text("libc6"),
+                    version: text("2.36-9"),
+                    source_name: text("glibc"),
+                    source_version: text("2.36"),
+                    architecture: text("amd64"),
+                    properties: one("vendor", "x"),
+                }],
+                owned: vec![text("usr/lib/a.jar")],
+                owner: text("libc6"),
+                notes: one("content-sets", "y"),
+            }],
+            whiteouts: vec![text("a")],
+            opaques: vec![text("b")],
+            links: vec![Link { path: text("c"), target: text("../d"), hard: true }],
+            others: vec![text("e")],
+            releases: vec![Release { path: text("etc/os-release"), fields: one("ID", "debian") }],
+            problems: CODES
+                .iter()
+                .map(|code| Problem { code, message: text("m"), file: text("f") })
+                .collect(),
+            entries: 7,
+            bytes: u64::MAX,
+        }
+    }
+
+    #[test]
+    fn an_inventory_survives_the_cache_whole() {
+        for inventory in [full(), Inventory::default()] {
+            let packed = encode(&inventory).expect("it is encoded");
+            assert_eq!(decode(&packed).expect("it is decoded"), inventory);
+        }
+    }
+
+    #[test]
+    fn damaged_bytes_are_an_error() {
+        let packed = encode(&full()).expect("it is encoded");
+        for length in [0, 1, 2, packed.len() / 2, packed.len() - 1] {
+            assert!(decode(&packed[..length]).is_err(), "{length} bytes were accepted");
+        }
+        let mut other = packed;
+        other[0] = 9;
+        assert!(decode(&other).is_err_and(|error| error.message.contains("codec 9")));
     }
 }

@@ -149,7 +149,7 @@ fn problem_codes_are_known_to_the_wire() {
         if !path.starts_with("worker/analysis/src") {
             continue;
         }
-        for part in text.split("code: \"").skip(1) {
+        for part in text.split("code: \"").skip(1).chain(text.split(".problem(\"").skip(1)) {
             let code = part.split('"').next().unwrap_or_default();
             assert!(known.contains(&code), "{}: `{code}` is missing in wire::CODES", path.display());
         }
