@@ -60,3 +60,4 @@ pub static TABLE: &[&Scheme] = &[
 pub fn by_name(name: &str) -> Option<&'static Scheme> {
     TABLE.iter().copied().find(|row| row.name == name)
 }
+

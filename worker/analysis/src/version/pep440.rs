@@ -1,5 +1,5 @@
 //! Python: PEP 440, complete: epochs, pre-, post- and development releases, local versions, and the spellings that
-//! the specification normalises.
+//! the specification normalises. What it does not take is an old version, below all that it takes; see `legacy`.
 
 use std::cmp::Ordering;
 
@@ -8,6 +8,8 @@ use super::{
     digits::{self, split_at_mark, take_digits},
     semver,
 };
+
+mod legacy;
 
 /// Python: PEP 440.
 pub static PEP440: Scheme = Scheme { name: "pep440", compare };
@@ -24,15 +26,22 @@ struct Version<'a> {
 }
 
 fn compare(a: &str, b: &str) -> Option<Ordering> {
-    let (a, b) = (parse(a)?, parse(b)?);
-    let order = digits::compare(a.epoch, b.epoch)
+    match (parse(a), parse(b)) {
+        (Some(a), Some(b)) => Some(order(&a, &b)),
+        (Some(_), None) => legacy::is_version(b).then_some(Ordering::Greater),
+        (None, Some(_)) => legacy::is_version(a).then_some(Ordering::Less),
+        (None, None) => legacy::compare(a, b),
+    }
+}
+
+fn order(a: &Version<'_>, b: &Version<'_>) -> Ordering {
+    digits::compare(a.epoch, b.epoch)
         .then_with(|| semver::numbers(a.release, b.release))
         .then_with(|| a.phase().cmp(&b.phase()))
         .then_with(|| digits::compare(a.pre.unwrap_or_default().1, b.pre.unwrap_or_default().1))
         .then_with(|| numbered(a.post, b.post, Ordering::Less))
         .then_with(|| numbered(a.dev, b.dev, Ordering::Greater))
-        .then_with(|| local(a.local, b.local));
-    Some(order)
+        .then_with(|| local(a.local, b.local))
 }
 
 impl Version<'_> {
