@@ -14,6 +14,8 @@ mod watch;
 
 use std::process::ExitCode;
 
+pub(crate) use db::open as open_database;
+
 use crate::{args::Command, exit::Failure, settings::Settings};
 
 /// Runs one command.

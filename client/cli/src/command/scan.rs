@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use strata_client::Client;
 use strata_proto::v1::{Lane, SubmitRequest};
-use strata_worker::source;
+use strata_worker::source::archive;
 
 use crate::{
     args::{ScanArgs, TargetArgs},
@@ -18,7 +18,7 @@ use crate::{
 pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode, Failure> {
     let output = follow::Output::new(&args.output, false)?;
     let backend = backend(&args.target, settings).await?;
-    let images = references(&args.images, matches!(backend, Backend::Remote(_))).await?;
+    let images = references(&args.images, &backend).await?;
     let request = SubmitRequest {
         images,
         platform: args.target.platform.clone(),
@@ -44,15 +44,23 @@ pub(super) async fn backend(target: &TargetArgs, settings: &Settings) -> Result<
 }
 
 /// Archives become explicit references; a path that is no image is named before any work begins.
-async fn references(images: &[String], remote: bool) -> Result<Vec<String>, Failure> {
+async fn references(images: &[String], backend: &Backend) -> Result<Vec<String>, Failure> {
     let mut references = Vec::new();
     for image in images {
-        let expanded = source::expand(image).await.map_err(|error| Failure::usage(error.message))?;
-        if remote && expanded.iter().any(|reference| source::is_archive(reference)) {
-            return Err(Failure::usage(format!("failed to submit {image}: the server's workers cannot read files of this machine"))
-                .hint("scan it here, without --server"));
+        match backend {
+            Backend::Embedded(embedded) => references.extend(embedded.expand(image).await?),
+            Backend::Remote(_) => references.push(remote_reference(image).await?),
         }
-        references.extend(expanded);
     }
     Ok(references)
+}
+
+/// A server's workers read registries only: an archive of this machine is refused here, with what to do.
+async fn remote_reference(image: &str) -> Result<String, Failure> {
+    let expanded = archive::expand(image).await.map_err(|error| Failure::usage(error.message))?;
+    match expanded.as_slice() {
+        [one] if archive::name::scheme(one).is_none() => Ok(one.clone()),
+        _ => Err(Failure::usage(format!("failed to submit {image}: the server's workers cannot read files of this machine"))
+            .hint("scan it here, without --server")),
+    }
 }

@@ -1,0 +1,186 @@
+//! Coordinator and worker in this process, wired over channels: a directory as the cache, SQLite as the archive.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use strata_coordinator::{
+    archive::sqlite::SqliteArchive,
+    drive::{self, CoordinatorConfig},
+    handle::{CallError, Handle},
+    ports::{Archive, Parcels, PortError},
+    queue::channel::ChannelQueue,
+};
+use strata_proto::{trace, v1};
+use strata_worker::{
+    advisories::FileAdvisories,
+    cache::{
+        directory::{DEFAULT_LIMIT, DirectoryCache},
+        shelf::Shelf,
+    },
+    dispatch,
+    job::Context,
+    queue::channel::{ChannelSink, ChannelSource},
+    source::Sources,
+};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{backend::Events, command, exit::Failure, settings::Settings, wiring};
+
+/// What an embedded cluster is made of.
+pub struct Config {
+    /// The advisory database.
+    pub database: Option<PathBuf>,
+    /// Directory of inventories and of the archive.
+    pub cache_dir: PathBuf,
+    /// Whether scans that were running when the last process ended go on: a server's business, not a command's.
+    pub restore: bool,
+    /// Whether images may be archives on this machine.
+    pub archives: bool,
+    settings: Settings,
+}
+
+impl Config {
+    /// For one command on this machine.
+    #[must_use]
+    pub fn local(settings: &Settings, database: Option<&PathBuf>, cache_dir: Option<&PathBuf>) -> Self {
+        Self {
+            database: database.cloned(),
+            cache_dir: settings.cache_dir(cache_dir),
+            restore: false,
+            archives: true,
+            settings: settings.clone(),
+        }
+    }
+}
+
+/// A running pair of roles.
+pub struct Embedded {
+    handle: Handle,
+    sources: Sources,
+    shutdown: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Opens the archive of reports below a cache directory.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open_archive(cache_dir: &Path) -> Result<SqliteArchive, Failure> {
+    let failed = |reason: String| Failure::usage(format!("failed to open the archive in {}: {reason}", cache_dir.display()));
+    std::fs::create_dir_all(cache_dir).map_err(|error| failed(error.to_string()))?;
+    SqliteArchive::open(&cache_dir.join("archive.sqlite")).await.map_err(|error| failed(error.to_string()))
+}
+
+impl Embedded {
+    /// Starts both roles.
+    ///
+    /// # Errors
+    /// When there is no advisory database, or the cache directory cannot be used.
+    pub async fn start(config: Config) -> Result<Self, Failure> {
+        let settings = &config.settings;
+        let database = config.database.clone().unwrap_or_else(|| settings.default_db());
+        // Opened here once for its clear error; the worker watches the file from then on.
+        drop(command::open_database(Some(&database), settings)?);
+        let advisories = FileAdvisories::open(&database).map_err(|error| Failure::usage(error.to_string()))?;
+        let cache = DirectoryCache::open(&config.cache_dir, DEFAULT_LIMIT)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        let archive: Arc<dyn Archive> = Arc::new(open_archive(&config.cache_dir).await?);
+        let sources = wiring::sources(settings, config.archives)?;
+        let (queue, ends) = ChannelQueue::new();
+        let shutdown = CancellationToken::new();
+        let ports = drive::Ports {
+            queue: Arc::new(queue),
+            parcels: Arc::new(Shelved(cache.shelf())),
+            archive,
+        };
+        let coordinator =
+            CoordinatorConfig { allow_archives: config.archives, restore: config.restore, ..CoordinatorConfig::default() };
+        let (handle, coordinator) = drive::start(coordinator, ports, shutdown.clone());
+        let context: Context =
+            wiring::context(settings, Arc::new(sources.clone()), Arc::new(cache), Arc::new(advisories));
+        let ports = dispatch::Ports {
+            jobs: Arc::new(ChannelSource::new(ends.interactive, ends.sweep)),
+            outcomes: Arc::new(ChannelSink::new(ends.outcomes)),
+            context,
+        };
+        let worker = tokio::spawn(dispatch::run(dispatch::Config::default(), ports, shutdown.clone()));
+        Ok(Self { handle, sources, shutdown, tasks: vec![coordinator, worker] })
+    }
+
+    /// Access to the coordinator.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The explicit references that an argument stands for.
+    ///
+    /// # Errors
+    /// When it is neither a reference nor an image on disk.
+    pub async fn expand(&self, argument: &str) -> Result<Vec<String>, Failure> {
+        self.sources.expand(argument).await.map_err(|error| Failure::usage(error.message))
+    }
+
+    /// Submits a scan and returns its id.
+    ///
+    /// # Errors
+    /// When the request is refused.
+    pub async fn submit(&self, request: v1::SubmitRequest) -> Result<String, Failure> {
+        Ok(self.handle.submit(request, trace::inject()).await.map_err(call_failure)?.id)
+    }
+
+    /// Follows a scan from an event on.
+    ///
+    /// # Errors
+    /// When there is no such scan.
+    pub async fn watch(&self, scan: &str, after: u64, with_reports: bool) -> Result<Events, Failure> {
+        let request = v1::WatchRequest { scan_id: scan.to_owned(), after_sequence: after, with_reports };
+        let events = self.handle.watch(request).await.map_err(call_failure)?;
+        Ok(Box::pin(events.map(|event| event.map_err(call_failure))))
+    }
+
+    /// Stops a scan.
+    ///
+    /// # Errors
+    /// When there is no such scan.
+    pub async fn cancel(&self, scan: &str) -> Result<v1::Scan, Failure> {
+        self.handle.cancel(scan).await.map_err(call_failure)
+    }
+
+    /// Stops both roles and waits for what is running.
+    pub async fn close(self) {
+        self.shutdown.cancel();
+        for task in self.tasks {
+            // A role that panicked has said so in the log.
+            let _ = task.await;
+        }
+    }
+}
+
+fn call_failure(error: CallError) -> Failure {
+    match error {
+        CallError::Invalid(_) | CallError::NotFound(_) => Failure::usage(error.to_string()),
+        CallError::Elsewhere(_) | CallError::Unavailable(_) => Failure::incomplete(error.to_string()),
+    }
+}
+
+/// The worker's shelf as the coordinator sees it: in one process a parcel does not travel.
+struct Shelved(Shelf);
+
+#[async_trait]
+impl Parcels for Shelved {
+    async fn take(&self, name: &str) -> Result<Option<Bytes>, PortError> {
+        Ok(self.0.get(name))
+    }
+
+    async fn discard(&self, name: &str) -> Result<(), PortError> {
+        self.0.discard(name);
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! What every worker is wired to, in a cluster and embedded alike.
+
+use std::{sync::Arc, time::Duration};
+
+use strata_analysis::{fingerprint, limits::Limits};
+use strata_worker::{
+    job::Context,
+    ports::{Advisories, Images, InventoryCache},
+    source::{
+        SourceConfig, Sources,
+        archive::ArchiveConfig,
+        auth::Credentials,
+        registry::RegistryConfig,
+    },
+};
+
+use crate::{exit::Failure, settings::Settings};
+
+/// How long a claim on a layer lasts without being renewed: a worker that died is replaced after this.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Registries with this user's logins, and archives where they may be read.
+///
+/// # Errors
+/// When the settings do not make sense.
+pub fn sources(settings: &Settings, archives: bool) -> Result<Sources, Failure> {
+    let docker_config = settings.docker_config.as_ref().map(|directory| directory.join("config.json"));
+    let credentials = Credentials { docker_config, ..Credentials::default() };
+    let registry = RegistryConfig { credentials, ..RegistryConfig::default() };
+    let archives = archives.then(ArchiveConfig::default);
+    Sources::new(SourceConfig { registry, archives }).map_err(|error| Failure::usage(error.message))
+}
+
+/// What jobs may use.
+#[must_use]
+pub fn context(
+    settings: &Settings,
+    images: Arc<dyn Images>,
+    cache: Arc<dyn InventoryCache>,
+    advisories: Arc<dyn Advisories>,
+) -> Context {
+    Context {
+        images,
+        cache,
+        advisories,
+        limits: Limits::default(),
+        fingerprint: fingerprint::fingerprint(),
+        name: settings.name.clone(),
+        lease: LEASE,
+    }
+}
