@@ -19,6 +19,8 @@ pub mod wiring;
 
 use std::process::ExitCode;
 
+use tracing::Instrument as _;
+
 use crate::{args::Args, exit::Failure, settings::Settings};
 
 /// Runs one command to its end.
@@ -41,7 +43,7 @@ fn start(args: Args) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::usage(format!("failed to start the runtime: {error}")))?;
     let result = runtime.block_on(async {
         let telemetry = telemetry::start(&settings)?;
-        let result = command::run(args.command, settings).await;
+        let result = command::run(args.command, settings).instrument(tracing::info_span!("command")).await;
         telemetry.stop().await;
         result
     });

@@ -5,6 +5,7 @@ mod cluster;
 mod servers;
 mod strata;
 mod tidy;
+mod trace;
 mod update;
 
 /// Once for the test binary, as `main` does for the executable.

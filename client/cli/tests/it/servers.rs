@@ -46,8 +46,11 @@ impl Server {
         let _ = self.child.wait();
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+    /// Asks it to end, as an operator would, and waits until it has.
+    pub(crate) fn terminate(&mut self) {
+        let sent = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
+        assert!(sent.success(), "the process had ended: {}", self.log());
+        let _ = self.child.wait();
     }
 
     /// What it wrote so far.

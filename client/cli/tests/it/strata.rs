@@ -62,9 +62,14 @@ impl User {
 
     /// Starts a role in the background.
     pub(crate) fn role(&self, args: &[&str], port: Option<u16>) -> Server {
+        self.role_with(args, port, &[])
+    }
+
+    /// Starts a role with more in its environment.
+    pub(crate) fn role_with(&self, args: &[&str], port: Option<u16>, environment: &[(&str, &str)]) -> Server {
         let directory = TempDir::new().expect("a directory");
         let mut command = self.command(args);
-        command.arg("-v");
+        command.arg("-v").envs(environment.iter().copied());
         match port {
             Some(port) => servers::start("strata", &mut command, port, directory),
             None => servers::start_quiet(&mut command, directory),
