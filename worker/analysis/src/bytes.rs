@@ -58,6 +58,20 @@ pub(crate) fn terminated(bytes: &[u8], at: usize) -> Option<&[u8]> {
     rest.get(..rest.iter().position(|&byte| byte == 0)?)
 }
 
+/// Where `needle` first stands in `bytes`, at or after `from`.
+pub(crate) fn find(bytes: &[u8], needle: &[u8], from: usize) -> Option<usize> {
+    let (&first, rest) = needle.split_first()?;
+    let mut at = from;
+    loop {
+        let step = bytes.get(at..)?.iter().position(|&byte| byte == first)?;
+        at = at.checked_add(step)?;
+        if slice(bytes, at.checked_add(1)?, rest.len())? == rest {
+            return Some(at);
+        }
+        at = at.checked_add(1)?;
+    }
+}
+
 /// A set of small numbers: which pages of a file have been read. It makes every walk over linked pages end.
 #[derive(Debug)]
 pub(crate) struct Seen {
@@ -92,6 +106,15 @@ mod tests {
         assert_eq!(Order::Big.u32(&bytes, 2), None);
         assert_eq!(Order::Big.u64(&bytes, 0), None);
         assert_eq!(slice(&bytes, usize::MAX, 2), None);
+    }
+
+    #[test]
+    fn finds_a_needle_also_at_the_end_and_after_false_starts() {
+        assert_eq!(find(b"aaab", b"aab", 0), Some(1));
+        assert_eq!(find(b"aaab", b"aab", 2), None);
+        assert_eq!(find(b"xyz", b"z", 0), Some(2));
+        assert_eq!(find(b"xyz", b"", 0), None);
+        assert_eq!(find(b"", b"z", 9), None);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 
 #[cfg(test)]
 mod cases;
+mod go;
 mod java;
 mod rpm;
+mod rust;
 
 use std::collections::BTreeMap;
 
@@ -107,7 +109,7 @@ pub struct Ecosystem {
 }
 
 /// Every package format, in the order in which they are asked.
-pub static TABLE: &[&Ecosystem] = &[&rpm::ROW, &java::ROW];
+pub static TABLE: &[&Ecosystem] = &[&rpm::ROW, &java::ROW, &go::ROW, &rust::ROW];
 
 /// The row of that name.
 #[must_use]

@@ -13,6 +13,7 @@ mod bytes;
 pub mod database;
 pub mod distro;
 pub mod ecosystem;
+mod executable;
 pub mod fingerprint;
 pub mod layer;
 pub mod limits;

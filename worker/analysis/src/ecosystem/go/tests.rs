@@ -1,0 +1,46 @@
+use super::*;
+
+#[test]
+fn releases_become_semantic_versions() {
+    for (text, expected) in [
+        ("go1.21.3", Some("1.21.3")),
+        ("go1.20", Some("1.20.0")),
+        ("go1.22rc1", Some("1.22.0-rc.1")),
+        ("go1.18beta2", Some("1.18.0-beta.2")),
+        ("go1.21.3 X:boringcrypto", Some("1.21.3")),
+        ("go1.23.4-X:nocoverageredesign", Some("1.23.4")),
+        ("devel go1.23-abcdef", None),
+        ("go1", None),
+        ("go1..2", None),
+        ("", None),
+    ] {
+        assert_eq!(release(text).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn linker_flags_tell_a_version_only_when_they_agree() {
+    for (flags, expected) in [
+        ("-X main.version=v1.4.2", Some("1.4.2")),
+        ("\"-s -w -X 'k8s.io/component-base/version.gitVersion=v1.28.2+k3s1'\"", Some("1.28.2+k3s1")),
+        ("-X=main.Version=2.0.0-rc.1", Some("2.0.0-rc.1")),
+        ("-X main.version=1.0.0 -X lib.Version=2.0.0", None),
+        ("-X main.version=1.0.0 -X lib.Version=v1.0.0", Some("1.0.0")),
+        ("-X main.commit=1.0.0 -X main.goversion=1.21.0", None),
+        ("-X main.version=dev", None),
+        ("", None),
+    ] {
+        let mut main = package("m", "(devel)");
+        let setting = format!("-ldflags={flags}");
+        buildinfo::settle_version(&mut main, &[&setting]);
+        let expected = expected.map_or_else(|| "(devel)".to_owned(), |version| format!("v{version}"));
+        assert_eq!(main.version, expected, "{flags}");
+    }
+}
+
+#[test]
+fn urls_are_in_lower_case_and_advisories_are_not() {
+    let module = package("github.com/Masterminds/Semver/v3", "v3.2.1");
+    assert_eq!(package_url(&module, None), "pkg:golang/github.com/masterminds/semver/v3@v3.2.1");
+    assert_eq!(advisory_keys(&module, None)[0].name, "github.com/Masterminds/Semver/v3");
+}
