@@ -74,7 +74,7 @@ fn release(text: &str) -> Option<String> {
     let end = text.find(|letter: char| letter != '.' && !letter.is_ascii_digit()).unwrap_or(text.len());
     let (numbers, rest) = text.split_at_checked(end)?;
     let count = numbers.split('.').count();
-    if count < 2 || count > 3 || numbers.split('.').any(str::is_empty) {
+    if !(2..=3).contains(&count) || numbers.split('.').any(str::is_empty) {
         return None;
     }
     let mut version = numbers.to_owned();
