@@ -1,6 +1,15 @@
 //! The coordinator role: plans scans, hands out jobs, keeps the archive, streams events. It never talks to a registry.
+//!
+//! * [`plan`]: the pure state machine.
+//! * [`drive`]: feeds it and carries out its commands; [`drive::start`] is the role's entry.
+//! * [`handle`]: what clients may ask, without a network; [`service`] is the same over gRPC.
+//! * [`ports`], [`queue`], [`parcels`], [`archive`]: the world outside.
 
 pub mod archive;
+pub mod drive;
+pub mod handle;
 pub mod parcels;
+pub mod plan;
 pub mod ports;
 pub mod queue;
+pub mod service;

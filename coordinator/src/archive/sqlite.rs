@@ -1,0 +1,300 @@
+//! The archive in a SQLite file: write-ahead log, several processes at once, one writer at a time.
+
+use std::{path::Path, time::Duration};
+
+use async_trait::async_trait;
+use prost::Message as _;
+use sqlx::{
+    AssertSqlSafe, Sqlite, SqlitePool, Transaction,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState, SearchReportsRequest};
+use tokio::sync::Mutex;
+
+use super::{
+    decode, decode_all, failed, idempotency_key, refused, report,
+    search::{PACKAGE, VULNERABILITY, search},
+    sequence, sql,
+};
+use crate::ports::{Archive, PortError};
+
+/// How long a statement waits for another process's transaction.
+const BUSY: Duration = Duration::from_secs(20);
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_archive.sql")];
+
+/// An archive in a file.
+pub struct SqliteArchive {
+    pool: SqlitePool,
+    /// Writers of this process queue here rather than in SQLite, whose waiting is not fair.
+    writer: Mutex<()>,
+}
+
+impl SqliteArchive {
+    /// Opens or makes the file and brings its tables up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is no archive, or was written by a newer version.
+    pub async fn open(file: &Path) -> Result<Self, PortError> {
+        const ACTION: &str = "open the archive";
+        let wrong = |error: sqlx::Error| refused(ACTION, format!("{}: {error}", file.display()));
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .create_if_missing(true)
+            .busy_timeout(BUSY)
+            .synchronous(SqliteSynchronous::Normal);
+        switch_to_wal(&options).await.map_err(wrong)?;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(BUSY)
+            .connect_with(options)
+            .await
+            .map_err(wrong)?;
+        let archive = Self { pool, writer: Mutex::new(()) };
+        archive.migrate().await.map_err(|reason| refused(ACTION, format!("{}: {reason}", file.display())))?;
+        Ok(archive)
+    }
+
+    /// Closes the file. Dropping does the same, later.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Inside one transaction, so that of several processes which start at once one does the work.
+    async fn migrate(&self) -> Result<(), String> {
+        let text = |error: sqlx::Error| error.to_string();
+        let mut transaction = self.begin().await.map_err(text)?;
+        let version: i64 =
+            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(text)?;
+        let version = usize::try_from(version).unwrap_or(usize::MAX);
+        if version > MIGRATIONS.len() {
+            return Err(format!("a newer version of Strata wrote it (tables {version})"));
+        }
+        for (number, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+            sqlx::raw_sql(*migration).execute(&mut *transaction).await.map_err(text)?;
+            let pragma = format!("PRAGMA user_version = {}", number + 1);
+            sqlx::raw_sql(AssertSqlSafe(pragma)).execute(&mut *transaction).await.map_err(text)?;
+        }
+        transaction.commit().await.map_err(text)
+    }
+
+    async fn begin(&self) -> Result<Transaction<'_, Sqlite>, sqlx::Error> {
+        self.pool.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    async fn bodies(
+        &self,
+        action: &'static str,
+        query: sqlx::query::QueryScalar<'_, Sqlite, Vec<u8>, sqlx::sqlite::SqliteArguments>,
+    ) -> Result<Vec<Vec<u8>>, PortError> {
+        query.fetch_all(&self.pool).await.map_err(failed(action))
+    }
+}
+
+/// Another process may be switching at the same time, for which SQLite does not wait.
+async fn switch_to_wal(options: &SqliteConnectOptions) -> Result<(), sqlx::Error> {
+    use sqlx::{ConnectOptions as _, Connection as _};
+    const TRIES: u32 = 50;
+    let options = options.clone().journal_mode(SqliteJournalMode::Wal);
+    let mut tried = 0;
+    loop {
+        match options.connect().await {
+            Ok(connection) => return connection.close().await,
+            Err(error) if tried < TRIES && is_busy(&error) => tried += 1,
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    // SQLITE_BUSY and its extended codes (sqlite.org, result codes).
+    let code =
+        error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
+}
+
+async fn index_terms(
+    transaction: &mut Transaction<'_, Sqlite>,
+    report: i64,
+    kind: i64,
+    texts: impl IntoIterator<Item = String>,
+) -> Result<(), sqlx::Error> {
+    let texts = serde_json::Value::from_iter(texts).to_string();
+    sqlx::query("INSERT INTO terms (kind, text) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO NOTHING")
+        .bind(kind)
+        .bind(&texts)
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query(
+        "INSERT INTO postings (term, report) SELECT t.id, $3 FROM json_each($2) j
+         JOIN terms t ON t.kind = $1 AND t.text = j.value WHERE true ON CONFLICT DO NOTHING",
+    )
+    .bind(kind)
+    .bind(&texts)
+    .bind(report)
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+#[async_trait]
+impl Archive for SqliteArchive {
+    async fn create_scan(&self, scan: &Scan) -> Result<Scan, PortError> {
+        const ACTION: &str = "record a scan";
+        let _writer = self.writer.lock().await;
+        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        let key = idempotency_key(scan);
+        sqlx::query(sql::INSERT_SCAN)
+            .bind(&scan.id)
+            .bind(i64::from(scan.state))
+            .bind(key)
+            .bind(scan.encode_to_vec())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed(ACTION))?;
+        let (statement, value) = key.map_or((sql::SCAN, scan.id.as_str()), |key| (sql::SCAN_BY_KEY, key));
+        let body: Vec<u8> = sqlx::query_scalar(statement)
+            .bind(value)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed(ACTION))?;
+        transaction.commit().await.map_err(failed(ACTION))?;
+        decode(ACTION, &body)
+    }
+
+    async fn update_scan(&self, scan: &Scan) -> Result<(), PortError> {
+        const ACTION: &str = "update a scan";
+        let _writer = self.writer.lock().await;
+        sqlx::query(sql::UPDATE_SCAN)
+            .bind(&scan.id)
+            .bind(i64::from(scan.state))
+            .bind(scan.encode_to_vec())
+            .execute(&self.pool)
+            .await
+            .map_err(failed(ACTION))?;
+        Ok(())
+    }
+
+    async fn scan(&self, id: &str) -> Result<Option<Scan>, PortError> {
+        const ACTION: &str = "read a scan";
+        let body: Option<Vec<u8>> = sqlx::query_scalar(sql::SCAN)
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed(ACTION))?;
+        body.map(|body| decode(ACTION, &body)).transpose()
+    }
+
+    async fn scans(&self, limit: u32, before: &str) -> Result<Vec<Scan>, PortError> {
+        const ACTION: &str = "list scans";
+        let query = sqlx::query_scalar(sql::SCANS).bind(before.to_owned()).bind(i64::from(limit));
+        decode_all(ACTION, &self.bodies(ACTION, query).await?)
+    }
+
+    async fn running(&self) -> Result<Vec<Scan>, PortError> {
+        const ACTION: &str = "list running scans";
+        let query = sqlx::query_scalar(sql::SCANS_IN_STATE).bind(i64::from(i32::from(ScanState::Running)));
+        decode_all(ACTION, &self.bodies(ACTION, query).await?)
+    }
+
+    async fn append(&self, events: &[Event]) -> Result<(), PortError> {
+        const ACTION: &str = "append events";
+        let _writer = self.writer.lock().await;
+        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        for event in events {
+            sqlx::query(sql::INSERT_EVENT)
+                .bind(&event.scan_id)
+                .bind(sequence(ACTION, event)?)
+                .bind(event.encode_to_vec())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed(ACTION))?;
+        }
+        transaction.commit().await.map_err(failed(ACTION))
+    }
+
+    async fn events(&self, scan: &str, after: u64, limit: u32) -> Result<Vec<Event>, PortError> {
+        const ACTION: &str = "read events";
+        let Ok(after) = i64::try_from(after) else { return Ok(Vec::new()) };
+        let query = sqlx::query_scalar(sql::EVENTS).bind(scan.to_owned()).bind(after).bind(i64::from(limit));
+        decode_all(ACTION, &self.bodies(ACTION, query).await?)
+    }
+
+    async fn put_report(
+        &self,
+        id: &str,
+        scan: &str,
+        references: &[String],
+        report: &Report,
+        at_unix_ms: i64,
+    ) -> Result<(), PortError> {
+        const ACTION: &str = "store a report";
+        let packed = report::pack(report).map_err(|error| refused(ACTION, error.to_string()))?;
+        let summary = report::summary(id, report, at_unix_ms).encode_to_vec();
+        let _writer = self.writer.lock().await;
+        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        let inserted = sqlx::query(sql::INSERT_REPORT)
+            .bind(id)
+            .bind(&report.image_digest)
+            .bind(at_unix_ms)
+            .bind(summary)
+            .bind(packed)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed(ACTION))?;
+        let number: i64 = sqlx::query_scalar(sql::REPORT_NUMBER)
+            .bind(id)
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed(ACTION))?;
+        if inserted.rows_affected() > 0 {
+            for (kind, texts) in
+                [(VULNERABILITY, report::vulnerabilities(report)), (PACKAGE, report::packages(report))]
+            {
+                index_terms(&mut transaction, number, kind, texts).await.map_err(failed(ACTION))?;
+            }
+        }
+        sqlx::query(
+            "INSERT INTO report_references (report, scan, reference)
+             SELECT $1, $2, value FROM json_each($3) WHERE true ON CONFLICT DO NOTHING",
+        )
+        .bind(number)
+        .bind(scan)
+        .bind(serde_json::Value::from_iter(references.iter().map(String::as_str)).to_string())
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed(ACTION))?;
+        transaction.commit().await.map_err(failed(ACTION))
+    }
+
+    async fn report(&self, id: &str) -> Result<Option<Report>, PortError> {
+        const ACTION: &str = "read a report";
+        let body: Option<Vec<u8>> = sqlx::query_scalar(sql::REPORT)
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed(ACTION))?;
+        let unpack =
+            |body: Vec<u8>| report::unpack(&body).map_err(|error| refused(ACTION, error.to_string()));
+        body.map(unpack).transpose()
+    }
+
+    async fn search(&self, query: &SearchReportsRequest) -> Result<Vec<ReportSummary>, PortError> {
+        const ACTION: &str = "search reports";
+        let search = search(query, "instr");
+        let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
+        for text in search.texts {
+            statement = statement.bind(text);
+        }
+        let bodies = self.bodies(ACTION, statement.bind(search.limit)).await?;
+        let mut found: Vec<ReportSummary> = decode_all(ACTION, &bodies)?;
+        for summary in &mut found {
+            summary.references = sqlx::query_scalar(sql::REFERENCES)
+                .bind(&summary.report_id)
+                .fetch_all(&self.pool)
+                .await
+                .map_err(failed(ACTION))?;
+        }
+        Ok(found)
+    }
+}

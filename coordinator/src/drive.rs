@@ -1,0 +1,245 @@
+//! Feeds the planner and carries out its commands.
+//!
+//! One task owns the plan and works in cycles: take what came in (outcomes, calls, time), let the plan decide, archive
+//! the reports, record the events, and only then acknowledge the outcomes, answer the calls and tell the watchers.
+//! Publishing goes on beside it: a job that could not be published is the plan's to repeat. A failing archive stops
+//! the cycle until it is back; nothing is dropped meanwhile, because nothing is acknowledged.
+
+mod carry;
+mod clock;
+mod live;
+mod publisher;
+mod pump;
+mod restore;
+
+use std::{sync::Arc, time::Duration};
+
+use strata_proto::{trace::TraceHeaders, v1::Scan};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+pub(crate) use self::clock::now_ms;
+pub(crate) use self::live::{Live, LiveTable};
+use crate::{
+    handle::Handle,
+    plan::{Plan, PlanConfig, PlanEvent, Publication},
+    ports::{Archive, JobQueue, OutcomeDelivery, Parcels},
+};
+
+/// Settings of a coordinator.
+#[derive(Debug, Clone)]
+pub struct CoordinatorConfig {
+    /// Limits of the planner.
+    pub plan: PlanConfig,
+    /// How often time passes for the plan, and watchers hear of progress.
+    pub tick: Duration,
+    /// Whether images may be archives on this machine (`docker-archive:`, `oci:`, `oci-archive:`).
+    pub allow_archives: bool,
+    /// Whether scans that the archive says are running are this coordinator's to continue. Not for a process that
+    /// shares its archive with others.
+    pub restore: bool,
+    /// Outcomes taken from the queue at once.
+    pub outcomes: usize,
+    /// Publications at a time.
+    pub publications: usize,
+    /// Reports archived at a time.
+    pub stores: usize,
+}
+
+impl Default for CoordinatorConfig {
+    fn default() -> Self {
+        Self {
+            plan: PlanConfig::default(),
+            tick: Duration::from_millis(250),
+            allow_archives: false,
+            restore: true,
+            outcomes: 256,
+            publications: 64,
+            stores: 16,
+        }
+    }
+}
+
+/// What a coordinator works with.
+#[derive(Clone)]
+pub struct Ports {
+    /// Jobs out, outcomes in.
+    pub queue: Arc<dyn JobQueue>,
+    /// Reports from workers.
+    pub parcels: Arc<dyn Parcels>,
+    /// Scans, events, reports.
+    pub archive: Arc<dyn Archive>,
+}
+
+/// What comes in.
+pub(crate) enum Input {
+    Submit {
+        scan: Box<Scan>,
+        trace: TraceHeaders,
+        reply: oneshot::Sender<()>,
+    },
+    /// The answer says whether the scan was this coordinator's.
+    Cancel {
+        scan: String,
+        reply: oneshot::Sender<bool>,
+    },
+    Outcomes(Vec<OutcomeDelivery>),
+}
+
+/// Starts a coordinator. The handle works until the token is cancelled and the task has ended.
+#[must_use]
+pub fn start(
+    config: CoordinatorConfig,
+    ports: Ports,
+    shutdown: CancellationToken,
+) -> (Handle, JoinHandle<()>) {
+    const INPUTS: usize = 64;
+    let (sender, inputs) = mpsc::channel(INPUTS);
+    let live = LiveTable::default();
+    let handle = Handle::new(Arc::clone(&ports.archive), sender.clone(), live.clone(), config.allow_archives);
+    let task = tokio::spawn(
+        run(config, ports, sender, inputs, live, shutdown).instrument(tracing::info_span!("coordinator")),
+    );
+    (handle, task)
+}
+
+async fn run(
+    config: CoordinatorConfig,
+    ports: Ports,
+    sender: mpsc::Sender<Input>,
+    inputs: mpsc::Receiver<Input>,
+    live: LiveTable,
+    shutdown: CancellationToken,
+) {
+    let (publisher, published, publishing) =
+        publisher::start(Arc::clone(&ports.queue), config.publications, shutdown.clone());
+    let mut drive = Drive {
+        plan: Plan::new(config.plan.clone()),
+        ports: ports.clone(),
+        live,
+        publisher,
+        shutdown: shutdown.clone(),
+        stores: config.stores.max(1),
+    };
+    let restored = !config.restore || drive.restore().await.is_some();
+    if restored {
+        let pump = pump::start(Arc::clone(&ports.queue), config.outcomes.max(1), sender, shutdown.clone());
+        drive.cycles(inputs, published, config.tick).await;
+        pump.abort();
+    }
+    drop(drive);
+    // What was handed to the publisher may go out or not: it is published again after the next start.
+    publishing.abort();
+}
+
+/// The owner of the plan.
+struct Drive {
+    plan: Plan,
+    ports: Ports,
+    live: LiveTable,
+    publisher: mpsc::UnboundedSender<publisher::Order>,
+    shutdown: CancellationToken,
+    stores: usize,
+}
+
+/// What is owed once a cycle is recorded.
+#[derive(Default)]
+struct Owed {
+    outcomes: Vec<OutcomeDelivery>,
+    submitted: Vec<oneshot::Sender<()>>,
+    cancelled: Vec<(oneshot::Sender<bool>, bool)>,
+}
+
+impl Drive {
+    async fn cycles(
+        &mut self,
+        mut inputs: mpsc::Receiver<Input>,
+        mut published: mpsc::UnboundedReceiver<(String, Publication)>,
+        tick: Duration,
+    ) {
+        let mut ticks = tokio::time::interval(tick);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let mut commands = Vec::new();
+            let mut owed = Owed::default();
+            let mut ticked = false;
+            tokio::select! {
+                () = self.shutdown.cancelled() => return,
+                Some(input) = inputs.recv() => {
+                    commands.extend(self.plan.apply(PlanEvent::Tick { now_ms: now_ms() }));
+                    commands.extend(self.take(input, &mut owed));
+                }
+                Some((key, result)) = published.recv() => {
+                    commands.extend(self.plan.apply(PlanEvent::Published { key, result }));
+                }
+                _ = ticks.tick() => {
+                    ticked = true;
+                    commands.extend(self.plan.apply(PlanEvent::Tick { now_ms: now_ms() }));
+                }
+            }
+            // What is there already joins the cycle: one transaction for many outcomes.
+            for _ in 0..64 {
+                let Ok(input) = inputs.try_recv() else { break };
+                commands.extend(self.take(input, &mut owed));
+            }
+            for _ in 0..1_024 {
+                let Ok((key, result)) = published.try_recv() else { break };
+                commands.extend(self.plan.apply(PlanEvent::Published { key, result }));
+            }
+            if self.carry_out(commands).await.is_none() {
+                return; // shutdown while the archive was away: nothing was acknowledged
+            }
+            if ticked {
+                self.live.progress(&self.plan);
+            }
+            settle(owed).await;
+        }
+    }
+
+    fn take(&mut self, input: Input, owed: &mut Owed) -> Vec<crate::plan::Command> {
+        match input {
+            Input::Submit { scan, trace, reply } => {
+                self.live.enter(&scan, &trace);
+                owed.submitted.push(reply);
+                self.plan.apply(PlanEvent::Submit(scan))
+            }
+            Input::Cancel { scan, reply } => {
+                owed.cancelled.push((reply, self.plan.scan(&scan).is_some()));
+                self.plan.apply(PlanEvent::Cancel { scan })
+            }
+            Input::Outcomes(outcomes) => {
+                let mut commands = Vec::new();
+                for delivery in outcomes {
+                    let outcome = Box::new(delivery.outcome.clone());
+                    commands.extend(self.plan.apply(PlanEvent::Outcome(outcome)));
+                    owed.outcomes.push(delivery);
+                }
+                commands
+            }
+        }
+    }
+}
+
+/// Acknowledges and answers. An acknowledgement that fails makes the outcome come again, which does no harm.
+async fn settle(owed: Owed) {
+    use futures::StreamExt as _;
+    const AT_ONCE: usize = 64;
+    // A caller that went away needs no answer.
+    for reply in owed.submitted {
+        let _ = reply.send(());
+    }
+    for (reply, ours) in owed.cancelled {
+        let _ = reply.send(ours);
+    }
+    futures::stream::iter(owed.outcomes)
+        .for_each_concurrent(AT_ONCE, |delivery| async move {
+            if let Err(error) = delivery.handle.done().await {
+                tracing::warn!(%error, key = delivery.outcome.key, "an outcome was not acknowledged");
+            }
+        })
+        .await;
+}

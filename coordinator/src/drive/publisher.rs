@@ -1,0 +1,92 @@
+//! Publishes and withdraws jobs beside the cycles, in order, several at a time.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use strata_proto::{trace::TraceHeaders, v1::Job};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    plan::Publication,
+    ports::{JobQueue, Published},
+};
+
+/// What to do with a job.
+pub(super) enum Order {
+    Publish(Box<Job>, TraceHeaders),
+    Withdraw(Box<Job>),
+}
+
+/// Keys and what became of their publication.
+type Results = mpsc::UnboundedReceiver<(String, Publication)>;
+
+/// Starts the publisher. Its channels have no bound of their own: the plan's windows bound what is in them.
+pub(super) fn start(
+    queue: Arc<dyn JobQueue>,
+    at_once: usize,
+    shutdown: CancellationToken,
+) -> (mpsc::UnboundedSender<Order>, Results, JoinHandle<()>) {
+    let (orders, receiver) = mpsc::unbounded_channel();
+    let (results, published) = mpsc::unbounded_channel();
+    let task = tokio::spawn(async move {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = publish_all(queue, at_once.max(1), receiver, results) => {}
+        }
+    });
+    (orders, published, task)
+}
+
+async fn publish_all(
+    queue: Arc<dyn JobQueue>,
+    at_once: usize,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    results: mpsc::UnboundedSender<(String, Publication)>,
+) {
+    const BATCH: usize = 1_024;
+    let mut batch = Vec::new();
+    while orders.recv_many(&mut batch, BATCH).await > 0 {
+        let mut rest = batch.drain(..).peekable();
+        while rest.peek().is_some() {
+            let mut publications = Vec::new();
+            let mut withdrawal = None;
+            for order in rest.by_ref() {
+                match order {
+                    Order::Publish(job, trace) => publications.push((job, trace)),
+                    Order::Withdraw(job) => {
+                        withdrawal = Some(job);
+                        break;
+                    }
+                }
+            }
+            futures::stream::iter(publications)
+                .for_each_concurrent(at_once, |(job, trace)| publish(&*queue, job, trace, &results))
+                .await;
+            if let Some(job) = withdrawal
+                && let Err(error) = queue.withdraw(&job).await
+            {
+                // It runs for nothing: its outcome is ignored.
+                tracing::warn!(%error, key = job.key, "a job was not withdrawn");
+            }
+        }
+    }
+}
+
+async fn publish(
+    queue: &dyn JobQueue,
+    job: Box<Job>,
+    trace: TraceHeaders,
+    results: &mpsc::UnboundedSender<(String, Publication)>,
+) {
+    let result = match queue.publish(&job, &trace).await {
+        Ok(Published::Accepted) => Publication::Accepted,
+        Ok(Published::AlreadyQueued) => Publication::AlreadyQueued,
+        Err(error) => {
+            tracing::warn!(%error, key = job.key, "a job was not published; it will be again");
+            Publication::Failed
+        }
+    };
+    // The receiver ends at shutdown only.
+    let _ = results.send((job.key, result));
+}

@@ -1,0 +1,177 @@
+//! What clients may ask of a coordinator, without a network. The gRPC service is a thin shell over it, and the embedded
+//! mode uses it directly.
+
+mod id;
+mod validate;
+mod watch;
+
+use std::sync::Arc;
+
+use strata_proto::{
+    trace::TraceHeaders,
+    v1::{Report, ReportSummary, Scan, ScanState, SearchReportsRequest, SubmitRequest, WatchRequest},
+};
+use tokio::sync::{mpsc, oneshot};
+
+pub use self::watch::Events;
+use crate::{
+    drive::{Input, LiveTable, now_ms},
+    ports::{Archive, PortError},
+};
+
+/// Most scans or reports in one answer.
+const MOST: u32 = 1_000;
+const USUAL: u32 = 50;
+
+/// A call that did not do what it was asked. The texts are for people.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError {
+    /// The request cannot be meant so.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such scan or report.
+    #[error("{0}")]
+    NotFound(String),
+    /// Another coordinator has it.
+    #[error("{0}")]
+    Elsewhere(String),
+    /// The archive is away, or this coordinator is shutting down. Another try may work.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<PortError> for CallError {
+    fn from(error: PortError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// Access to a coordinator. Clones share it.
+#[derive(Clone)]
+pub struct Handle {
+    archive: Arc<dyn Archive>,
+    inputs: mpsc::Sender<Input>,
+    live: LiveTable,
+    allow_archives: bool,
+}
+
+impl Handle {
+    pub(crate) fn new(
+        archive: Arc<dyn Archive>,
+        inputs: mpsc::Sender<Input>,
+        live: LiveTable,
+        allow_archives: bool,
+    ) -> Self {
+        Self { archive, inputs, live, allow_archives }
+    }
+
+    /// Records a scan and starts it. Its jobs belong to the trace of the headers. With an idempotency key that is known,
+    /// returns the scan that has it.
+    ///
+    /// # Errors
+    /// [`CallError::Invalid`] names what is wrong with the request.
+    pub async fn submit(&self, request: SubmitRequest, trace: TraceHeaders) -> Result<Scan, CallError> {
+        let request = validate::request(request, self.allow_archives).map_err(CallError::Invalid)?;
+        let created_unix_ms = now_ms();
+        let mut scan = Scan {
+            id: id::scan_id(created_unix_ms),
+            request: Some(request),
+            created_unix_ms,
+            ..Scan::default()
+        };
+        scan.set_state(ScanState::Running);
+        let recorded = self.archive.create_scan(&scan).await?;
+        if recorded.id != scan.id {
+            return Ok(recorded);
+        }
+        let (reply, replied) = oneshot::channel();
+        self.send(Input::Submit { scan: Box::new(scan), trace, reply }).await?;
+        replied.await.map_err(|_| stopping())?;
+        Ok(recorded)
+    }
+
+    /// A scan's events in order from a sequence number on: those of the archive, then live ones until the scan has ended.
+    /// Progress events come between them while it runs.
+    ///
+    /// # Errors
+    /// [`CallError::NotFound`]; later errors are items of the stream, which ends with them.
+    pub async fn watch(&self, request: WatchRequest) -> Result<Events, CallError> {
+        self.scan(&request.scan_id).await?;
+        Ok(watch::follow(self.clone(), request))
+    }
+
+    /// A scan as it is now.
+    ///
+    /// # Errors
+    /// [`CallError::NotFound`].
+    pub async fn scan(&self, id: &str) -> Result<Scan, CallError> {
+        if let Some(live) = self.live.subscribe(id) {
+            return Ok(live.borrow().scan.clone());
+        }
+        self.archive.scan(id).await?.ok_or_else(|| CallError::NotFound(format!("there is no scan `{id}`")))
+    }
+
+    /// Scans, newest first; 0 is a limit of 50, the most is 1000. `before` is the id of a scan, or empty.
+    ///
+    /// # Errors
+    /// [`CallError::Unavailable`].
+    pub async fn scans(&self, limit: u32, before: &str) -> Result<Vec<Scan>, CallError> {
+        let scans = self.archive.scans(page(limit), before).await?;
+        let now = |scan: Scan| match self.live.subscribe(&scan.id) {
+            Some(live) => live.borrow().scan.clone(),
+            None => scan,
+        };
+        Ok(scans.into_iter().map(now).collect())
+    }
+
+    /// Stops a scan and returns it. One that has ended stays as it is.
+    ///
+    /// # Errors
+    /// [`CallError::NotFound`], or [`CallError::Elsewhere`] when another process runs it.
+    pub async fn cancel(&self, id: &str) -> Result<Scan, CallError> {
+        let scan = self.scan(id).await?;
+        if scan.state() != ScanState::Running {
+            return Ok(scan);
+        }
+        let (reply, replied) = oneshot::channel();
+        self.send(Input::Cancel { scan: id.to_owned(), reply }).await?;
+        let ours = replied.await.map_err(|_| stopping())?;
+        let scan = self.scan(id).await?;
+        if !ours && scan.state() == ScanState::Running {
+            return Err(CallError::Elsewhere(format!("scan `{id}` is not run by this coordinator")));
+        }
+        Ok(scan)
+    }
+
+    /// One report.
+    ///
+    /// # Errors
+    /// [`CallError::NotFound`].
+    pub async fn report(&self, id: &str) -> Result<Report, CallError> {
+        self.archive
+            .report(id)
+            .await?
+            .ok_or_else(|| CallError::NotFound(format!("there is no report `{id}`")))
+    }
+
+    /// Reports that match every field that is set, newest first; 0 is a limit of 50, the most is 1000.
+    ///
+    /// # Errors
+    /// [`CallError::Unavailable`].
+    pub async fn search(&self, query: SearchReportsRequest) -> Result<Vec<ReportSummary>, CallError> {
+        let limit = page(query.limit);
+        Ok(self.archive.search(&SearchReportsRequest { limit, ..query }).await?)
+    }
+
+    async fn send(&self, input: Input) -> Result<(), CallError> {
+        self.inputs.send(input).await.map_err(|_| stopping())
+    }
+}
+
+fn page(limit: u32) -> u32 {
+    if limit == 0 { USUAL } else { limit.min(MOST) }
+}
+
+fn stopping() -> CallError {
+    CallError::Unavailable("the coordinator is shutting down".to_owned())
+}

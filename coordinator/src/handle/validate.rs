@@ -1,0 +1,136 @@
+//! Requests are checked before they are recorded: what a plan works with is well-formed.
+
+use strata_proto::{
+    reference::{Reference, is_host, is_repository},
+    v1::{Lane, RegistryTarget, SubmitRequest},
+};
+
+/// Most images, repositories or patterns in one request.
+const MOST: usize = 100_000;
+const LONGEST_TEXT: usize = 256;
+const LONGEST_PATTERN: usize = 1_024;
+const LONGEST_PATH: usize = 4_096;
+/// Archives on the machine of an embedded coordinator.
+const ARCHIVES: [&str; 3] = ["docker-archive:", "oci:", "oci-archive:"];
+
+/// Checks a request and writes its references in full.
+pub(super) fn request(mut request: SubmitRequest, allow_archives: bool) -> Result<SubmitRequest, String> {
+    match (&request.registry, request.images.len()) {
+        (None, 0) => return Err("a scan needs images or a registry".to_owned()),
+        (Some(_), 1..) => return Err("a scan is of images or of a registry, not of both".to_owned()),
+        (_, count) if count > MOST => return Err(format!("{count} images are more than {MOST}")),
+        (Some(registry), _) => check_registry(registry)?,
+        (None, _) => {}
+    }
+    for image in &mut request.images {
+        *image = reference(image, allow_archives)?;
+    }
+    if !request.platform.is_empty() && !is_platform(&request.platform) {
+        return Err(format!(
+            "`{}` is not a platform of the form os/architecture[/variant]",
+            request.platform
+        ));
+    }
+    if Lane::try_from(request.lane).is_err() {
+        return Err(format!("there is no lane {}", request.lane));
+    }
+    for (name, text) in [("idempotency key", &request.idempotency_key), ("tenant", &request.tenant)] {
+        if text.len() > LONGEST_TEXT || text.contains('\0') {
+            return Err(format!("the {name} is longer than {LONGEST_TEXT} bytes or has a zero byte"));
+        }
+    }
+    Ok(request)
+}
+
+fn reference(text: &str, allow_archives: bool) -> Result<String, String> {
+    if ARCHIVES.iter().any(|scheme| text.starts_with(scheme)) {
+        if !allow_archives {
+            return Err(format!(
+                "`{}` is an archive, which only a scan without a server can read",
+                short(text)
+            ));
+        }
+        if text.len() > LONGEST_PATH || text.contains('\0') {
+            return Err(format!("the path of `{}` is too long or has a zero byte", short(text)));
+        }
+        return Ok(text.to_owned());
+    }
+    text.parse::<Reference>().map(|reference| reference.to_string()).map_err(|error| error.to_string())
+}
+
+fn check_registry(registry: &RegistryTarget) -> Result<(), String> {
+    if !is_host(&registry.host) {
+        return Err(format!("`{}` is not a registry's host", short(&registry.host)));
+    }
+    if registry.prefix.len() > LONGEST_PATTERN {
+        return Err(format!("the prefix is longer than {LONGEST_PATTERN} bytes"));
+    }
+    let count = registry.repositories.len().max(registry.include.len()).max(registry.exclude.len());
+    if count > MOST {
+        return Err(format!("{count} repositories or patterns are more than {MOST}"));
+    }
+    if let Some(name) = registry.repositories.iter().find(|name| !is_repository(name)) {
+        return Err(format!("`{}` is not a repository's name", short(name)));
+    }
+    let patterns = registry.include.iter().chain(&registry.exclude);
+    match patterns.clone().find(|pattern| pattern.is_empty() || pattern.len() > LONGEST_PATTERN) {
+        Some(pattern) => {
+            Err(format!("the pattern `{}` is empty or longer than {LONGEST_PATTERN} bytes", short(pattern)))
+        }
+        None => Ok(()),
+    }
+}
+
+fn is_platform(text: &str) -> bool {
+    let word = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    };
+    text.len() <= 100 && (2..=3).contains(&text.split('/').count()) && text.split('/').all(word)
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images(images: &[&str]) -> SubmitRequest {
+        SubmitRequest { images: images.iter().map(|&image| image.to_owned()).collect(), ..Default::default() }
+    }
+
+    fn registry(edit: impl FnOnce(&mut RegistryTarget)) -> SubmitRequest {
+        let mut target = RegistryTarget { host: "r.example:5000".to_owned(), ..Default::default() };
+        edit(&mut target);
+        SubmitRequest { registry: Some(target), ..Default::default() }
+    }
+
+    #[test]
+    fn references_are_written_in_full() {
+        let checked = request(images(&["alpine", "oci:/a dir"]), true).expect("valid");
+        assert_eq!(checked.images, ["docker.io/library/alpine:latest", "oci:/a dir"]);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_and_named() {
+        let platform = SubmitRequest { platform: "linux".to_owned(), ..images(&["a"]) };
+        let lane = SubmitRequest { lane: 9, ..images(&["a"]) };
+        let both = SubmitRequest { images: vec!["a".to_owned()], ..registry(|_| {}) };
+        for (wrong, names) in [
+            (SubmitRequest::default(), "needs images or a registry"),
+            (both, "not of both"),
+            (images(&["UPPER"]), "UPPER"),
+            (images(&["docker-archive:/tmp/x.tar"]), "docker-archive:/tmp/x.tar"),
+            (platform, "`linux`"),
+            (lane, "lane 9"),
+            (registry(|target| target.host = "a host".to_owned()), "`a host`"),
+            (registry(|target| target.repositories.push("Bad".to_owned())), "`Bad`"),
+            (registry(|target| target.include.push(String::new())), "pattern"),
+            (SubmitRequest { tenant: "t".repeat(300), ..images(&["a"]) }, "tenant"),
+        ] {
+            let error = request(wrong, false).expect_err(names);
+            assert!(error.contains(names), "{error}");
+        }
+    }
+}

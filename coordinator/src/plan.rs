@@ -1,0 +1,317 @@
+//! The planner: a pure state machine that turns what happened into what to do next.
+//!
+//! It does no I/O, has no clock and never looks at the order of a hash map: the same events give the same commands,
+//! which is why whole sweeps can be simulated from a seed (`plan/simulation.rs`). Time reaches it as [`PlanEvent::Tick`].
+//!
+//! The way of a scan: listings (catalog, then tags of each repository) give references; references are resolved in
+//! batches into images; an image waits for its layers, each of which is indexed once however many images and scans
+//! want it; then one assessment makes the report, which is archived and announced. Each reference ends in exactly one
+//! of reported, failed and skipped, by exactly one event.
+//!
+//! Nothing that is published needs to arrive: a job without an outcome is published again after a while, which the
+//! queue refuses as long as it still has the job.
+
+mod glob;
+mod image;
+mod lanes;
+mod layer;
+mod listing;
+mod resolve;
+mod restore;
+mod scan;
+mod view;
+mod work;
+
+#[cfg(test)]
+mod simulation;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use strata_proto::{
+    digest::Digest,
+    v1::{Event, Failure, Job, Outcome, Retry, Scan, outcome},
+};
+
+use self::{
+    image::{Image, ImageKey, Store},
+    lanes::Lanes,
+    layer::{Layer, Recent},
+    scan::Running,
+    work::{Key, State, Task, Work},
+};
+
+/// Limits of the planner. The default suits a cluster.
+#[derive(Debug, Clone)]
+pub struct PlanConfig {
+    /// Jobs of one lane that are published and not settled, at most. About twice the workers' slots.
+    pub window: usize,
+    /// References in one resolve job.
+    pub resolve_batch: usize,
+    /// Listing jobs of one scan at a time.
+    pub listings: usize,
+    /// Listing pauses while this many references of a scan wait to be resolved.
+    pub queued_references: usize,
+    /// Pages of one listing, at most: a registry that pages for ever is cut off, and the ledger says so.
+    pub pages: u32,
+    /// References of one scan, at most.
+    pub references: u64,
+    /// Attempts at one job before its failure counts.
+    pub attempts: u32,
+    /// How often the inputs of one image may vanish from the cache before the image fails.
+    pub rounds: u32,
+    /// First pause before another attempt, in milliseconds; it doubles from there.
+    pub backoff_first_ms: u64,
+    /// Longest pause, in milliseconds. A registry's own `Retry-After` may ask for up to ten times that.
+    pub backoff_most_ms: u64,
+    /// After how many milliseconds without an outcome a job is published again.
+    pub reconcile_ms: u64,
+    /// After how many milliseconds since its first publication a job without an outcome fails.
+    pub outstanding_ms: u64,
+}
+
+impl Default for PlanConfig {
+    fn default() -> Self {
+        Self {
+            window: 256,
+            resolve_batch: 20,
+            listings: 4,
+            queued_references: 100_000,
+            pages: 100_000,
+            references: 10_000_000,
+            attempts: 5,
+            rounds: 3,
+            backoff_first_ms: 1_000,
+            backoff_most_ms: 60_000,
+            reconcile_ms: 10_000,
+            outstanding_ms: 2 * 3_600_000,
+        }
+    }
+}
+
+/// What came of a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Publication {
+    /// The queue has it now.
+    Accepted,
+    /// The queue had a job with this subject already.
+    AlreadyQueued,
+    /// The queue could not be reached.
+    Failed,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum PlanEvent {
+    /// A new scan; id, request and time of creation are set.
+    Submit(Box<Scan>),
+    /// An outcome arrived; late and repeated ones do no harm.
+    Outcome(Box<Outcome>),
+    /// A [`Command::Publish`] was carried out.
+    Published {
+        /// Key of the job.
+        key: String,
+        /// What the queue said.
+        result: Publication,
+    },
+    /// A [`Command::StoreReport`] was carried out.
+    Stored {
+        /// Its number.
+        store: u64,
+    },
+    /// The report of a [`Command::StoreReport`] is neither in its parcel nor in the archive, or cannot be read.
+    Lost {
+        /// Its number.
+        store: u64,
+    },
+    /// Time passed.
+    Tick {
+        /// Milliseconds since 1970-01-01 UTC. Never goes back.
+        now_ms: i64,
+    },
+    /// Stop a scan.
+    Cancel {
+        /// Its id.
+        scan: String,
+    },
+    /// A scan that was running when the coordinator ended. Its events follow as [`PlanEvent::Recorded`].
+    Restore(Box<Scan>),
+    /// One event that the archive holds of a scan being restored, in order.
+    Recorded(Box<Event>),
+    /// All events of the scan were given: go on.
+    Resume {
+        /// Its id.
+        scan: String,
+    },
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Publish a job and report back with [`PlanEvent::Published`].
+    Publish(Box<Job>),
+    /// Remove a job from the queue if no worker has it; there is nothing to report.
+    Withdraw(Box<Job>),
+    /// Archive a report for these scans and report back with [`PlanEvent::Stored`] or [`PlanEvent::Lost`].
+    StoreReport(StoreReport),
+    /// Record an event, after those that came before it.
+    Append(Box<Event>),
+    /// Record a scan's state and summary.
+    UpdateScan(Box<Scan>),
+}
+
+/// A report to be archived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreReport {
+    /// Number of this command, for the answer.
+    pub store: u64,
+    /// Id of the report.
+    pub report_id: String,
+    /// Where the report waits; `None` when it is in the archive and only gets further references.
+    pub parcel: Option<String>,
+    /// Scans and their references.
+    pub wanted_by: Vec<(String, Vec<String>)>,
+}
+
+/// Number of a scan within this process.
+type ScanNumber = u32;
+
+/// The state machine. See the module's documentation.
+pub struct Plan {
+    config: PlanConfig,
+    now_ms: i64,
+    scans: BTreeMap<ScanNumber, Running>,
+    numbers: BTreeMap<Arc<str>, ScanNumber>,
+    next_scan: ScanNumber,
+    works: BTreeMap<Key, Work>,
+    timers: BTreeSet<(i64, Key)>,
+    layers: BTreeMap<Digest, Layer>,
+    recent: Recent,
+    images: BTreeMap<ImageKey, Image>,
+    stores: BTreeMap<u64, Store>,
+    next_store: u64,
+    lanes: Lanes,
+    touched: BTreeSet<ScanNumber>,
+    updated_ms: i64,
+    out: Vec<Command>,
+}
+
+impl Plan {
+    /// An empty plan.
+    #[must_use]
+    pub fn new(config: PlanConfig) -> Self {
+        Self {
+            config,
+            now_ms: 0,
+            scans: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            next_scan: 0,
+            works: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            layers: BTreeMap::new(),
+            recent: Recent::default(),
+            images: BTreeMap::new(),
+            stores: BTreeMap::new(),
+            next_store: 0,
+            lanes: Lanes::default(),
+            touched: BTreeSet::new(),
+            updated_ms: 0,
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes in one event and returns what to do, in order.
+    pub fn apply(&mut self, event: PlanEvent) -> Vec<Command> {
+        match event {
+            PlanEvent::Submit(scan) => self.submit(*scan),
+            PlanEvent::Outcome(outcome) => self.outcome(*outcome),
+            PlanEvent::Published { key, result } => self.published(&key, result),
+            PlanEvent::Stored { store } => self.stored(store),
+            PlanEvent::Lost { store } => self.lost(store),
+            PlanEvent::Tick { now_ms } => self.tick(now_ms),
+            PlanEvent::Cancel { scan } => self.cancel(&scan),
+            PlanEvent::Restore(scan) => self.restore(*scan),
+            PlanEvent::Recorded(event) => self.recorded(*event),
+            PlanEvent::Resume { scan } => self.resume(&scan),
+        }
+        self.finish_touched();
+        self.dispatch();
+        std::mem::take(&mut self.out)
+    }
+
+    fn outcome(&mut self, outcome: Outcome) {
+        let Some(work) = self.works.get(outcome.key.as_str()) else {
+            return; // late, repeated, or of a scan that is gone
+        };
+        let key = work.key();
+        let waiting = work.state != State::Published;
+        match (&work.task, self.understand(outcome)) {
+            // A repeated failure of an attempt that was counted already.
+            (_, Err(_)) if waiting => {}
+            (_, Err(failure)) => self.attempt_failed(&key, failure),
+            (Task::List(_), Ok(outcome::Result::Listed(listed))) => self.listed(&key, listed),
+            (Task::Resolve { .. }, Ok(outcome::Result::Resolved(resolved))) => self.resolved(&key, resolved),
+            (Task::Refresh(_), Ok(outcome::Result::Resolved(resolved))) => self.refreshed(&key, resolved),
+            (Task::Index(_), Ok(outcome::Result::Indexed(indexed))) => self.indexed(&key, &indexed),
+            (Task::Assess(_), Ok(outcome::Result::Assessed(assessed))) => self.assessed(&key, assessed),
+            (Task::Assess(_), Ok(outcome::Result::Missing(missing))) => self.missing(&key, &missing),
+            (_, Ok(_)) if waiting => {}
+            (_, Ok(_)) => {
+                let failure = later("malformed", "the worker's answer does not fit the job".to_owned());
+                self.attempt_failed(&key, failure);
+            }
+        }
+    }
+
+    fn understand(&self, outcome: Outcome) -> Result<outcome::Result, Failure> {
+        if outcome.wire_version != strata_proto::WIRE_VERSION {
+            let message = format!(
+                "worker {} answered in version {} of the messages, which this coordinator does not know",
+                outcome.worker, outcome.wire_version
+            );
+            return Err(later("wire-version", message));
+        }
+        match outcome.result {
+            Some(outcome::Result::Failure(failure)) => Err(tidy(failure)),
+            Some(result) => Ok(result),
+            None => Err(later("malformed", format!("worker {} answered nothing", outcome.worker))),
+        }
+    }
+
+    fn tick(&mut self, now_ms: i64) {
+        self.now_ms = self.now_ms.max(now_ms);
+        self.wake();
+        if self.now_ms - self.updated_ms >= 1_000 {
+            self.updated_ms = self.now_ms;
+            for scan in self.scans.values_mut().filter(|scan| scan.changed && !scan.restoring) {
+                scan.changed = false;
+                self.out.push(Command::UpdateScan(Box::new(scan.scan())));
+            }
+        }
+    }
+}
+
+/// A failure that is worth another try.
+fn later(code: &str, message: String) -> Failure {
+    let mut failure = Failure { code: code.to_owned(), message, ..Failure::default() };
+    failure.set_retry(Retry::Later);
+    failure
+}
+
+/// Codes are counted and messages are kept: neither may be of any length or form.
+fn tidy(mut failure: Failure) -> Failure {
+    const MESSAGE: usize = 2_000;
+    failure.code = tidy_code(failure.code);
+    if failure.message.len() > MESSAGE {
+        failure.message = failure.message.chars().take(MESSAGE / 4).collect();
+    }
+    failure
+}
+
+fn tidy_code(code: String) -> String {
+    let fits = (1..=40).contains(&code.len())
+        && code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if fits { code } else { "unknown".to_owned() }
+}

@@ -1,0 +1,385 @@
+//! Images: each is one digest and platform, waits for its layers, is assessed once for all scans that want it at the
+//! time, and gives its report to every reference that names it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use strata_proto::{
+    digest::Digest,
+    reference::Reference,
+    subject::key_of,
+    v1::{
+        AssessJob, Assessed, ImageReported, Lane, Missing, ResolvedImage, SeverityCounts, event::Kind,
+        job::Verb,
+    },
+};
+
+use super::{
+    Command, Plan, ScanNumber, StoreReport, later,
+    work::{Key, Task},
+};
+
+/// What makes two references the same image.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ImageKey {
+    pub(super) digest: Digest,
+    pub(super) platform: Arc<str>,
+}
+
+/// A layer as an image names it.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    pub(super) media_type: Arc<str>,
+    cached: bool,
+}
+
+type Wanted = BTreeMap<ScanNumber, Vec<Box<str>>>;
+
+/// An image without a report yet.
+pub(super) struct Image {
+    /// Lowest first; a layer may occur twice.
+    pub(super) parts: Vec<Part>,
+    /// Where it can be read.
+    pub(super) reference: Box<str>,
+    /// Layers without an inventory.
+    pub(super) waiting: BTreeSet<Digest>,
+    /// Whether its facts are being resolved again.
+    pub(super) refreshing: bool,
+    pub(super) wanted_by: Wanted,
+    /// How often its inputs vanished, or its report.
+    pub(super) rounds: u32,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Collecting,
+    Assessing,
+    Storing,
+}
+
+/// How an image ended in one scan.
+#[derive(Debug, Clone)]
+pub(super) enum Done {
+    Reported(Box<Reported>),
+    Failed(Box<(String, String)>),
+}
+
+/// What events say of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Reported {
+    pub(super) report_id: Box<str>,
+    pub(super) packages: u64,
+    pub(super) findings: SeverityCounts,
+    pub(super) problems: u64,
+}
+
+/// A report on its way into the archive.
+pub(super) struct Store {
+    image: ImageKey,
+    report: Box<Reported>,
+    wanted_by: Wanted,
+    /// False when the report only gets further references.
+    fresh: bool,
+}
+
+impl ImageKey {
+    /// The key of an image whose every digest is well-formed.
+    pub(super) fn of(image: &ResolvedImage) -> Result<Self, String> {
+        for layer in &image.layers {
+            layer.digest.parse::<Digest>().map_err(|error| error.to_string())?;
+        }
+        let digest =
+            image.image_digest.parse().map_err(|error: strata_proto::digest::BadDigest| error.to_string())?;
+        Ok(Self { digest, platform: image.platform.as_str().into() })
+    }
+}
+
+impl Image {
+    /// The image's reference with its digest, so that a tag that moves does not change what is meant.
+    pub(super) fn pinned(&self, key: &ImageKey) -> String {
+        match self.reference.parse::<Reference>() {
+            Ok(mut reference) if !self.reference.contains(":/") => {
+                reference.digest = Some(key.digest);
+                reference.to_string()
+            }
+            _ => self.reference.to_string(),
+        }
+    }
+}
+
+impl Plan {
+    /// A reference of a scan is this image.
+    pub(super) fn attach(
+        &mut self,
+        number: ScanNumber,
+        reference: Box<str>,
+        key: ImageKey,
+        found: ResolvedImage,
+    ) {
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        match scan.done.get(&key).cloned() {
+            Some(Done::Failed(failure)) => {
+                return self.fail(number, vec![reference.into()], &failure.0, &failure.1);
+            }
+            Some(Done::Reported(report)) => {
+                return self.store(key, report, None, [(number, vec![reference])].into());
+            }
+            None => {}
+        }
+        scan.images.insert(key.clone());
+        let parts: Vec<Part> = found
+            .layers
+            .into_iter()
+            .filter_map(|layer| {
+                let digest = layer.digest.parse().ok()?;
+                let cached = layer.cached || self.recent.contains(&digest);
+                Some(Part { digest, size: layer.size, media_type: layer.media_type.into(), cached })
+            })
+            .collect();
+        for part in &parts {
+            scan.note_wanted(part.digest, part.cached);
+        }
+        if let Some(image) = self.images.get_mut(&key) {
+            image.wanted_by.entry(number).or_default().push(reference);
+            self.promote_image(&key, number);
+            return;
+        }
+        let waiting: BTreeMap<Digest, Part> =
+            parts.iter().filter(|part| !part.cached).map(|part| (part.digest, part.clone())).collect();
+        let image = Image {
+            parts,
+            reference: reference.clone(),
+            waiting: waiting.keys().copied().collect(),
+            refreshing: false,
+            wanted_by: [(number, vec![reference.clone()])].into(),
+            rounds: 0,
+            stage: Stage::Collecting,
+        };
+        self.images.insert(key.clone(), image);
+        for part in waiting.values() {
+            self.want_layer(number, &key, part, &reference);
+        }
+        self.advance(&key);
+    }
+
+    /// What an image still needs must not wait behind a sweep when an interactive scan wants it too.
+    fn promote_image(&mut self, key: &ImageKey, number: ScanNumber) {
+        let Some(image) = self.images.get(key) else { return };
+        let layers: Vec<_> =
+            image.parts.iter().filter(|part| image.waiting.contains(&part.digest)).cloned().collect();
+        let reference = image.reference.clone();
+        for part in layers {
+            self.want_layer(number, key, &part, &reference);
+        }
+        for work in self.jobs_of(key) {
+            self.promote(&work, number);
+        }
+    }
+
+    /// The assess or refresh job of an image.
+    fn jobs_of(&self, key: &ImageKey) -> Vec<Key> {
+        let Some(image) = self.images.get(key) else { return Vec::new() };
+        if image.stage != Stage::Assessing && !image.refreshing {
+            return Vec::new();
+        }
+        let of_image = |task: &Task| matches!(task, Task::Assess(of) | Task::Refresh(of) if of == key);
+        self.works.values().filter(|work| of_image(&work.task)).map(super::Work::key).collect()
+    }
+
+    /// The scan to which an image's jobs belong: one that may not wait, else the oldest.
+    pub(super) fn best_wanter(&self, key: &ImageKey) -> Option<ScanNumber> {
+        let wanting = self.images.get(key)?.wanted_by.keys().copied();
+        let waits =
+            |number: &ScanNumber| self.scans.get(number).is_none_or(|scan| scan.lane != Lane::Interactive);
+        wanting.min_by_key(|number| (waits(number), *number))
+    }
+
+    /// Assesses an image that has all it needs.
+    pub(super) fn advance(&mut self, key: &ImageKey) {
+        let Some(image) = self.images.get(key) else { return };
+        if image.stage != Stage::Collecting || image.refreshing || !image.waiting.is_empty() {
+            return;
+        }
+        let Some(number) = self.best_wanter(key) else { return };
+        let Some(scan) = self.scans.get(&number) else { return };
+        let digest = key.digest.to_string();
+        let id = key_of(&["assess", &scan.id, &digest, &key.platform, &image.rounds.to_string()]);
+        let verb = Verb::Assess(AssessJob {
+            image_digest: digest,
+            platform: key.platform.to_string(),
+            layers: image.parts.iter().map(|part| part.digest.to_string()).collect(),
+            database_digest: String::new(),
+        });
+        self.make(number, id, verb, Task::Assess(key.clone()));
+        if let Some(image) = self.images.get_mut(key) {
+            image.stage = Stage::Assessing;
+        }
+    }
+
+    pub(super) fn assessed(&mut self, key: &Key, assessed: Assessed) {
+        let Some(Task::Assess(key)) = self.settle(key).map(|work| work.task) else { return };
+        let Some(image) = self.images.get_mut(&key) else { return };
+        image.stage = Stage::Storing;
+        let wanted_by = std::mem::take(&mut image.wanted_by);
+        let report = Reported {
+            report_id: assessed.report_id.into(),
+            packages: assessed.packages,
+            findings: assessed.findings.unwrap_or_default(),
+            problems: assessed.problems,
+        };
+        self.store(key, Box::new(report), Some(assessed.parcel), wanted_by);
+    }
+
+    /// The cache lost what the image is assessed from: do that again first.
+    pub(super) fn missing(&mut self, key: &Key, missing: &Missing) {
+        let Some(Task::Assess(image_key)) = self.works.get(key).map(|work| work.task.clone()) else { return };
+        let Some(image) = self.images.get_mut(&image_key) else { return };
+        let gone: BTreeSet<Digest> = missing.layers.iter().filter_map(|text| text.parse().ok()).collect();
+        let parts: BTreeMap<Digest, Part> = image
+            .parts
+            .iter()
+            .filter(|part| gone.contains(&part.digest))
+            .map(|part| (part.digest, part.clone()))
+            .collect();
+        if parts.is_empty() && !missing.image {
+            let message = format!("the worker misses what image {} does not have", image_key.digest);
+            return self.attempt_failed(key, later("malformed", message));
+        }
+        image.rounds += 1;
+        let (rounds, reference) = (image.rounds, image.reference.clone());
+        image.stage = Stage::Collecting;
+        image.waiting = parts.keys().copied().collect();
+        image.refreshing = missing.image;
+        self.settle(key);
+        if rounds > self.config.rounds {
+            let message = format!("the cache lost what image {reference} is assessed from {rounds} times");
+            return self.fail_image(&image_key, "cache-lost", &message);
+        }
+        let Some(number) = self.best_wanter(&image_key) else { return };
+        for part in parts.values() {
+            self.recent.remove(&part.digest);
+            self.want_layer(number, &image_key, part, &reference);
+        }
+        if missing.image {
+            self.make_refresh(&image_key);
+        }
+    }
+
+    fn store(&mut self, image: ImageKey, report: Box<Reported>, parcel: Option<String>, wanted_by: Wanted) {
+        self.next_store += 1;
+        let texts = |references: &Vec<Box<str>>| references.iter().map(|text| text.to_string()).collect();
+        let names = wanted_by
+            .iter()
+            .filter_map(|(number, references)| {
+                Some((self.scans.get(number)?.id.to_string(), texts(references)))
+            })
+            .collect();
+        self.out.push(Command::StoreReport(StoreReport {
+            store: self.next_store,
+            report_id: report.report_id.to_string(),
+            parcel: parcel.clone(),
+            wanted_by: names,
+        }));
+        self.stores.insert(self.next_store, Store { image, report, wanted_by, fresh: parcel.is_some() });
+    }
+
+    pub(super) fn stored(&mut self, store: u64) {
+        let Some(store) = self.stores.remove(&store) else { return };
+        for (number, references) in store.wanted_by {
+            self.report(number, &store.image, references, &store.report);
+        }
+        if store.fresh
+            && let Some(image) = self.images.remove(&store.image)
+            && !image.wanted_by.is_empty()
+        {
+            // These came while the report was being archived.
+            self.store(store.image, store.report, None, image.wanted_by);
+        }
+    }
+
+    pub(super) fn lost(&mut self, store: u64) {
+        let Some(store) = self.stores.remove(&store) else { return };
+        let message =
+            format!("the report of image {} was lost on its way to the archive", store.image.digest);
+        if !store.fresh {
+            for (number, references) in store.wanted_by {
+                let references = references.into_iter().map(Into::into).collect();
+                self.fail(number, references, "report-lost", &message);
+            }
+            return;
+        }
+        let Some(image) = self.images.get_mut(&store.image) else { return };
+        for (number, references) in store.wanted_by {
+            if self.scans.contains_key(&number) {
+                image.wanted_by.entry(number).or_default().extend(references);
+            }
+        }
+        image.rounds += 1;
+        image.stage = Stage::Collecting;
+        if image.wanted_by.is_empty() {
+            self.images.remove(&store.image);
+        } else if image.rounds > self.config.rounds {
+            self.fail_image(&store.image, "report-lost", &message);
+        } else {
+            self.advance(&store.image);
+        }
+    }
+
+    fn report(&mut self, number: ScanNumber, key: &ImageKey, references: Vec<Box<str>>, report: &Reported) {
+        self.touched.insert(number);
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        scan.note_reported(references.len(), key, report);
+        self.emit(
+            number,
+            Kind::Reported(ImageReported {
+                references: references.into_iter().map(Into::into).collect(),
+                image_digest: key.digest.to_string(),
+                report_id: report.report_id.to_string(),
+                packages: report.packages,
+                findings: Some(report.findings),
+                problems: report.problems,
+                report: None,
+                platform: key.platform.to_string(),
+            }),
+        );
+    }
+
+    /// An image fails in every scan that wants it.
+    pub(super) fn fail_image(&mut self, key: &ImageKey, code: &str, message: &str) {
+        let Some(image) = self.drop_image(key) else { return };
+        for (number, references) in image.wanted_by {
+            if let Some(scan) = self.scans.get_mut(&number) {
+                scan.images.remove(key);
+                let failure = Box::new((code.to_owned(), message.to_owned()));
+                scan.done.insert(key.clone(), Done::Failed(failure));
+            }
+            self.fail(number, references.into_iter().map(Into::into).collect(), code, message);
+        }
+    }
+
+    /// Forgets an image and withdraws what only it wanted.
+    fn drop_image(&mut self, key: &ImageKey) -> Option<Image> {
+        for work in self.jobs_of(key) {
+            self.withdraw(&work);
+        }
+        let image = self.images.remove(key)?;
+        self.unwant_layers(key, &image.waiting);
+        Some(image)
+    }
+
+    /// A scan does not want its images any more.
+    pub(super) fn abandon_images(&mut self, number: ScanNumber, keys: &BTreeSet<ImageKey>) {
+        for key in keys {
+            let Some(image) = self.images.get_mut(key) else { continue };
+            image.wanted_by.remove(&number);
+            if image.wanted_by.is_empty() && image.stage != Stage::Storing {
+                self.drop_image(key);
+            }
+        }
+    }
+}

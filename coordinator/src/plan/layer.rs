@@ -1,0 +1,197 @@
+//! Layers: one index job for each distinct layer without an inventory, whoever wants it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use strata_proto::{
+    digest::Digest,
+    reference::Reference,
+    subject::index_key,
+    v1::{Failure, IndexJob, Indexed, SourceOptions, job::Verb},
+};
+
+use super::{
+    Plan, ScanNumber,
+    image::{ImageKey, Part},
+    resolve::words,
+    work::{Key, Task},
+};
+
+/// A layer that is being indexed.
+#[derive(Default)]
+pub(super) struct Layer {
+    /// Images that wait for it.
+    images: BTreeSet<ImageKey>,
+    key: Option<Key>,
+    /// `host/repository` of every place where it could not be had.
+    tried: BTreeSet<String>,
+}
+
+/// Layers that were indexed lately: an answer of *resolve* may be older than the inventory. Only membership is asked of
+/// the set; the queue bounds it.
+#[derive(Default)]
+pub(super) struct Recent {
+    set: HashSet<Digest>,
+    order: VecDeque<Digest>,
+}
+
+impl Recent {
+    const MOST: usize = 200_000;
+
+    pub(super) fn insert(&mut self, layer: Digest) {
+        if self.set.insert(layer) {
+            self.order.push_back(layer);
+        }
+        while self.order.len() > Self::MOST {
+            if let Some(oldest) = self.order.pop_front() {
+                self.set.remove(&oldest);
+            }
+        }
+    }
+
+    pub(super) fn contains(&self, layer: &Digest) -> bool {
+        self.set.contains(layer)
+    }
+
+    pub(super) fn remove(&mut self, layer: &Digest) {
+        if self.set.remove(layer) {
+            self.order.retain(|other| other != layer);
+        }
+    }
+}
+
+impl Plan {
+    /// An image wants a layer that has no inventory.
+    pub(super) fn want_layer(&mut self, number: ScanNumber, image: &ImageKey, part: &Part, reference: &str) {
+        let layer = self.layers.entry(part.digest).or_default();
+        layer.images.insert(image.clone());
+        match layer.key.clone() {
+            Some(key) => self.promote(&key, number),
+            None => self.make_index(number, part, reference),
+        }
+    }
+
+    fn make_index(&mut self, number: ScanNumber, part: &Part, reference: &str) {
+        let options: Option<SourceOptions> = self.scans.get(&number).map(|scan| scan.options());
+        let digest = part.digest.to_string();
+        let key = index_key(&digest);
+        let verb = Verb::Index(IndexJob {
+            digest,
+            size: part.size,
+            media_type: part.media_type.to_string(),
+            reference: reference.to_owned(),
+            options,
+        });
+        let key = self.make(number, key, verb, Task::Index(part.digest));
+        if let Some(layer) = self.layers.get_mut(&part.digest) {
+            layer.key = key;
+        }
+    }
+
+    pub(super) fn indexed(&mut self, key: &Key, indexed: &Indexed) {
+        let Some(work) = self.settle(key) else { return };
+        let Task::Index(digest) = work.task else { return };
+        self.recent.insert(digest);
+        let Some(layer) = self.layers.remove(&digest) else { return };
+        let mut wanting = BTreeSet::new();
+        for key in &layer.images {
+            if let Some(image) = self.images.get_mut(key) {
+                image.waiting.remove(&digest);
+                wanting.extend(image.wanted_by.keys().copied());
+            }
+        }
+        for number in wanting {
+            if let Some(scan) = self.scans.get_mut(&number) {
+                scan.note_layer(digest, indexed, number == work.scan);
+            }
+        }
+        for key in &layer.images {
+            self.advance(key);
+        }
+    }
+
+    /// No attempt at a layer is left. What is wrong with its bytes is wrong everywhere; what is wrong with the place where
+    /// it was looked for may be right at another image's.
+    pub(super) fn index_failed(&mut self, digest: Digest, reference: &str, failure: &Failure) {
+        let Some(mut layer) = self.layers.remove(&digest) else { return };
+        let everywhere = matches!(failure.code.as_str(), "malformed" | "limit" | "poison" | "unsupported");
+        layer.tried.insert(place_of(reference));
+        layer.key = None;
+        let (others, failed): (BTreeSet<_>, BTreeSet<_>) = std::mem::take(&mut layer.images)
+            .into_iter()
+            .filter(|key| self.images.contains_key(key))
+            .partition(|key| {
+                let place = self.images.get(key).map(|image| place_of(&image.reference));
+                !everywhere && place.is_some_and(|place| !layer.tried.contains(&place))
+            });
+        if !others.is_empty() {
+            layer.images = others.clone();
+            self.layers.insert(digest, layer);
+            self.index_elsewhere(digest, &others);
+        }
+        for key in failed {
+            let reference =
+                self.images.get(&key).map(|image| image.reference.to_string()).unwrap_or_default();
+            let message = format!("layer {digest} of image {reference}: {}", words(failure));
+            self.fail_image(&key, &failure.code, &message);
+        }
+    }
+
+    fn index_elsewhere(&mut self, digest: Digest, images: &BTreeSet<ImageKey>) {
+        for key in images {
+            let Some(number) = self.best_wanter(key) else { continue };
+            let Some(image) = self.images.get(key) else { continue };
+            let Some(part) = image.parts.iter().find(|part| part.digest == digest).cloned() else { continue };
+            let reference = image.reference.to_string();
+            self.make_index(number, &part, &reference);
+            return;
+        }
+    }
+
+    /// An image does not want its layers any more.
+    pub(super) fn unwant_layers(&mut self, image: &ImageKey, waiting: &BTreeSet<Digest>) {
+        for digest in waiting {
+            let Some(layer) = self.layers.get_mut(digest) else { continue };
+            layer.images.remove(image);
+            let Some(key) = layer.key.clone() else { continue };
+            if layer.images.is_empty() {
+                self.layers.remove(digest);
+                self.withdraw(&key);
+            }
+        }
+    }
+
+    /// Gives the jobs of a scan that ends to others that want the same.
+    pub(super) fn bequeath(&mut self, from: ScanNumber) {
+        let mut heirs: BTreeMap<Key, ScanNumber> = BTreeMap::new();
+        for (key, work) in &self.works {
+            if work.scan != from {
+                continue;
+            }
+            let heir = match &work.task {
+                Task::Index(digest) => self
+                    .layers
+                    .get(digest)
+                    .and_then(|layer| layer.images.iter().filter_map(|image| self.best_wanter(image)).next()),
+                Task::Assess(image) | Task::Refresh(image) => self.best_wanter(image),
+                Task::List(_) | Task::Resolve { .. } => None,
+            };
+            if let Some(heir) = heir {
+                heirs.insert(Arc::clone(key), heir);
+            }
+        }
+        for (key, heir) in heirs {
+            self.hand_over(&key, heir);
+        }
+    }
+}
+
+/// `host/repository`, or the whole text of what is no registry reference.
+fn place_of(reference: &str) -> String {
+    reference.parse::<Reference>().map_or_else(
+        |_| reference.to_owned(),
+        |reference| format!("{}/{}", reference.host, reference.repository),
+    )
+}

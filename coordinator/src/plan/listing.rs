@@ -1,0 +1,192 @@
+//! From a registry to references: pages of the catalog, pages of each repository's tags, filters.
+
+use std::collections::BTreeSet;
+
+use strata_proto::{
+    digest::Digest,
+    reference,
+    subject::key_of,
+    v1::{Failure, ListJob, Listed, RegistryTarget, event::Kind, job::Verb},
+};
+
+use super::{
+    Plan, ScanNumber, glob, later,
+    scan::Running,
+    work::{Key, Task},
+};
+
+/// A page to be listed.
+#[derive(Debug, Clone)]
+pub(super) struct Listing {
+    /// Empty: the catalog.
+    pub(super) repository: Box<str>,
+    pub(super) cursor: Box<str>,
+    /// Pages before this one.
+    pub(super) pages: u32,
+}
+
+impl Listing {
+    pub(super) fn first(repository: &str) -> Self {
+        Self { repository: repository.into(), cursor: "".into(), pages: 0 }
+    }
+
+    fn target(&self, host: &str) -> String {
+        if self.repository.is_empty() { host.to_owned() } else { format!("{host}/{}", self.repository) }
+    }
+}
+
+impl Plan {
+    /// Makes a scan's next listing job, if it may have another.
+    pub(super) fn make_listing(&mut self, number: ScanNumber) {
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        if scan.listings_open >= self.config.listings || scan.queued.len() >= self.config.queued_references {
+            return;
+        }
+        let Some(listing) = scan.listings.pop_front() else { return };
+        let host = scan.host().to_owned();
+        let key = key_of(&["list", &scan.id, &host, &listing.repository, &listing.cursor]);
+        let verb = Verb::List(ListJob {
+            host,
+            repository: listing.repository.to_string(),
+            cursor: listing.cursor.to_string(),
+            options: Some(scan.options()),
+        });
+        scan.listings_open += 1;
+        if self.make(number, key, verb, Task::List(listing.clone())).is_none() {
+            // The same page is under way: a registry whose pages go in a circle.
+            let failure =
+                later("malformed", format!("the pages of {} repeat", self.target(number, &listing)));
+            self.list_failed(number, &listing, &failure);
+        }
+    }
+
+    fn target(&self, number: ScanNumber, listing: &Listing) -> String {
+        self.scans.get(&number).map(|scan| listing.target(scan.host())).unwrap_or_default()
+    }
+
+    pub(super) fn listed(&mut self, key: &Key, page: Listed) {
+        let Some(work) = self.settle(key) else { return };
+        let Task::List(listing) = work.task else { return };
+        let number = work.scan;
+        self.touched.insert(number);
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        scan.listings_open = scan.listings_open.saturating_sub(1);
+        let malformed = if listing.repository.is_empty() {
+            scan.add_repositories(&page.names)
+        } else {
+            self.add_tags(number, &listing.repository, &page.names)
+        };
+        let target = self.target(number, &listing);
+        if malformed > 0 {
+            let message = format!("{malformed} names that {target} listed are malformed");
+            self.fail_listing(number, target.clone(), "malformed", &message);
+        }
+        if page.next_cursor.is_empty() {
+            return;
+        }
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        let limit = if listing.pages >= self.config.pages {
+            Some(format!("{target} has more than {} pages", self.config.pages))
+        } else if scan.enumerated() >= self.config.references {
+            Some(format!("{target} goes on after {} references", self.config.references))
+        } else if page.next_cursor == *listing.cursor {
+            Some(format!("the pages of {target} repeat"))
+        } else {
+            None
+        };
+        if let Some(message) = limit {
+            self.fail_listing(number, target, "limit", &message);
+            return;
+        }
+        let next = Listing {
+            repository: listing.repository,
+            cursor: page.next_cursor.into(),
+            pages: listing.pages + 1,
+        };
+        // A repository is listed to its end before the next one; the catalog's next page comes after what this one gave.
+        if next.repository.is_empty() {
+            scan.listings.push_back(next);
+        } else {
+            scan.listings.push_front(next);
+        }
+    }
+
+    /// Enumerates tags. Returns how many are no tags.
+    fn add_tags(&mut self, number: ScanNumber, repository: &str, tags: &[String]) -> usize {
+        let Some(scan) = self.scans.get_mut(&number) else { return 0 };
+        let target = scan.request.registry.clone().unwrap_or_default();
+        let mut malformed = 0;
+        let mut filtered = Vec::new();
+        for tag in tags {
+            if !reference::is_tag(tag) {
+                malformed += 1;
+                continue;
+            }
+            let text = format!("{}/{repository}:{tag}", target.host);
+            if !scan.enumerate(&text) {
+                continue;
+            }
+            if wanted(&target, repository, tag) {
+                scan.queued.push_back(text.into());
+            } else {
+                filtered.push(text);
+            }
+        }
+        if !filtered.is_empty() {
+            self.skip(number, filtered, "filtered");
+        }
+        malformed
+    }
+
+    pub(super) fn list_failed(&mut self, number: ScanNumber, listing: &Listing, failure: &Failure) {
+        let target = self.target(number, listing);
+        if let Some(scan) = self.scans.get_mut(&number) {
+            scan.listings_open = scan.listings_open.saturating_sub(1);
+        }
+        self.fail_listing(number, target, &failure.code, &failure.message);
+    }
+
+    /// A target's listing counts as failed once, also when it fails again after a restart.
+    fn fail_listing(&mut self, number: ScanNumber, target: String, code: &str, message: &str) {
+        self.touched.insert(number);
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        if scan.note_listing_failed(&target, code) {
+            let (code, message) = (code.to_owned(), message.to_owned());
+            self.emit(number, Kind::ListingFailed(strata_proto::v1::ListingFailed { target, code, message }));
+        }
+    }
+}
+
+impl Running {
+    /// Queues the listings of a scan's start.
+    pub(super) fn start_listings(&mut self) {
+        let Some(target) = self.request.registry.clone() else { return };
+        if target.repositories.is_empty() {
+            self.listings.push_back(Listing::first(""));
+            return;
+        }
+        let named: BTreeSet<&String> = target.repositories.iter().collect();
+        self.listings.extend(named.into_iter().map(|repository| Listing::first(repository)));
+    }
+
+    /// Queues the tag listings of a catalog page. Returns how many names are no repositories.
+    fn add_repositories(&mut self, names: &[String]) -> usize {
+        let prefix = self.request.registry.as_ref().map(|target| target.prefix.clone()).unwrap_or_default();
+        let mut malformed = 0;
+        for name in names {
+            if !reference::is_repository(name) {
+                malformed += 1;
+            // The space keeps a repository apart from every reference.
+            } else if name.starts_with(&prefix) && self.seen.insert(Digest::of(format!(" {name}").as_bytes()))
+            {
+                self.listings.push_back(Listing::first(name));
+            }
+        }
+        malformed
+    }
+}
+
+fn wanted(target: &RegistryTarget, repository: &str, tag: &str) -> bool {
+    let any = |patterns: &[String]| patterns.iter().any(|pattern| glob::matches(pattern, repository, tag));
+    (target.include.is_empty() || any(&target.include)) && !any(&target.exclude)
+}

@@ -1,0 +1,172 @@
+//! From references to images.
+
+use std::collections::BTreeMap;
+
+use strata_proto::{
+    subject::key_of,
+    v1::{
+        Failure, ResolveJob, Resolved, ResolvedImage, Retry, job::Verb, resolved_reference::Result as Answer,
+    },
+};
+
+use super::{
+    Plan, ScanNumber,
+    image::ImageKey,
+    later, tidy, tidy_code,
+    work::{Key, Task},
+};
+
+impl Plan {
+    /// Makes a resolve job of a scan's next references.
+    pub(super) fn make_resolve(&mut self, number: ScanNumber) {
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        let count = scan.queued.len().min(self.config.resolve_batch.max(1));
+        if count == 0 {
+            return;
+        }
+        let references = scan.queued.drain(..count).collect();
+        self.resolve_again(number, references, 0);
+    }
+
+    fn resolve_again(&mut self, number: ScanNumber, references: Vec<Box<str>>, round: u32) -> Option<Key> {
+        let scan = self.scans.get(&number)?;
+        let texts: Vec<String> = references.iter().map(|reference| reference.to_string()).collect();
+        let round_text = round.to_string();
+        let mut parts = vec!["resolve", &*scan.id, &round_text];
+        parts.extend(texts.iter().map(String::as_str));
+        let key = key_of(&parts);
+        let verb = Verb::Resolve(ResolveJob {
+            references: texts,
+            platform: scan.platform.to_string(),
+            options: Some(scan.options()),
+        });
+        self.make(number, key, verb, Task::Resolve { references, round })
+    }
+
+    pub(super) fn resolved(&mut self, key: &Key, resolved: Resolved) {
+        let Some(work) = self.settle(key) else { return };
+        let Task::Resolve { references, round } = work.task else { return };
+        let number = work.scan;
+        self.touched.insert(number);
+        let mut answers: BTreeMap<String, Option<Answer>> =
+            resolved.references.into_iter().map(|one| (one.reference, one.result)).collect();
+        let mut again = Vec::new();
+        let mut asked_ms = 0;
+        for reference in references {
+            let failure = match answers.remove(&*reference).flatten() {
+                Some(Answer::Image(image)) => {
+                    self.found(number, reference, image);
+                    continue;
+                }
+                Some(Answer::Skipped(skipped)) => {
+                    self.skip(number, vec![reference.into()], &tidy_code(skipped.code));
+                    continue;
+                }
+                Some(Answer::Failure(failure)) => tidy(failure),
+                None => later("malformed", format!("the worker said nothing about {reference}")),
+            };
+            let attempts = work.attempts.max(round) + 1;
+            if failure.retry() == Retry::Never || attempts >= self.config.attempts {
+                self.fail(number, vec![reference.into()], &failure.code, &failure.message);
+            } else {
+                asked_ms = asked_ms.max(failure.retry_after_ms);
+                again.push(reference);
+            }
+        }
+        if !again.is_empty() {
+            let round = work.attempts.max(round) + 1;
+            if let Some(key) = self.resolve_again(number, again, round) {
+                self.postpone(&key, round, asked_ms);
+            }
+        }
+    }
+
+    fn found(&mut self, number: ScanNumber, reference: Box<str>, image: ResolvedImage) {
+        match ImageKey::of(&image) {
+            Ok(key) => self.attach(number, reference, key, image),
+            Err(reason) => {
+                let message = format!("{reference} was resolved to something malformed: {reason}");
+                self.fail(number, vec![reference.into()], "malformed", &message);
+            }
+        }
+    }
+
+    /// Resolves an image again whose facts vanished from the cache.
+    pub(super) fn make_refresh(&mut self, key: &ImageKey) {
+        let Some(image) = self.images.get(key) else { return };
+        let Some(number) = self.best_wanter(key) else { return };
+        let Some(scan) = self.scans.get(&number) else { return };
+        let reference = image.pinned(key);
+        let round = image.rounds.to_string();
+        let id = key_of(&["refresh", &scan.id, &key.digest.to_string(), &key.platform, &round]);
+        let verb = Verb::Resolve(ResolveJob {
+            references: vec![reference],
+            platform: key.platform.to_string(),
+            options: Some(scan.options()),
+        });
+        self.make(number, id, verb, Task::Refresh(key.clone()));
+    }
+
+    pub(super) fn refreshed(&mut self, key: &Key, resolved: Resolved) {
+        let Some(Task::Refresh(image)) = self.works.get(key).map(|work| work.task.clone()) else { return };
+        let failure = match resolved.references.into_iter().next().and_then(|one| one.result) {
+            Some(Answer::Image(found)) if ImageKey::of(&found).is_ok_and(|found| found == image) => {
+                self.settle(key);
+                if let Some(image) = self.images.get_mut(&image) {
+                    image.refreshing = false;
+                }
+                self.advance(&image);
+                return;
+            }
+            Some(Answer::Failure(failure)) => tidy(failure),
+            Some(_) => {
+                let mut failure = later("changed", format!("image {} is not there any more", image.digest));
+                failure.set_retry(Retry::Never);
+                failure
+            }
+            None => later("malformed", format!("the worker said nothing about image {}", image.digest)),
+        };
+        self.attempt_failed(key, failure);
+    }
+
+    fn postpone(&mut self, key: &Key, round: u32, asked_ms: u64) {
+        let pause = self.pause(key, round, asked_ms);
+        if let Some(work) = self.works.get_mut(key) {
+            work.state = super::State::Waiting;
+            work.attempts = round;
+        }
+        self.set_timer(key, pause);
+    }
+
+    /// The failure of one reference or several.
+    pub(super) fn fail(&mut self, number: ScanNumber, references: Vec<String>, code: &str, message: &str) {
+        self.touched.insert(number);
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        scan.note_failed(references.len(), code);
+        let (code, message) = (code.to_owned(), message.to_owned());
+        self.emit(
+            number,
+            strata_proto::v1::event::Kind::Failed(strata_proto::v1::ImageFailed {
+                references,
+                code,
+                message,
+            }),
+        );
+    }
+
+    pub(super) fn skip(&mut self, number: ScanNumber, references: Vec<String>, code: &str) {
+        self.touched.insert(number);
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        scan.note_skipped(references.len(), code);
+        let code = code.to_owned();
+        self.emit(
+            number,
+            strata_proto::v1::event::Kind::Skipped(strata_proto::v1::ImageSkipped { references, code }),
+        );
+    }
+}
+
+/// For messages: what a failure says, with the code where it says nothing.
+pub(super) fn words(failure: &Failure) -> &str {
+    if failure.message.is_empty() { &failure.code } else { &failure.message }
+}

@@ -1,0 +1,81 @@
+//! A scan goes on after a restart: its recorded events say which references have ended and keep the ledger; all else is
+//! listed and resolved again, under the same job keys, so that what is still queued is not queued twice.
+
+use strata_proto::v1::{Event, Scan, ScanStarted, Summary, event::Kind};
+
+use super::{
+    Plan,
+    image::{ImageKey, Reported},
+};
+
+impl Plan {
+    pub(super) fn restore(&mut self, mut scan: Scan) {
+        let saved = scan.summary.take().unwrap_or_default();
+        let Some(number) = self.enter(scan) else { return };
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        scan.restoring = true;
+        // The events do not say what became of layers: that is taken as it was last saved.
+        scan.summary = Summary {
+            distinct_layers: saved.distinct_layers,
+            layers_analysed: saved.layers_analysed,
+            layers_reused: saved.layers_reused,
+            bytes_read: saved.bytes_read,
+            ..Summary::default()
+        };
+    }
+
+    pub(super) fn recorded(&mut self, event: Event) {
+        let Some(number) = self.numbers.get(event.scan_id.as_str()).copied() else { return };
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        if !scan.restoring {
+            return;
+        }
+        scan.sequence = scan.sequence.max(event.sequence);
+        self.now_ms = self.now_ms.max(event.time_unix_ms);
+        match event.kind {
+            Some(Kind::Reported(reported)) => {
+                let Ok(digest) = reported.image_digest.parse() else { return };
+                let key = ImageKey { digest, platform: reported.platform.into() };
+                reported.references.iter().for_each(|reference| {
+                    scan.enumerate(reference);
+                });
+                let report = Reported {
+                    report_id: reported.report_id.into(),
+                    packages: reported.packages,
+                    findings: reported.findings.unwrap_or_default(),
+                    problems: reported.problems,
+                };
+                scan.note_reported(reported.references.len(), &key, &report);
+            }
+            Some(Kind::Failed(failed)) => {
+                failed.references.iter().for_each(|reference| {
+                    scan.enumerate(reference);
+                });
+                scan.note_failed(failed.references.len(), &failed.code);
+            }
+            Some(Kind::Skipped(skipped)) => {
+                skipped.references.iter().for_each(|reference| {
+                    scan.enumerate(reference);
+                });
+                scan.note_skipped(skipped.references.len(), &skipped.code);
+            }
+            Some(Kind::ListingFailed(failed)) => {
+                scan.note_listing_failed(&failed.target, &failed.code);
+            }
+            Some(Kind::Finished(finished)) => {
+                // Only the scan's own record had not been written yet.
+                let state = finished.state();
+                self.close(number, state);
+            }
+            Some(Kind::Started(_) | Kind::Progress(_)) | None => {}
+        }
+    }
+
+    pub(super) fn resume(&mut self, id: &str) {
+        let Some(number) = self.numbers.get(id).copied() else { return };
+        if self.scans.get(&number).is_some_and(|scan| scan.sequence == 0) {
+            self.emit(number, Kind::Started(ScanStarted {}));
+        }
+        self.start(number);
+    }
+}

@@ -1,0 +1,296 @@
+//! One scan that runs: its ledger, its summary, its events, its beginning and its end.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use strata_proto::{
+    digest::Digest,
+    v1::{
+        Event, Indexed, Lane, Scan, ScanFinished, ScanStarted, ScanState, SourceOptions, SubmitRequest,
+        Summary, event::Kind,
+    },
+};
+
+use super::{
+    Command, Plan, ScanNumber,
+    image::{Done, ImageKey, Reported},
+    lanes::Ready,
+    listing::Listing,
+};
+
+/// Reason → number.
+pub(super) type Lines = BTreeMap<String, u64>;
+
+/// Platform of a request that names none.
+const PLATFORM: &str = "linux/amd64";
+
+/// What a layer was for a scan so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Open,
+    Reused,
+    Analysed,
+}
+
+pub(super) struct Running {
+    pub(super) id: Arc<str>,
+    pub(super) request: SubmitRequest,
+    pub(super) lane: Lane,
+    pub(super) tenant: Arc<str>,
+    pub(super) platform: Arc<str>,
+    pub(super) created_ms: i64,
+    pub(super) sequence: u64,
+    /// Its recorded events are still being read.
+    pub(super) restoring: bool,
+    /// As far as it is known without the ledger.
+    pub(super) summary: Summary,
+    pub(super) enumerated: u64,
+    pub(super) reported: u64,
+    pub(super) skipped: Lines,
+    pub(super) failed: Lines,
+    pub(super) listing_failed: Lines,
+    /// Targets that are in `listing_failed`.
+    pub(super) failed_targets: BTreeSet<String>,
+    /// References that were enumerated and did not end yet.
+    pub(super) open: u64,
+    /// Digests of the references (and, with a space in front, repositories) that were enumerated.
+    pub(super) seen: HashSet<Digest>,
+    pub(super) listings: VecDeque<Listing>,
+    pub(super) listings_open: usize,
+    /// References to be resolved.
+    pub(super) queued: VecDeque<Box<str>>,
+    pub(super) ready: Ready,
+    /// Images that are under way.
+    pub(super) images: BTreeSet<ImageKey>,
+    pub(super) done: BTreeMap<ImageKey, Done>,
+    /// Layers that were counted, and as what. Never iterated over.
+    pub(super) layers: HashMap<Digest, Fate>,
+    /// Whether there is news since the last [`Command::UpdateScan`].
+    pub(super) changed: bool,
+}
+
+impl Running {
+    pub(super) fn new(scan: Scan) -> Self {
+        let request = scan.request.unwrap_or_default();
+        let lane = match (request.lane(), &request.registry) {
+            (Lane::Unspecified, Some(_)) => Lane::Sweep,
+            (Lane::Unspecified, None) => Lane::Interactive,
+            (lane, _) => lane,
+        };
+        let tenant =
+            if request.tenant.is_empty() { format!("scan {}", scan.id) } else { request.tenant.clone() };
+        let platform = if request.platform.is_empty() { PLATFORM } else { &request.platform };
+        Self {
+            id: scan.id.into(),
+            lane,
+            tenant: tenant.into(),
+            platform: platform.into(),
+            request,
+            created_ms: scan.created_unix_ms,
+            sequence: 0,
+            restoring: false,
+            summary: Summary::default(),
+            enumerated: 0,
+            reported: 0,
+            skipped: Lines::new(),
+            failed: Lines::new(),
+            listing_failed: Lines::new(),
+            failed_targets: BTreeSet::new(),
+            open: 0,
+            seen: HashSet::new(),
+            listings: VecDeque::new(),
+            listings_open: 0,
+            queued: VecDeque::new(),
+            ready: Ready::default(),
+            images: BTreeSet::new(),
+            done: BTreeMap::new(),
+            layers: HashMap::new(),
+            changed: true,
+        }
+    }
+
+    pub(super) fn host(&self) -> &str {
+        self.request.registry.as_ref().map_or("", |registry| &registry.host)
+    }
+
+    pub(super) fn options(&self) -> SourceOptions {
+        SourceOptions { insecure: self.request.insecure }
+    }
+
+    /// Counts a reference; false when it was counted before.
+    pub(super) fn enumerate(&mut self, reference: &str) -> bool {
+        let new = self.seen.insert(Digest::of(reference.as_bytes()));
+        if new {
+            self.enumerated += 1;
+            self.open += 1;
+            self.changed = true;
+        }
+        new
+    }
+
+    pub(super) fn enumerated(&self) -> u64 {
+        self.enumerated
+    }
+
+    pub(super) fn note_failed(&mut self, references: usize, code: &str) {
+        let count = self.close(references);
+        *self.failed.entry(code.to_owned()).or_default() += count;
+    }
+
+    pub(super) fn note_skipped(&mut self, references: usize, code: &str) {
+        let count = self.close(references);
+        *self.skipped.entry(code.to_owned()).or_default() += count;
+    }
+
+    pub(super) fn note_reported(&mut self, references: usize, key: &ImageKey, report: &Reported) {
+        self.reported += self.close(references);
+        self.images.remove(key);
+        if self.done.insert(key.clone(), Done::Reported(Box::new(report.clone()))).is_none() {
+            self.summary.images += 1;
+            self.summary.packages += report.packages;
+            self.summary.reports_with_problems += u64::from(report.problems > 0);
+            self.summary.findings.get_or_insert_default().merge(&report.findings);
+        }
+    }
+
+    /// False when the target was counted before.
+    pub(super) fn note_listing_failed(&mut self, target: &str, code: &str) -> bool {
+        let new = self.failed_targets.insert(target.to_owned());
+        if new {
+            *self.listing_failed.entry(code.to_owned()).or_default() += 1;
+            self.changed = true;
+        }
+        new
+    }
+
+    fn close(&mut self, references: usize) -> u64 {
+        let count = u64::try_from(references).unwrap_or(u64::MAX);
+        self.open = self.open.saturating_sub(count);
+        self.changed = true;
+        count
+    }
+
+    /// One of the scan's images has this layer.
+    pub(super) fn note_wanted(&mut self, layer: Digest, cached: bool) {
+        if self.layers.contains_key(&layer) {
+            return;
+        }
+        self.layers.insert(layer, if cached { Fate::Reused } else { Fate::Open });
+        self.summary.distinct_layers += 1;
+        self.summary.layers_reused += u64::from(cached);
+        self.changed = true;
+    }
+
+    /// A layer that the scan waited for is there. What another scan had analysed is reuse for this one.
+    pub(super) fn note_layer(&mut self, layer: Digest, indexed: &Indexed, own: bool) {
+        let Some(fate) = self.layers.get_mut(&layer) else { return };
+        if indexed.analysed && own {
+            self.summary.layers_analysed += 1;
+            self.summary.bytes_read += indexed.bytes;
+            if *fate == Fate::Reused {
+                self.summary.layers_reused = self.summary.layers_reused.saturating_sub(1);
+            }
+            *fate = Fate::Analysed;
+        } else if *fate == Fate::Open {
+            self.summary.layers_reused += 1;
+            *fate = Fate::Reused;
+        }
+        self.changed = true;
+    }
+}
+
+impl Plan {
+    pub(super) fn submit(&mut self, scan: Scan) {
+        let created = scan.created_unix_ms;
+        if let Some(number) = self.enter(scan) {
+            self.now_ms = self.now_ms.max(created);
+            self.emit(number, Kind::Started(ScanStarted {}));
+            self.start(number);
+        }
+    }
+
+    /// Makes room for a scan; `None` for one that is known.
+    pub(super) fn enter(&mut self, scan: Scan) -> Option<ScanNumber> {
+        if self.numbers.contains_key(scan.id.as_str()) {
+            return None;
+        }
+        let number = self.next_scan;
+        self.next_scan += 1;
+        let running = Running::new(scan);
+        self.numbers.insert(Arc::clone(&running.id), number);
+        self.lanes.enter(running.lane, &running.tenant, number);
+        self.scans.insert(number, running);
+        Some(number)
+    }
+
+    pub(super) fn start(&mut self, number: ScanNumber) {
+        self.touched.insert(number);
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        scan.restoring = false;
+        scan.start_listings();
+        for image in scan.request.images.clone() {
+            if scan.enumerate(&image) {
+                scan.queued.push_back(image.into());
+            }
+        }
+    }
+
+    pub(super) fn emit(&mut self, number: ScanNumber, kind: Kind) {
+        let Some(scan) = self.scans.get_mut(&number) else { return };
+        scan.sequence += 1;
+        scan.changed = true;
+        self.out.push(Command::Append(Box::new(Event {
+            sequence: scan.sequence,
+            scan_id: scan.id.to_string(),
+            time_unix_ms: self.now_ms,
+            kind: Some(kind),
+        })));
+    }
+
+    /// Ends the scans that have nothing left to do.
+    pub(super) fn finish_touched(&mut self) {
+        for number in std::mem::take(&mut self.touched) {
+            let Some(scan) = self.scans.get(&number) else { continue };
+            if scan.restoring || scan.open > 0 || scan.listings_open > 0 || !scan.listings.is_empty() {
+                continue;
+            }
+            let clean = scan.failed.is_empty() && scan.listing_failed.is_empty();
+            self.finish(number, if clean { ScanState::Completed } else { ScanState::CompletedWithFailures });
+        }
+    }
+
+    /// Stops a scan: nothing of it starts any more, and what others want goes on for them.
+    pub(super) fn cancel(&mut self, scan: &str) {
+        if let Some(number) = self.numbers.get(scan).copied() {
+            self.finish(number, ScanState::Cancelled);
+        }
+    }
+
+    fn finish(&mut self, number: ScanNumber, state: ScanState) {
+        let Some(scan) = self.scans.get(&number) else { return };
+        let mut finished = ScanFinished { summary: Some(scan.summary()), ..ScanFinished::default() };
+        finished.set_state(state);
+        self.emit(number, Kind::Finished(finished));
+        self.close(number, state);
+    }
+
+    /// Records a scan's end and forgets it.
+    pub(super) fn close(&mut self, number: ScanNumber, state: ScanState) {
+        let Some(scan) = self.scans.remove(&number) else { return };
+        self.numbers.remove(&scan.id);
+        self.lanes.leave(scan.lane, &scan.tenant, number);
+        self.abandon_images(number, &scan.images);
+        self.bequeath(number);
+        let own: Vec<_> =
+            self.works.values().filter(|work| work.scan == number).map(super::Work::key).collect();
+        for key in own {
+            self.withdraw(&key);
+        }
+        let mut record = scan.scan();
+        record.set_state(state);
+        record.finished_unix_ms = self.now_ms;
+        self.out.push(Command::UpdateScan(Box::new(record)));
+    }
+}

@@ -1,0 +1,67 @@
+//! Whole sweeps simulated from a seed: a model registry, queue, cache, workers and archive around the planner, with
+//! random schedules of everything that can go wrong. A seed that fails prints itself; set `STRATA_SEED` to run it alone.
+
+mod check;
+mod world;
+
+use self::world::{Chaos, World};
+
+const CALM: Chaos =
+    Chaos { lose: 0, duplicate: 0, late: 0, fail: 0, evict: 0, restart: 0, cancel: 0, crash: 0 };
+
+fn seeds(count: u64) -> Vec<u64> {
+    match std::env::var("STRATA_SEED").ok().and_then(|text| text.parse().ok()) {
+        Some(seed) => vec![seed],
+        None => (0..count).collect(),
+    }
+}
+
+/// Runs a world to its end; a panic names the seed.
+fn run(seed: u64, chaos: Chaos) -> World {
+    let result = std::panic::catch_unwind(|| {
+        let mut world = World::new(seed, chaos);
+        world.run();
+        check::everything_is_accounted_for(&world);
+        world
+    });
+    result.unwrap_or_else(|_| panic!("the simulation fails: STRATA_SEED={seed}, {chaos:?}"))
+}
+
+#[test]
+fn when_nothing_is_lost_every_distinct_layer_is_indexed_once() {
+    for seed in seeds(1_000) {
+        let world = run(seed, Chaos { duplicate: 10, late: 20, ..CALM });
+        check::every_layer_was_indexed_once(&world);
+        check::all_succeeded(&world);
+    }
+}
+
+#[test]
+fn lost_late_repeated_and_failed_work_leaves_no_reference_behind() {
+    for seed in seeds(1_000) {
+        run(seed, Chaos { lose: 10, duplicate: 10, late: 20, fail: 15, evict: 5, crash: 5, ..CALM });
+    }
+}
+
+#[test]
+fn restarts_of_the_coordinator_repeat_and_forget_nothing() {
+    for seed in seeds(700) {
+        run(seed, Chaos { lose: 5, duplicate: 5, late: 10, fail: 5, evict: 2, restart: 3, crash: 2, ..CALM });
+    }
+}
+
+#[test]
+fn cancelled_scans_end_at_once_and_others_go_on() {
+    for seed in seeds(700) {
+        let world = run(seed, Chaos { late: 20, cancel: 4, lose: 5, fail: 5, ..CALM });
+        check::nothing_is_left_in_the_plan(&world);
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_events() {
+    for seed in seeds(50) {
+        let chaos = Chaos { lose: 10, duplicate: 10, late: 20, fail: 15, evict: 5, crash: 5, ..CALM };
+        assert_eq!(run(seed, chaos).events, run(seed, chaos).events, "seed {seed}");
+    }
+}

@@ -1,0 +1,125 @@
+//! What must hold after every simulated run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use strata_proto::v1::{Ledger, LedgerLine, Scan, ScanState, Summary, event::Kind};
+
+use super::world::World;
+
+fn sum(lines: &[LedgerLine]) -> u64 {
+    lines.iter().map(|line| line.count).sum()
+}
+
+fn ledger(scan: &Scan) -> Ledger {
+    scan.summary.clone().and_then(|summary| summary.ledger).unwrap_or_default()
+}
+
+/// Events are gapless and end with the scan; each reference ends in exactly one of them; the ledger says the same.
+pub(super) fn everything_is_accounted_for(world: &World) {
+    for scan in world.scans.values() {
+        let events = world.events.get(&scan.id).expect("events");
+        let numbers: Vec<u64> = events.iter().map(|event| event.sequence).collect();
+        assert_eq!(numbers, (1..=events.len() as u64).collect::<Vec<_>>(), "sequence of {}", scan.id);
+        assert!(matches!(events.first().and_then(|e| e.kind.as_ref()), Some(Kind::Started(_))));
+        let mut ended: BTreeMap<&str, u32> = BTreeMap::new();
+        let (mut reported, mut failed, mut skipped, mut listing_failed) = (0, 0, 0, 0);
+        for (index, event) in events.iter().enumerate() {
+            let (references, counter) = match event.kind.as_ref().expect("a kind") {
+                Kind::Reported(one) => (&one.references, &mut reported),
+                Kind::Failed(one) => (&one.references, &mut failed),
+                Kind::Skipped(one) => (&one.references, &mut skipped),
+                Kind::ListingFailed(_) => {
+                    listing_failed += 1;
+                    continue;
+                }
+                Kind::Finished(finished) => {
+                    assert_eq!(index + 1, events.len(), "{} goes on after its end", scan.id);
+                    assert_eq!(finished.state, scan.state);
+                    continue;
+                }
+                Kind::Started(_) => continue,
+                Kind::Progress(_) => panic!("progress is never recorded"),
+            };
+            *counter += references.len() as u64;
+            for reference in references {
+                *ended.entry(reference).or_default() += 1;
+            }
+        }
+        assert!(ended.values().all(|count| *count == 1), "a reference ends twice: {ended:?}");
+        let ledger = ledger(scan);
+        assert_eq!(
+            (ledger.reported, sum(&ledger.failed), sum(&ledger.skipped), sum(&ledger.listing_failed)),
+            (reported, failed, skipped, listing_failed),
+            "ledger of {}",
+            scan.id
+        );
+        if scan.state() == ScanState::Cancelled {
+            assert!(ledger.enumerated >= reported + failed + skipped);
+            continue;
+        }
+        assert_eq!(ledger.enumerated, reported + failed + skipped, "ledger of {}", scan.id);
+        let clean = failed == 0 && listing_failed == 0;
+        let want = if clean { ScanState::Completed } else { ScanState::CompletedWithFailures };
+        assert_eq!(scan.state(), want, "state of {}", scan.id);
+        if listing_failed == 0 {
+            assert_eq!(
+                ended.keys().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(),
+                expected(world, scan)
+            );
+        }
+        every_report_is_archived(world, scan);
+    }
+}
+
+/// All references that a scan must have accounted for, from the model's own registry.
+fn expected(world: &World, scan: &Scan) -> BTreeSet<String> {
+    let request = world.submitted.get(&scan.id).expect("a request");
+    let Some(target) = &request.registry else { return request.images.iter().cloned().collect() };
+    let repositories = world.registry.iter().filter(|(name, _)| name.starts_with(&target.prefix));
+    repositories
+        .flat_map(|(name, tags)| tags.keys().map(move |tag| format!("registry/{name}:{tag}")))
+        .collect()
+}
+
+fn every_report_is_archived(world: &World, scan: &Scan) {
+    for event in world.events.get(&scan.id).into_iter().flatten() {
+        let Some(Kind::Reported(reported)) = &event.kind else { continue };
+        let archived = world.reports.get(&reported.report_id).expect("an archived report");
+        for reference in &reported.references {
+            assert!(archived.contains(&(scan.id.clone(), reference.clone())), "{reference} is not archived");
+        }
+    }
+}
+
+/// However many images and scans want a layer, one job reads it.
+pub(super) fn every_layer_was_indexed_once(world: &World) {
+    assert!(world.indexed.values().all(|count| *count == 1), "{:?}", world.indexed);
+    let analysed: u64 = summaries(world).map(|summary| summary.layers_analysed).sum();
+    assert_eq!(analysed, world.indexed.len() as u64, "layers analysed, over all scans");
+    for summary in summaries(world) {
+        assert_eq!(summary.distinct_layers, summary.layers_analysed + summary.layers_reused);
+    }
+}
+
+/// Nothing failed but the references that do not exist.
+pub(super) fn all_succeeded(world: &World) {
+    for scan in world.scans.values() {
+        let ledger = ledger(scan);
+        assert!(ledger.failed.iter().all(|line| line.code == "not-found"), "{ledger:?}");
+        assert!(ledger.listing_failed.is_empty());
+    }
+}
+
+/// No job, timer, image, layer or report under way outlives its scans.
+pub(super) fn nothing_is_left_in_the_plan(world: &World) {
+    let plan = &world.plan;
+    assert_eq!(plan.running(), Vec::<String>::new());
+    assert_eq!(plan.outstanding(), 0);
+    assert!(plan.works.is_empty() && plan.timers.is_empty(), "jobs are left: {:?}", plan.works);
+    assert!(plan.layers.is_empty() && plan.images.is_empty() && plan.stores.is_empty());
+    assert_eq!(plan.lanes.outstanding(), [0, 0], "room in the windows is lost");
+}
+
+fn summaries(world: &World) -> impl Iterator<Item = &Summary> {
+    world.scans.values().filter_map(|scan| scan.summary.as_ref())
+}

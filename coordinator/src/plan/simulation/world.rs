@@ -1,0 +1,424 @@
+//! The model around the planner.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::LazyLock,
+};
+
+use strata_proto::{
+    WIRE_VERSION,
+    digest::Digest,
+    v1::{
+        Assessed, Event, Failure, Indexed, Job, Listed, Missing, NotAnImage, Outcome, RegistryTarget,
+        Resolved, ResolvedImage, ResolvedLayer, ResolvedReference, Retry, Scan, ScanState, SubmitRequest,
+        job::Verb, outcome, resolved_reference,
+    },
+};
+
+use crate::plan::{Command, Plan, PlanConfig, PlanEvent, Publication};
+
+/// Chances in a hundred that something goes wrong at each opportunity.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chaos {
+    pub(super) lose: u64,
+    pub(super) duplicate: u64,
+    pub(super) late: u64,
+    pub(super) fail: u64,
+    pub(super) evict: u64,
+    pub(super) restart: u64,
+    pub(super) cancel: u64,
+    pub(super) crash: u64,
+}
+
+/// A small generator (splitmix64): the same numbers everywhere.
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit.max(1)
+    }
+
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+pub(super) struct World {
+    random: Random,
+    chaos: Chaos,
+    pub(super) plan: Plan,
+    pub(super) now_ms: i64,
+    /// Repository → tag → image; `None` is not an image.
+    pub(super) registry: BTreeMap<String, BTreeMap<String, Option<usize>>>,
+    /// Layers of each image.
+    pub(super) images: Vec<Vec<usize>>,
+    /// Layers that no worker can read.
+    pub(super) broken: BTreeSet<usize>,
+    /// The queue: one job for each subject.
+    queue: BTreeMap<String, Job>,
+    outcomes: VecDeque<(i64, Outcome)>,
+    cache: BTreeSet<usize>,
+    facts: BTreeSet<String>,
+    parcels: BTreeSet<String>,
+    pub(super) indexed: BTreeMap<usize, u32>,
+    pub(super) submitted: BTreeMap<String, SubmitRequest>,
+    /// The archive.
+    pub(super) scans: BTreeMap<String, Scan>,
+    pub(super) events: BTreeMap<String, Vec<Event>>,
+    pub(super) reports: BTreeMap<String, BTreeSet<(String, String)>>,
+}
+
+/// Digests of the model's layers and images.
+static LAYERS: LazyLock<Vec<String>> = LazyLock::new(|| digests("layer"));
+static IMAGES: LazyLock<Vec<String>> = LazyLock::new(|| digests("image"));
+
+fn digests(what: &str) -> Vec<String> {
+    (0..16).map(|number| Digest::of(format!("{what} {number}").as_bytes()).to_string()).collect()
+}
+
+impl World {
+    pub(super) fn new(seed: u64, chaos: Chaos) -> Self {
+        let mut random = Random(seed);
+        let layers = 1 + random.below(12);
+        let images: Vec<Vec<usize>> = (0..1 + random.below(8))
+            .map(|_| (0..random.below(5)).map(|_| random.below(layers) as usize).collect())
+            .collect();
+        let mut registry = BTreeMap::new();
+        for repository in 0..random.below(5) {
+            let tags = (0..random.below(7))
+                .map(|tag| {
+                    let image = (!random.chance(8)).then(|| random.below(images.len() as u64) as usize);
+                    (format!("t{tag}"), image)
+                })
+                .collect();
+            registry.insert(format!("team{}/app{repository}", repository % 2), tags);
+        }
+        let broken =
+            (0..layers as usize).filter(|_| chaos.fail > 0 && random.chance(chaos.fail / 2)).collect();
+        let config = PlanConfig {
+            window: 1 + random.below(8) as usize,
+            resolve_batch: 1 + random.below(4) as usize,
+            listings: 1 + random.below(3) as usize,
+            queued_references: 1 + random.below(10) as usize,
+            // Where nothing is lost nothing needs to be published again.
+            reconcile_ms: if chaos.lose + chaos.crash == 0 { 3_600_000 } else { 10_000 },
+            ..PlanConfig::default()
+        };
+        Self {
+            random,
+            chaos,
+            plan: Plan::new(config),
+            now_ms: 1_000_000,
+            registry,
+            images,
+            broken,
+            queue: BTreeMap::new(),
+            outcomes: VecDeque::new(),
+            cache: BTreeSet::new(),
+            facts: BTreeSet::new(),
+            parcels: BTreeSet::new(),
+            indexed: BTreeMap::new(),
+            submitted: BTreeMap::new(),
+            scans: BTreeMap::new(),
+            events: BTreeMap::new(),
+            reports: BTreeMap::new(),
+        }
+    }
+
+    /// Until every scan has ended.
+    pub(super) fn run(&mut self) {
+        let scans = 1 + self.random.below(3);
+        let mut started = 0;
+        for step in 0_u64.. {
+            assert!(step < 200_000, "a scan does not end: {:?}", self.plan.running());
+            if started < scans && self.random.chance(20) {
+                started += 1;
+                self.submit(started);
+            }
+            if started == scans && self.scans.values().all(|scan| scan.state() != ScanState::Running) {
+                return;
+            }
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        if self.chaos.restart > 0 && self.random.below(400) < self.chaos.restart {
+            self.restart();
+        }
+        if self.chaos.cancel > 0 && self.random.below(200) < self.chaos.cancel {
+            let running = self.plan.running();
+            if let Some(scan) = running.get(self.random.below(running.len() as u64) as usize) {
+                self.apply(PlanEvent::Cancel { scan: scan.clone() });
+            }
+        }
+        if self.chaos.evict > 0 && self.random.chance(self.chaos.evict) {
+            self.evict();
+        }
+        match self.random.below(4) {
+            0 => {
+                self.now_ms += 1 + self.random.below(3_000) as i64;
+                self.apply(PlanEvent::Tick { now_ms: self.now_ms });
+            }
+            1 | 2 => self.work(),
+            _ => self.deliver(),
+        }
+    }
+
+    fn submit(&mut self, number: u64) {
+        let id = format!("scan{number}");
+        let mut request = SubmitRequest::default();
+        if self.random.chance(60) {
+            request.registry = Some(RegistryTarget {
+                host: "registry".to_owned(),
+                prefix: if self.random.chance(20) { "team1/".to_owned() } else { String::new() },
+                exclude: if self.random.chance(20) { vec!["*:t1".to_owned()] } else { Vec::new() },
+                ..RegistryTarget::default()
+            });
+        } else {
+            let all: Vec<String> = self.references();
+            for _ in 0..1 + self.random.below(6) {
+                let pick = self.random.below(all.len() as u64 + 1) as usize;
+                request
+                    .images
+                    .push(all.get(pick).cloned().unwrap_or_else(|| "registry/no/such:tag".to_owned()));
+            }
+        }
+        let mut scan = Scan {
+            id: id.clone(),
+            request: Some(request.clone()),
+            created_unix_ms: self.now_ms,
+            ..Scan::default()
+        };
+        scan.set_state(ScanState::Running);
+        self.submitted.insert(id.clone(), request);
+        self.scans.insert(id, scan.clone());
+        self.apply(PlanEvent::Submit(Box::new(scan)));
+    }
+
+    fn references(&self) -> Vec<String> {
+        let tags =
+            self.registry.iter().flat_map(|(repository, tags)| tags.keys().map(move |tag| (repository, tag)));
+        tags.map(|(repository, tag)| format!("registry/{repository}:{tag}")).collect()
+    }
+
+    /// The coordinator ends and starts again; the archive, queue and cache stay.
+    fn restart(&mut self) {
+        self.plan = Plan::new(self.plan.config.clone());
+        self.apply(PlanEvent::Tick { now_ms: self.now_ms });
+        let running: Vec<Scan> =
+            self.scans.values().filter(|scan| scan.state() == ScanState::Running).cloned().collect();
+        for scan in running {
+            let id = scan.id.clone();
+            self.apply(PlanEvent::Restore(Box::new(scan)));
+            for event in self.events.get(&id).cloned().unwrap_or_default() {
+                self.apply(PlanEvent::Recorded(Box::new(event)));
+            }
+            self.apply(PlanEvent::Resume { scan: id });
+        }
+    }
+
+    fn evict(&mut self) {
+        match self.random.below(3) {
+            0 => drop(self.cache.pop_first()),
+            1 => drop(self.facts.pop_first()),
+            _ => drop(self.parcels.pop_first()),
+        }
+    }
+
+    fn apply(&mut self, event: PlanEvent) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for command in self.plan.apply(event) {
+                events.extend(self.carry_out(command));
+            }
+        }
+    }
+
+    fn carry_out(&mut self, command: Command) -> Option<PlanEvent> {
+        match command {
+            Command::Append(event) => {
+                self.events.entry(event.scan_id.clone()).or_default().push(*event);
+            }
+            Command::UpdateScan(scan) => drop(self.scans.insert(scan.id.clone(), *scan)),
+            Command::Withdraw(job) => drop(self.queue.remove(&strata_proto::subject::job(&job))),
+            Command::Publish(job) => {
+                let key = job.key.clone();
+                let result = if self.random.chance(self.chaos.lose) {
+                    // Either it did not arrive and we know, or it is lost and we do not.
+                    if self.random.chance(50) { Publication::Failed } else { Publication::Accepted }
+                } else if self.queue.insert(strata_proto::subject::job(&job), *job).is_some() {
+                    Publication::AlreadyQueued
+                } else {
+                    Publication::Accepted
+                };
+                return Some(PlanEvent::Published { key, result });
+            }
+            Command::StoreReport(store) => {
+                let known = match &store.parcel {
+                    Some(parcel) => self.parcels.remove(parcel),
+                    None => self.reports.contains_key(&store.report_id),
+                };
+                if !known {
+                    return Some(PlanEvent::Lost { store: store.store });
+                }
+                let references = self.reports.entry(store.report_id).or_default();
+                for (scan, names) in store.wanted_by {
+                    references.extend(names.into_iter().map(|name| (scan.clone(), name)));
+                }
+                return Some(PlanEvent::Stored { store: store.store });
+            }
+        }
+        None
+    }
+
+    /// A worker takes any job of the queue.
+    fn work(&mut self) {
+        let pick = self.random.below(self.queue.len() as u64) as usize;
+        let Some(subject) = self.queue.keys().nth(pick).cloned() else { return };
+        if self.random.chance(self.chaos.crash) {
+            return; // the worker died with it: it is handed out again
+        }
+        let Some(job) = self.queue.remove(&subject) else { return };
+        let result = self.result(&job);
+        let outcome = Outcome {
+            key: job.key,
+            wire_version: WIRE_VERSION,
+            worker: "model".to_owned(),
+            result: Some(result),
+        };
+        let copies = if self.random.chance(self.chaos.lose) {
+            0
+        } else {
+            1 + u64::from(self.random.chance(self.chaos.duplicate))
+        };
+        for _ in 0..copies {
+            let late = if self.random.chance(self.chaos.late) { self.random.below(30_000) as i64 } else { 0 };
+            self.outcomes.push_back((self.now_ms + late, outcome.clone()));
+        }
+    }
+
+    fn deliver(&mut self) {
+        let ready: Vec<usize> =
+            (0..self.outcomes.len()).filter(|index| self.outcomes[*index].0 <= self.now_ms).collect();
+        let pick = self.random.below(ready.len() as u64) as usize;
+        let Some(index) = ready.get(pick) else { return };
+        if let Some((_, outcome)) = self.outcomes.remove(*index) {
+            self.apply(PlanEvent::Outcome(Box::new(outcome)));
+        }
+    }
+
+    fn failure(&mut self) -> Option<Failure> {
+        let fails = self.random.chance(self.chaos.fail);
+        let retry = if self.random.chance(70) { Retry::Later } else { Retry::Never };
+        fails.then(|| failure("network", retry))
+    }
+
+    fn result(&mut self, job: &Job) -> outcome::Result {
+        if let Some(failure) = self.failure() {
+            return outcome::Result::Failure(failure);
+        }
+        match job.verb.as_ref().expect("a verb") {
+            Verb::List(list) => outcome::Result::Listed(self.list(&list.repository, &list.cursor)),
+            Verb::Resolve(resolve) => {
+                let references = resolve.references.iter().map(|text| self.resolve(text)).collect();
+                outcome::Result::Resolved(Resolved { references })
+            }
+            Verb::Index(index) => self.index(&index.digest),
+            Verb::Assess(assess) => self.assess(&assess.image_digest, &assess.layers),
+        }
+    }
+
+    /// Two names a page; a page repeats the last name of the one before, as a changing registry may.
+    fn list(&self, repository: &str, cursor: &str) -> Listed {
+        let names: Vec<String> = if repository.is_empty() {
+            self.registry.keys().cloned().collect()
+        } else {
+            self.registry.get(repository).into_iter().flat_map(|tags| tags.keys().cloned()).collect()
+        };
+        let from: usize = cursor.parse().unwrap_or(0);
+        let to = (from + 2).min(names.len());
+        let next_cursor = if to < names.len() { to.to_string() } else { String::new() };
+        Listed { names: names[from.saturating_sub(1).min(to)..to].to_vec(), next_cursor }
+    }
+
+    fn resolve(&mut self, text: &str) -> ResolvedReference {
+        use resolved_reference::Result as Answer;
+        let result = match self.failure() {
+            Some(failure) => Answer::Failure(failure),
+            None => match self.look_up(text) {
+                Some(Some(image)) => {
+                    self.facts.insert(IMAGES[image].clone());
+                    Answer::Image(self.describe(image))
+                }
+                Some(None) => Answer::Skipped(NotAnImage { code: "signature".to_owned() }),
+                None => Answer::Failure(failure("not-found", Retry::Never)),
+            },
+        };
+        ResolvedReference { reference: text.to_owned(), result: Some(result) }
+    }
+
+    fn look_up(&self, text: &str) -> Option<Option<usize>> {
+        if let Some((_, digest)) = text.split_once('@') {
+            return IMAGES.iter().position(|image| image == digest).map(Some);
+        }
+        let (repository, tag) = text.strip_prefix("registry/")?.rsplit_once(':')?;
+        self.registry.get(repository)?.get(tag).copied()
+    }
+
+    fn describe(&self, image: usize) -> ResolvedImage {
+        let layers = self.images[image].iter().map(|layer| ResolvedLayer {
+            digest: LAYERS[*layer].clone(),
+            size: 1 + *layer as u64,
+            media_type: "tar".to_owned(),
+            cached: self.cache.contains(layer),
+        });
+        ResolvedImage {
+            image_digest: IMAGES[image].clone(),
+            platform: "linux/amd64".to_owned(),
+            layers: layers.collect(),
+        }
+    }
+
+    fn index(&mut self, digest: &str) -> outcome::Result {
+        let layer = LAYERS.iter().position(|layer| layer == digest).expect("a layer");
+        if self.broken.contains(&layer) {
+            return outcome::Result::Failure(failure("digest-mismatch", Retry::Never));
+        }
+        let analysed = self.cache.insert(layer);
+        *self.indexed.entry(layer).or_default() += 1;
+        outcome::Result::Indexed(Indexed { analysed, bytes: 10, packages: 1 })
+    }
+
+    fn assess(&mut self, image: &str, layers: &[String]) -> outcome::Result {
+        let known: BTreeSet<&String> = self.cache.iter().map(|layer| &LAYERS[*layer]).collect();
+        let missing: Vec<String> = layers.iter().filter(|layer| !known.contains(*layer)).cloned().collect();
+        let facts = self.facts.contains(image);
+        if !missing.is_empty() || !facts {
+            return outcome::Result::Missing(Missing { layers: missing, image: !facts });
+        }
+        let parcel = format!("parcel {}", self.random.next());
+        self.parcels.insert(parcel.clone());
+        outcome::Result::Assessed(Assessed {
+            parcel,
+            report_id: format!("report of {image}"),
+            packages: layers.len() as u64,
+            ..Assessed::default()
+        })
+    }
+}
+
+fn failure(code: &str, retry: Retry) -> Failure {
+    let mut failure =
+        Failure { code: code.to_owned(), message: format!("it is {code}"), ..Failure::default() };
+    failure.set_retry(retry);
+    failure
+}

@@ -1,0 +1,79 @@
+//! What the planner shows of itself: scans, summaries, progress.
+
+use strata_proto::v1::{Ledger, LedgerLine, Progress, Scan, ScanState, Summary};
+
+use super::{
+    Plan,
+    scan::{Lines, Running},
+};
+
+impl Plan {
+    /// A running scan as it is now.
+    #[must_use]
+    pub fn scan(&self, id: &str) -> Option<Scan> {
+        let number = self.numbers.get(id)?;
+        Some(self.scans.get(number)?.scan())
+    }
+
+    /// How far a running scan is.
+    #[must_use]
+    pub fn progress(&self, id: &str) -> Option<Progress> {
+        let scan = self.scans.get(self.numbers.get(id)?)?;
+        let layers: std::collections::BTreeSet<_> = scan
+            .images
+            .iter()
+            .filter_map(|key| self.images.get(key))
+            .flat_map(|image| image.waiting.iter())
+            .collect();
+        Some(Progress {
+            summary: Some(scan.summary()),
+            references_pending: scan.open,
+            layers_pending: u64::try_from(layers.len()).unwrap_or(u64::MAX),
+        })
+    }
+
+    /// Ids of the running scans.
+    #[must_use]
+    pub fn running(&self) -> Vec<String> {
+        self.numbers.keys().map(|id| id.to_string()).collect()
+    }
+
+    /// Jobs that are published and not settled.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        self.works.values().filter(|work| work.state == super::State::Published).count()
+    }
+}
+
+impl Running {
+    pub(super) fn summary(&self) -> Summary {
+        Summary {
+            ledger: Some(Ledger {
+                enumerated: self.enumerated,
+                reported: self.reported,
+                skipped: lines(&self.skipped),
+                failed: lines(&self.failed),
+                listing_failed: lines(&self.listing_failed),
+            }),
+            findings: Some(self.summary.findings.unwrap_or_default()),
+            ..self.summary.clone()
+        }
+    }
+
+    pub(super) fn scan(&self) -> Scan {
+        let mut scan = Scan {
+            id: self.id.to_string(),
+            request: Some(self.request.clone()),
+            summary: Some(self.summary()),
+            created_unix_ms: self.created_ms,
+            last_sequence: self.sequence,
+            ..Scan::default()
+        };
+        scan.set_state(ScanState::Running);
+        scan
+    }
+}
+
+fn lines(lines: &Lines) -> Vec<LedgerLine> {
+    lines.iter().map(|(code, count)| LedgerLine { code: code.clone(), count: *count }).collect()
+}
