@@ -2,6 +2,7 @@
 //! random schedules of everything that can go wrong. A seed that fails prints itself; set `STRATA_SEED` to run it alone.
 
 mod check;
+mod worker;
 mod world;
 
 use self::world::{Chaos, World};

@@ -1,18 +1,10 @@
 //! The model around the planner.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::LazyLock,
-};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use strata_proto::{
     WIRE_VERSION,
-    digest::Digest,
-    v1::{
-        Assessed, Event, Failure, Indexed, Job, Listed, Missing, NotAnImage, Outcome, RegistryTarget,
-        Resolved, ResolvedImage, ResolvedLayer, ResolvedReference, Retry, Scan, ScanState, SubmitRequest,
-        job::Verb, outcome, resolved_reference,
-    },
+    v1::{Event, Job, Outcome, RegistryTarget, Scan, ScanState, SubmitRequest},
 };
 
 use crate::plan::{Command, Plan, PlanConfig, PlanEvent, Publication};
@@ -52,8 +44,8 @@ impl Random {
 }
 
 pub(super) struct World {
-    random: Random,
-    chaos: Chaos,
+    pub(super) random: Random,
+    pub(super) chaos: Chaos,
     pub(super) plan: Plan,
     pub(super) now_ms: i64,
     /// Repository → tag → image; `None` is not an image.
@@ -65,23 +57,15 @@ pub(super) struct World {
     /// The queue: one job for each subject.
     queue: BTreeMap<String, Job>,
     outcomes: VecDeque<(i64, Outcome)>,
-    cache: BTreeSet<usize>,
-    facts: BTreeSet<String>,
-    parcels: BTreeSet<String>,
+    pub(super) cache: BTreeSet<usize>,
+    pub(super) facts: BTreeSet<String>,
+    pub(super) parcels: BTreeSet<String>,
     pub(super) indexed: BTreeMap<usize, u32>,
     pub(super) submitted: BTreeMap<String, SubmitRequest>,
     /// The archive.
     pub(super) scans: BTreeMap<String, Scan>,
     pub(super) events: BTreeMap<String, Vec<Event>>,
     pub(super) reports: BTreeMap<String, BTreeSet<(String, String)>>,
-}
-
-/// Digests of the model's layers and images.
-static LAYERS: LazyLock<Vec<String>> = LazyLock::new(|| digests("layer"));
-static IMAGES: LazyLock<Vec<String>> = LazyLock::new(|| digests("image"));
-
-fn digests(what: &str) -> Vec<String> {
-    (0..16).map(|number| Digest::of(format!("{what} {number}").as_bytes()).to_string()).collect()
 }
 
 impl World {
@@ -294,6 +278,7 @@ impl World {
             wire_version: WIRE_VERSION,
             worker: "model".to_owned(),
             result: Some(result),
+            ..Outcome::default()
         };
         let copies = if self.random.chance(self.chaos.lose) {
             0
@@ -315,110 +300,4 @@ impl World {
             self.apply(PlanEvent::Outcome(Box::new(outcome)));
         }
     }
-
-    fn failure(&mut self) -> Option<Failure> {
-        let fails = self.random.chance(self.chaos.fail);
-        let retry = if self.random.chance(70) { Retry::Later } else { Retry::Never };
-        fails.then(|| failure("network", retry))
-    }
-
-    fn result(&mut self, job: &Job) -> outcome::Result {
-        if let Some(failure) = self.failure() {
-            return outcome::Result::Failure(failure);
-        }
-        match job.verb.as_ref().expect("a verb") {
-            Verb::List(list) => outcome::Result::Listed(self.list(&list.repository, &list.cursor)),
-            Verb::Resolve(resolve) => {
-                let references = resolve.references.iter().map(|text| self.resolve(text)).collect();
-                outcome::Result::Resolved(Resolved { references })
-            }
-            Verb::Index(index) => self.index(&index.digest),
-            Verb::Assess(assess) => self.assess(&assess.image_digest, &assess.layers),
-        }
-    }
-
-    /// Two names a page; a page repeats the last name of the one before, as a changing registry may.
-    fn list(&self, repository: &str, cursor: &str) -> Listed {
-        let names: Vec<String> = if repository.is_empty() {
-            self.registry.keys().cloned().collect()
-        } else {
-            self.registry.get(repository).into_iter().flat_map(|tags| tags.keys().cloned()).collect()
-        };
-        let from: usize = cursor.parse().unwrap_or(0);
-        let to = (from + 2).min(names.len());
-        let next_cursor = if to < names.len() { to.to_string() } else { String::new() };
-        Listed { names: names[from.saturating_sub(1).min(to)..to].to_vec(), next_cursor }
-    }
-
-    fn resolve(&mut self, text: &str) -> ResolvedReference {
-        use resolved_reference::Result as Answer;
-        let result = match self.failure() {
-            Some(failure) => Answer::Failure(failure),
-            None => match self.look_up(text) {
-                Some(Some(image)) => {
-                    self.facts.insert(IMAGES[image].clone());
-                    Answer::Image(self.describe(image))
-                }
-                Some(None) => Answer::Skipped(NotAnImage { code: "signature".to_owned() }),
-                None => Answer::Failure(failure("not-found", Retry::Never)),
-            },
-        };
-        ResolvedReference { reference: text.to_owned(), result: Some(result) }
-    }
-
-    fn look_up(&self, text: &str) -> Option<Option<usize>> {
-        if let Some((_, digest)) = text.split_once('@') {
-            return IMAGES.iter().position(|image| image == digest).map(Some);
-        }
-        let (repository, tag) = text.strip_prefix("registry/")?.rsplit_once(':')?;
-        self.registry.get(repository)?.get(tag).copied()
-    }
-
-    fn describe(&self, image: usize) -> ResolvedImage {
-        let layers = self.images[image].iter().map(|layer| ResolvedLayer {
-            digest: LAYERS[*layer].clone(),
-            size: 1 + *layer as u64,
-            media_type: "tar".to_owned(),
-            cached: self.cache.contains(layer),
-        });
-        ResolvedImage {
-            image_digest: IMAGES[image].clone(),
-            platform: "linux/amd64".to_owned(),
-            layers: layers.collect(),
-        }
-    }
-
-    fn index(&mut self, digest: &str) -> outcome::Result {
-        let layer = LAYERS.iter().position(|layer| layer == digest).expect("a layer");
-        if self.broken.contains(&layer) {
-            return outcome::Result::Failure(failure("digest-mismatch", Retry::Never));
-        }
-        let analysed = self.cache.insert(layer);
-        *self.indexed.entry(layer).or_default() += 1;
-        outcome::Result::Indexed(Indexed { analysed, bytes: 10, packages: 1 })
-    }
-
-    fn assess(&mut self, image: &str, layers: &[String]) -> outcome::Result {
-        let known: BTreeSet<&String> = self.cache.iter().map(|layer| &LAYERS[*layer]).collect();
-        let missing: Vec<String> = layers.iter().filter(|layer| !known.contains(*layer)).cloned().collect();
-        let facts = self.facts.contains(image);
-        if !missing.is_empty() || !facts {
-            return outcome::Result::Missing(Missing { layers: missing, image: !facts });
-        }
-        let parcel = format!("parcel {}", self.random.next());
-        self.parcels.insert(parcel.clone());
-        outcome::Result::Assessed(Assessed {
-            parcel,
-            report_id: format!("report of {image}"),
-            packages: layers.len() as u64,
-            ..Assessed::default()
-        })
-    }
-}
-
-fn failure(code: &str, retry: Retry) -> Failure {
-    let mut failure =
-        Failure { code: code.to_owned(), message: format!("it is {code}"), ..Failure::default() };
-    failure.set_retry(retry);
-    failure
 }

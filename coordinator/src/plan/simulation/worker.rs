@@ -1,0 +1,129 @@
+//! The model's worker: every job done against the model's registry and cache.
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use strata_proto::{
+    digest::Digest,
+    v1::{
+        Assessed, Failure, Indexed, Job, Listed, Missing, NotAnImage, Resolved, ResolvedImage, ResolvedLayer,
+        ResolvedReference, Retry, job::Verb, outcome, resolved_reference,
+    },
+};
+
+use super::world::World;
+
+/// Digests of the model's layers and images.
+static LAYERS: LazyLock<Vec<String>> = LazyLock::new(|| digests("layer"));
+static IMAGES: LazyLock<Vec<String>> = LazyLock::new(|| digests("image"));
+
+fn digests(what: &str) -> Vec<String> {
+    (0..16).map(|number| Digest::of(format!("{what} {number}").as_bytes()).to_string()).collect()
+}
+
+impl World {
+    fn failure(&mut self) -> Option<Failure> {
+        let fails = self.random.chance(self.chaos.fail);
+        let retry = if self.random.chance(70) { Retry::Later } else { Retry::Never };
+        fails.then(|| failure("network", retry))
+    }
+
+    pub(super) fn result(&mut self, job: &Job) -> outcome::Result {
+        if let Some(failure) = self.failure() {
+            return outcome::Result::Failure(failure);
+        }
+        match job.verb.as_ref().expect("a verb") {
+            Verb::List(list) => outcome::Result::Listed(self.list(&list.repository, &list.cursor)),
+            Verb::Resolve(resolve) => {
+                let references = resolve.references.iter().map(|text| self.resolve(text)).collect();
+                outcome::Result::Resolved(Resolved { references })
+            }
+            Verb::Index(index) => self.index(&index.digest),
+            Verb::Assess(assess) => self.assess(&assess.image_digest, &assess.layers),
+        }
+    }
+
+    /// Two names a page; a page repeats the last name of the one before, as a changing registry may.
+    fn list(&self, repository: &str, cursor: &str) -> Listed {
+        let names: Vec<String> = if repository.is_empty() {
+            self.registry.keys().cloned().collect()
+        } else {
+            self.registry.get(repository).into_iter().flat_map(|tags| tags.keys().cloned()).collect()
+        };
+        let from: usize = cursor.parse().unwrap_or(0);
+        let to = (from + 2).min(names.len());
+        let next_cursor = if to < names.len() { to.to_string() } else { String::new() };
+        Listed { names: names[from.saturating_sub(1).min(to)..to].to_vec(), next_cursor }
+    }
+
+    fn resolve(&mut self, text: &str) -> ResolvedReference {
+        use resolved_reference::Result as Answer;
+        let result = match self.failure() {
+            Some(failure) => Answer::Failure(failure),
+            None => match self.look_up(text) {
+                Some(Some(image)) => {
+                    self.facts.insert(IMAGES[image].clone());
+                    Answer::Image(self.describe(image))
+                }
+                Some(None) => Answer::Skipped(NotAnImage { code: "signature".to_owned() }),
+                None => Answer::Failure(failure("not-found", Retry::Never)),
+            },
+        };
+        ResolvedReference { reference: text.to_owned(), result: Some(result) }
+    }
+
+    fn look_up(&self, text: &str) -> Option<Option<usize>> {
+        if let Some((_, digest)) = text.split_once('@') {
+            return IMAGES.iter().position(|image| image == digest).map(Some);
+        }
+        let (repository, tag) = text.strip_prefix("registry/")?.rsplit_once(':')?;
+        self.registry.get(repository)?.get(tag).copied()
+    }
+
+    fn describe(&self, image: usize) -> ResolvedImage {
+        let layers = self.images[image].iter().map(|layer| ResolvedLayer {
+            digest: LAYERS[*layer].clone(),
+            size: 1 + *layer as u64,
+            media_type: "tar".to_owned(),
+            cached: self.cache.contains(layer),
+        });
+        ResolvedImage {
+            image_digest: IMAGES[image].clone(),
+            platform: "linux/amd64".to_owned(),
+            layers: layers.collect(),
+        }
+    }
+
+    fn index(&mut self, digest: &str) -> outcome::Result {
+        let layer = LAYERS.iter().position(|layer| layer == digest).expect("a layer");
+        if self.broken.contains(&layer) {
+            return outcome::Result::Failure(failure("digest-mismatch", Retry::Never));
+        }
+        let analysed = self.cache.insert(layer);
+        *self.indexed.entry(layer).or_default() += 1;
+        outcome::Result::Indexed(Indexed { analysed, bytes: 10, packages: 1 })
+    }
+
+    fn assess(&mut self, image: &str, layers: &[String]) -> outcome::Result {
+        let known: BTreeSet<&String> = self.cache.iter().map(|layer| &LAYERS[*layer]).collect();
+        let missing: Vec<String> = layers.iter().filter(|layer| !known.contains(*layer)).cloned().collect();
+        let facts = self.facts.contains(image);
+        if !missing.is_empty() || !facts {
+            return outcome::Result::Missing(Missing { layers: missing, image: !facts });
+        }
+        let parcel = format!("parcel {}", self.random.next());
+        self.parcels.insert(parcel.clone());
+        outcome::Result::Assessed(Assessed {
+            parcel,
+            report_id: format!("report of {image}"),
+            packages: layers.len() as u64,
+            ..Assessed::default()
+        })
+    }
+}
+
+fn failure(code: &str, retry: Retry) -> Failure {
+    let mut failure =
+        Failure { code: code.to_owned(), message: format!("it is {code}"), ..Failure::default() };
+    failure.set_retry(retry);
+    failure
+}
