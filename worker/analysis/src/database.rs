@@ -98,7 +98,7 @@ impl<'a> Database<'a> {
         let frame = layout::open(bytes)?;
         let table = |ends, records| Table::new(frame.section(ends), frame.section(records));
         let slots = frame.section(Section::Slots);
-        if !(slots.len() / 4).is_power_of_two() || slots.len() % 4 != 0 {
+        if !(slots.len() / 8).is_power_of_two() || !slots.len().is_multiple_of(8) {
             return Err(damaged("its index has an impossible size"));
         }
         Ok(Self {
@@ -179,19 +179,23 @@ impl<'a> Database<'a> {
     /// When the index leads out of the file.
     pub fn lookup(&self, ecosystem: &str, package: &str) -> Result<Option<Entries<'a>>, DatabaseError> {
         let package: Cow<'_, str> = ecosystems::package_key(ecosystem, package);
-        let count = self.slots.len() / 4;
-        let Ok(hash) = usize::try_from(layout::hash(ecosystem, &package) & 0xffff_ffff) else {
-            return Ok(None);
-        };
-        for step in 0..count {
-            let at = (hash.wrapping_add(step) & (count - 1)) * 4;
-            let slot = self.slots.get(at..at + 4).and_then(|slot| slot.try_into().ok());
-            let slot = slot.map(u32::from_le_bytes).ok_or_else(|| damaged("its index is cut off"))?;
-            let Some(key) = slot.checked_sub(1) else { return Ok(None) };
+        let hash = layout::hash(ecosystem, &package);
+        let (slots, _) = self.slots.as_chunks::<8>();
+        let Some(mask) = slots.len().checked_sub(1) else { return Ok(None) };
+        // The low half chooses the slot, the high half is compared before the key is read.
+        let start = usize::try_from(hash & 0xffff_ffff).unwrap_or(0);
+        for step in 0..slots.len() {
+            let Some([n0, n1, n2, n3, t0, t1, t2, t3]) = slots.get(start.wrapping_add(step) & mask).copied() else {
+                return Err(damaged("its index is cut off"));
+            };
+            let Some(key) = u32::from_le_bytes([n0, n1, n2, n3]).checked_sub(1) else { return Ok(None) };
+            if u32::from_le_bytes([t0, t1, t2, t3]) != layout::tag(hash) {
+                continue;
+            }
             let key = usize::try_from(key).map_err(|_| damaged("a number is too large"))?;
             let mut cursor = Cursor::new(self.keys.get(key)?);
             let row = self.ecosystem(&mut cursor)?;
-            if cursor.text()? == package && row.name == ecosystem {
+            if cursor.bytes_of_text()? == package.as_bytes() && row.name == ecosystem {
                 return Entries::new(self.strings, row.scheme, cursor).map(Some);
             }
         }

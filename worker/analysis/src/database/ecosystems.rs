@@ -106,7 +106,10 @@ pub(super) fn scheme(ecosystem: &str) -> Option<&'static Scheme> {
 
 /// The name under which a package stands in the database.
 pub(super) fn package_key<'a>(ecosystem: &str, name: &'a str) -> Cow<'a, str> {
-    match row(ecosystem).map_or(Spelling::Exact, |row| row.spelling) {
+    // Asked for every look-up: an ecosystem that is spelled as it is never reaches the table.
+    let spelled = matches!(ecosystem.as_bytes().first(), Some(b'N' | b'P'));
+    let row = if spelled { row(ecosystem) } else { None };
+    match row.map_or(Spelling::Exact, |row| row.spelling) {
         Spelling::Exact => Cow::Borrowed(name),
         Spelling::Lower if name.bytes().any(|byte| byte.is_ascii_uppercase()) => {
             Cow::Owned(name.to_ascii_lowercase())
@@ -136,7 +139,7 @@ fn pep503(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{TABLE, package_key, row, scheme};
+    use super::{Spelling, TABLE, package_key, row, scheme};
     use crate::version;
 
     #[test]
@@ -145,6 +148,8 @@ mod tests {
             assert!(version::by_name(row.scheme).is_some(), "{}: {}", row.name, row.scheme);
         }
         assert!(TABLE.is_sorted_by_key(|row| row.name.to_ascii_lowercase()));
+        let mut spelled = TABLE.iter().filter(|row| row.spelling != Spelling::Exact);
+        assert!(spelled.all(|row| row.name.starts_with(['N', 'P'])), "`package_key` looks at the first letter");
     }
 
     #[test]

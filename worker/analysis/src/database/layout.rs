@@ -40,7 +40,8 @@ pub(super) enum Section {
     FlawEnds,
     /// What findings are named after: CVEs mostly, in order.
     Flaws,
-    /// Open-addressed table over the keys: u32, 0 is empty, else the key's number plus one. A power of two.
+    /// Open-addressed table over the keys, a power of two: the key's number plus one, or 0 for an empty slot, and the
+    /// high half of the key's hash: u32 each.
     Slots,
     /// End of each record in `Keys`: u32.
     KeyEnds,
@@ -73,13 +74,26 @@ pub(super) const STREAM: u64 = 1 << 5;
 /// The entry speaks of modular packages.
 pub(super) const MODULAR: u64 = 1 << 6;
 
-/// Hash of a key: FNV-1a, 64 bits, over `ecosystem NUL package`.
+/// Hash of a key: `ecosystem` and `package`, eight bytes at a time, each step a multiplication by an odd constant (that
+/// of Fibonacci hashing) and a fold of the high half into the low one.
 pub(super) fn hash(ecosystem: &str, package: &str) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = ecosystem.bytes().fold(0xcbf2_9ce4_8422_2325, step);
-    let hash = package.bytes().fold(step(hash, 0), step);
-    // The low bits choose the slot: let the high ones take part.
-    hash ^ (hash >> 29)
+    let step = |hash: u64, word: u64| {
+        let product = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        product ^ (product >> 32)
+    };
+    let text = |hash: u64, text: &str| {
+        let (words, rest) = text.as_bytes().as_chunks::<8>();
+        let hash = words.iter().fold(hash, |hash, word| step(hash, u64::from_le_bytes(*word)));
+        let rest = rest.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte));
+        // The length keeps `a` + `bc` and `ab` + `c` apart.
+        step(step(hash, rest), wide(text.len()))
+    };
+    text(text(0, ecosystem), package)
+}
+
+/// The half of a hash that a slot keeps.
+pub(super) fn tag(hash: u64) -> u32 {
+    u32::try_from(hash >> 32).unwrap_or(u32::MAX)
 }
 
 /// Puts the frame around the content of the sections.

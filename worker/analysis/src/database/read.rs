@@ -50,9 +50,14 @@ impl<'a> Cursor<'a> {
         Ok(head)
     }
 
-    pub(super) fn text(&mut self) -> Result<&'a str, DatabaseError> {
+    /// A text that is only compared.
+    pub(super) fn bytes_of_text(&mut self) -> Result<&'a [u8], DatabaseError> {
         let length = self.index()?;
-        std::str::from_utf8(self.bytes(length)?).map_err(|_| damaged("a text is not UTF-8"))
+        self.bytes(length)
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'a str, DatabaseError> {
+        std::str::from_utf8(self.bytes_of_text()?).map_err(|_| damaged("a text is not UTF-8"))
     }
 }
 

@@ -181,19 +181,19 @@ impl Keys {
     pub(super) fn slots(&self) -> Result<Vec<u8>, BuildError> {
         let count = (self.hashes.len() * 3 / 2 + 1).next_power_of_two();
         let mask = u64::try_from(count - 1).unwrap_or(u64::MAX);
-        let mut slots = vec![0_u32; count];
+        let mut slots = vec![(0_u32, 0_u32); count];
         for (hash, number) in self.hashes.iter().zip(1_u32..) {
             let mut at = usize::try_from(hash & mask).unwrap_or(0);
-            while slots.get(at).is_some_and(|slot| *slot != 0) {
+            while slots.get(at).is_some_and(|slot| slot.0 != 0) {
                 at = (at + 1) & (count - 1);
             }
             if let Some(slot) = slots.get_mut(at) {
-                *slot = number;
+                *slot = (number, layout::tag(*hash));
             }
         }
         if u32::try_from(self.hashes.len()).is_err() {
             return Err(BuildError::TooLarge("keys"));
         }
-        Ok(slots.into_iter().flat_map(u32::to_le_bytes).collect())
+        Ok(slots.into_iter().flat_map(|(number, tag)| [number, tag]).flat_map(u32::to_le_bytes).collect())
     }
 }
