@@ -185,7 +185,8 @@ impl<'a> Database<'a> {
         // The low half chooses the slot, the high half is compared before the key is read.
         let start = usize::try_from(hash & 0xffff_ffff).unwrap_or(0);
         for step in 0..slots.len() {
-            let Some([n0, n1, n2, n3, t0, t1, t2, t3]) = slots.get(start.wrapping_add(step) & mask).copied() else {
+            let Some([n0, n1, n2, n3, t0, t1, t2, t3]) = slots.get(start.wrapping_add(step) & mask).copied()
+            else {
                 return Err(damaged("its index is cut off"));
             };
             let Some(key) = u32::from_le_bytes([n0, n1, n2, n3]).checked_sub(1) else { return Ok(None) };
@@ -254,6 +255,3 @@ fn ecosystem_rows<'a>(frame: &Frame<'a>) -> Result<Vec<EcosystemRow<'a>>, Databa
     }
     Ok(rows)
 }
-
-#[cfg(test)]
-mod tests;

@@ -99,6 +99,7 @@ pub(super) fn prepare(json: &[u8]) -> Result<Prepared, String> {
     let Names { cves, aliases } = identity::names(&record, distribution);
     let hash = Sha256::digest(json);
     let content = hash.iter().take(16).fold(0_u128, |sum, byte| (sum << 8) | u128::from(*byte));
+    let mut defects = record.defects.clone();
     let mut unversioned = 0;
     let mut packages: Vec<Package<String>> = Vec::new();
     for affected in &record.affected {
@@ -106,6 +107,7 @@ pub(super) fn prepare(json: &[u8]) -> Result<Prepared, String> {
             unversioned += 1;
             continue;
         }
+        defects.extend(unordered_bound(affected));
         let package = prepare_package(affected, &record, errata);
         if !packages.contains(&package) {
             packages.push(package);
@@ -126,7 +128,9 @@ pub(super) fn prepare(json: &[u8]) -> Result<Prepared, String> {
         unversioned,
         id: record.id,
     };
-    Ok(Prepared { advisory, defects: record.defects })
+    defects.sort_unstable();
+    defects.dedup();
+    Ok(Prepared { advisory, defects })
 }
 
 /// Errata are named after their kind: `RHSA` is about security, `RHBA` about bugs, `RHEA` about enhancements, and the
@@ -155,6 +159,14 @@ fn prepare_package(affected: &osv::Affected, record: &Record, errata: bool) -> P
         ranges: affected.ranges.iter().map(|range| range.events.iter().map(event).collect()).collect(),
         ecosystem,
     }
+}
+
+/// The first bound that is no version in the ecosystem's order: no version can be compared with it.
+fn unordered_bound(affected: &osv::Affected) -> Option<String> {
+    let scheme = ecosystems::scheme(&affected.ecosystem)?;
+    let mut bounds = affected.ranges.iter().flat_map(|range| &range.events).map(|event| &event.version);
+    let bound = bounds.find(|bound| *bound != "0" && (scheme.compare)(bound, bound).is_none())?;
+    Some(format!("`{bound}` is no version of {}", affected.ecosystem))
 }
 
 fn event(event: &Event) -> (EventKind, String) {

@@ -149,7 +149,10 @@ mod tests {
         }
         assert!(TABLE.is_sorted_by_key(|row| row.name.to_ascii_lowercase()));
         let mut spelled = TABLE.iter().filter(|row| row.spelling != Spelling::Exact);
-        assert!(spelled.all(|row| row.name.starts_with(['N', 'P'])), "`package_key` looks at the first letter");
+        assert!(
+            spelled.all(|row| row.name.starts_with(['N', 'P'])),
+            "`package_key` looks at the first letter"
+        );
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn an_empty_database_is_a_database() {
 fn other_files_are_refused_by_what_they_are() {
     assert_eq!(Database::open(b"").expect_err("empty"), DatabaseError::NotADatabase);
     assert_eq!(Database::open(b"PK\x03\x04 a zip").expect_err("a zip"), DatabaseError::NotADatabase);
-    let mut bytes = compile(&[simple("CVE-2024-1", "npm", "a", "1")]);
+    let mut bytes = compile(&[simple("CVE-2024-1", "npm", "a", "1.0.0")]);
     bytes[8] = 9;
     let newer = Database::open(&bytes).expect_err("newer");
     assert_eq!(newer.to_string(), "the database has format 9, this strata reads format 1");
@@ -70,7 +70,7 @@ fn other_files_are_refused_by_what_they_are() {
 
 #[test]
 fn records_are_counted_by_what_became_of_them() {
-    let record = simple("CVE-2024-1", "npm", "a", "1");
+    let record = simple("CVE-2024-1", "npm", "a", "1.0.0");
     let withdrawn = record.replace("\"modified\"", "\"withdrawn\": \"2024-01-01T00:00:00Z\", \"modified\"");
     let withdrawn = withdrawn.replace("CVE-2024-1", "CVE-2024-2");
     let git = record.replace("ECOSYSTEM\"", "GIT\"").replace("CVE-2024-1", "CVE-2024-3");
@@ -98,7 +98,7 @@ fn records_are_counted_by_what_became_of_them() {
 fn copies_of_a_record_become_one() {
     // An older copy speaks for the ecosystems that the newer one leaves out, and for no other.
     let newer = simple("CVE-2024-1", "npm", "a", "2.0.0");
-    let older = simple("CVE-2024-1", "npm", "a", "1").replace("2024-05", "2023-05");
+    let older = simple("CVE-2024-1", "npm", "a", "1.0.0").replace("2024-05", "2023-05");
     let elsewhere = simple("CVE-2024-1", "PyPI", "A_b", "3").replace("2024-05", "2023-06");
     let bytes = compile(&[older, elsewhere, newer]);
     let database = Database::open(&bytes).expect("whole");
@@ -110,14 +110,14 @@ fn copies_of_a_record_become_one() {
 #[test]
 fn a_diff_names_the_keys_that_changed() {
     let old = [
-        simple("CVE-2024-1", "npm", "same", "1"),
-        simple("CVE-2024-2", "npm", "changed", "1"),
-        simple("CVE-2024-3", "npm", "gone", "1"),
+        simple("CVE-2024-1", "npm", "same", "1.0.0"),
+        simple("CVE-2024-2", "npm", "changed", "1.0.0"),
+        simple("CVE-2024-3", "npm", "gone", "1.0.0"),
     ];
     let new = [
         simple("CVE-2024-0", "Debian:12", "new", "1"),
-        simple("CVE-2024-1", "npm", "same", "1"),
-        simple("CVE-2024-2", "npm", "changed", "2"),
+        simple("CVE-2024-1", "npm", "same", "1.0.0"),
+        simple("CVE-2024-2", "npm", "changed", "2.0.0"),
     ];
     let (old, new) = (compile(&old), compile(&new));
     let (old, new) = (Database::open(&old).expect("whole"), Database::open(&new).expect("whole"));
@@ -161,7 +161,7 @@ fn some_records() -> Vec<String> {
     let record = |number: usize| {
         let ecosystem = ecosystems[number % 5];
         let record =
-            simple(&format!("X-{number}"), ecosystem, &format!("p{}", number % 3), &format!("{number}.1"));
+            simple(&format!("X-{number}"), ecosystem, &format!("p{}", number % 3), &format!("{number}.1.0"));
         match number % 4 {
             0 => {
                 record.replace("\"affected\"", &format!("\"aliases\": [\"CVE-2024-{number}\"], \"affected\""))
@@ -207,4 +207,17 @@ proptest! {
         let shuffled: Vec<&String> = order.iter().map(|at| &records[*at]).collect();
         prop_assert_eq!(compile(&shuffled), compile(&records));
     }
+}
+
+#[test]
+fn a_bound_that_is_no_version_is_named_and_stays_in_the_file() {
+    let mut builder = Builder::new();
+    let added = builder.add("UBUNTU-1.json", simple("CVE-2024-1", "Debian:12", "a", "0.168-0.2)").as_bytes());
+    let reason = "`0.168-0.2)` is no version of Debian:12".to_owned();
+    assert_eq!(added, Added::Partly { reason: reason.clone() });
+    let built = builder.finish().expect("small");
+    assert_eq!(built.statistics.malformed_names, [("UBUNTU-1.json".to_owned(), reason)]);
+    let database = Database::open(&built.bytes).expect("whole");
+    let entries = database.lookup("Debian:12", "a").expect("readable").expect("known");
+    assert!(entries.flatten().all(|entry| matches!(entry.rule, Rule::Ranges { .. })));
 }
