@@ -3,8 +3,13 @@
 
 #[cfg(test)]
 mod cases;
+
+mod apk;
+mod dpkg;
 mod go;
 mod java;
+mod npm;
+mod python;
 mod rpm;
 mod rust;
 
@@ -109,10 +114,69 @@ pub struct Ecosystem {
 }
 
 /// Every package format, in the order in which they are asked.
-pub static TABLE: &[&Ecosystem] = &[&rpm::ROW, &java::ROW, &go::ROW, &rust::ROW];
+pub static TABLE: &[&Ecosystem] = &[
+    &dpkg::ROW,
+    &apk::ROW,
+    &rpm::ROW,
+    &npm::ROW,
+    &python::ROW,
+    &java::ROW,
+    &go::ROW,
+    &rust::ROW,
+];
+
+/// Where package databases stand, and the row that reads them there: a link may stand at such a path, or at a directory
+/// above it, and the database elsewhere under the same last name.
+pub(crate) static DATABASES: &[(&str, &str)] = &[
+    ("var/lib/dpkg/status", "dpkg"),
+    ("lib/apk/db/installed", "apk"),
+    ("usr/lib/apk/db/installed", "apk"),
+    ("var/lib/rpm/rpmdb.sqlite", "rpm"),
+    ("var/lib/rpm/Packages.db", "rpm"),
+    ("var/lib/rpm/Packages", "rpm"),
+    ("usr/lib/sysimage/rpm/rpmdb.sqlite", "rpm"),
+    ("usr/lib/sysimage/rpm/Packages.db", "rpm"),
+    ("usr/lib/sysimage/rpm/Packages", "rpm"),
+];
 
 /// The row of that name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Ecosystem> {
     TABLE.iter().copied().find(|row| row.name == name)
+}
+
+/// The rows that want this file: for its path, or because it may be a database for which a link stands in.
+pub(crate) fn wanting(candidate: Candidate<'_>) -> Vec<&'static Ecosystem> {
+    let mut rows: Vec<&'static Ecosystem> = Vec::new();
+    for row in TABLE {
+        if (row.wants)(candidate) == Want::Whole || is_namesake(row, candidate.name) {
+            rows.push(row);
+        }
+    }
+    rows
+}
+
+/// Whether the row would not read this path by itself, so that its facts count only where a link leads to them.
+pub(crate) fn is_stand_in(row: &Ecosystem, path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    row.system
+        && is_namesake(row, name)
+        && (row.wants)(Candidate { path, name, size: 0, executable: false }) == Want::No
+}
+
+fn is_namesake(row: &Ecosystem, name: &str) -> bool {
+    row.system
+        && DATABASES.iter().any(|(path, of)| {
+            *of == row.name && path.strip_suffix(name).is_some_and(|parent| parent.ends_with('/'))
+        })
+}
+
+/// Whether a language row could want a path of which nothing but its name is known.
+pub(crate) fn may_hold_packages(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let program = !name.contains('.')
+        && ["bin/", "sbin/", "usr/", "opt/", "lib/"].iter().any(|start| path.starts_with(start))
+        && !path.starts_with("usr/share/");
+    let candidate = Candidate { path, name, size: 1 << 20, executable: program };
+    TABLE.iter().any(|row| !row.system && (row.wants)(candidate) == Want::Whole)
 }

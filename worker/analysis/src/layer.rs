@@ -4,6 +4,18 @@ use std::io;
 
 use crate::{limits::Limits, model::Inventory};
 
+mod blob;
+mod collect;
+mod header;
+mod keep;
+mod parse;
+mod path;
+mod pax;
+mod sparse;
+mod tar;
+#[cfg(test)]
+mod tests;
+
 /// Why a layer could not be read to its end. Nothing of such a layer is kept: half an inventory would lie.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
@@ -20,9 +32,16 @@ pub enum LayerError {
 
 /// Reads a layer (gzip, zstd or plain tar, told apart by their first bytes) to its end.
 ///
+/// Memory is bounded by the budget of the limits and by what the inventory keeps: it does not grow with entries that
+/// no row wants. Wanted files are parsed with rayon, a batch at a time; the inventory does not depend on their order.
+///
 /// # Errors
 /// When the layer cannot be read to its end within the limits. Bad content of single files is not an error but a
 /// problem in the inventory.
-pub fn index(_blob: &mut dyn io::Read, _limits: &Limits) -> Result<Inventory, LayerError> {
-    Err(LayerError::Malformed("not written yet".to_owned()))
+pub fn index(blob: &mut dyn io::Read, limits: &Limits) -> Result<Inventory, LayerError> {
+    let mut archive = tar::Tar::new();
+    let mut collector = collect::Collector::new(limits);
+    let bytes = blob::read(blob, limits, |chunk| archive.push(chunk, &mut collector))?;
+    let end = archive.finish()?;
+    Ok(collector.finish(end, bytes))
 }

@@ -15,6 +15,8 @@ pub struct Limits {
     pub budget_bytes: u64,
     /// Bytes of an entry's path, and of a link's target.
     pub path_bytes: usize,
+    /// Wanted files, links and deletions of one layer.
+    pub records: usize,
     /// Packages of one layer.
     pub packages: usize,
     /// Depth of archives within archives.
@@ -30,6 +32,7 @@ impl Default for Limits {
             file_bytes: 96 << 20,
             budget_bytes: 160 << 20,
             path_bytes: 4_096,
+            records: 1_000_000,
             packages: 500_000,
             nesting: 8,
         }

@@ -1,0 +1,378 @@
+//! What the entries of one layer leave behind: wanted files, links, deletions.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::{
+    LayerError,
+    header::Kind,
+    keep, parse,
+    path::{normalise, readable},
+    tar::{End, Entry, Visitor},
+};
+use crate::{
+    distro,
+    ecosystem::{self, Candidate, Ecosystem},
+    limits::Limits,
+    model::{FileFacts, Inventory, Link, Problem, Release},
+};
+
+/// A batch is parsed when it has this many bytes, or files.
+const BATCH_BYTES: u64 = 8 << 20;
+const BATCH_FILES: usize = 1_024;
+/// More problems than this are counted, not listed.
+const MAX_PROBLEMS: usize = 1_000;
+
+/// The state of a layer's walk.
+pub(super) struct Collector<'l> {
+    limits: &'l Limits,
+    entries: u64,
+    records: HashMap<String, Record>,
+    /// Records that are only there because they may hide something below.
+    kept: usize,
+    whiteouts: BTreeSet<String>,
+    opaques: BTreeSet<String>,
+    /// Hard links, in the archive's order: their targets may still be unparsed.
+    hard_links: Vec<HardLink>,
+    pending: Vec<parse::Wanted>,
+    pending_bytes: u64,
+    packages: usize,
+    problems: Vec<Problem>,
+    problems_left_out: u64,
+}
+
+/// What stands at a path of the layer. Without facts, release or link it only replaces what is below.
+#[derive(Default)]
+struct Record {
+    /// Number of its entry: the last entry of a path counts.
+    entry: u64,
+    size: u64,
+    facts: Vec<FileFacts>,
+    release: Option<Release>,
+    link: Option<Link>,
+}
+
+struct HardLink {
+    entry: u64,
+    path: String,
+    target: String,
+    executable: bool,
+}
+
+impl Visitor for Collector<'_> {
+    fn entry(&mut self, entry: Entry<'_>) -> Result<bool, LayerError> {
+        self.entries += 1;
+        if self.entries > self.limits.layer_entries {
+            return Err(LayerError::Limit(format!("{} entries", self.limits.layer_entries)));
+        }
+        if entry.name.len() > self.limits.path_bytes || entry.link.len() > self.limits.path_bytes {
+            let start = readable(entry.name.get(..80).unwrap_or(entry.name)).into_owned();
+            let message = format!(
+                "an entry's path is longer than {} bytes; it starts with {start}",
+                self.limits.path_bytes
+            );
+            self.problem("limit", String::new(), message);
+            return Ok(false);
+        }
+        let Ok(path) = normalise(entry.name) else {
+            let message = "an entry's path leads out of the image and was ignored".to_owned();
+            self.problem("escaping-path", readable(entry.name).into_owned(), message);
+            return Ok(false);
+        };
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        if let Some(deleted) = name.strip_prefix(".wh.") {
+            self.whiteout(directory, deleted)?;
+            return Ok(false);
+        }
+        if path.is_empty() {
+            return Ok(false);
+        }
+        match entry.kind {
+            Kind::Directory => {
+                self.forget(&path);
+                Ok(false)
+            }
+            Kind::File => self.file(&path, name, &entry),
+            Kind::SymbolicLink => self.symbolic_link(&path, name, entry.link),
+            Kind::HardLink => self.hard_link(&path, name, entry.link, entry.executable),
+            Kind::Special => {
+                self.may_hide(&path, name, false);
+                Ok(false)
+            }
+        }
+    }
+
+    fn content(&mut self, part: &[u8]) {
+        if let Some(wanted) = self.pending.last_mut() {
+            // The size is only a claim: memory is taken as content comes, but no more than was claimed.
+            let stored = &mut wanted.stored;
+            let room = stored.capacity() - stored.len();
+            if part.len() > room {
+                let more = part.len().max(stored.len()).min(wanted.claimed.saturating_sub(stored.len()));
+                stored.reserve_exact(more);
+            }
+            stored.extend_from_slice(part);
+        }
+    }
+
+    fn end(&mut self) {
+        if self.pending_bytes >= BATCH_BYTES || self.pending.len() >= BATCH_FILES {
+            self.parse_pending();
+        }
+    }
+}
+
+impl<'l> Collector<'l> {
+    pub(super) fn new(limits: &'l Limits) -> Self {
+        Self {
+            limits,
+            entries: 0,
+            records: HashMap::new(),
+            kept: 0,
+            whiteouts: BTreeSet::new(),
+            opaques: BTreeSet::new(),
+            hard_links: Vec::new(),
+            pending: Vec::new(),
+            pending_bytes: 0,
+            packages: 0,
+            problems: Vec::new(),
+            problems_left_out: 0,
+        }
+    }
+
+    /// The archive was read to its end.
+    pub(super) fn finish(mut self, end: End, bytes: u64) -> Inventory {
+        self.parse_pending();
+        for link in std::mem::take(&mut self.hard_links) {
+            self.follow(link);
+        }
+        if end == End::Unmarked {
+            let message = "the layer's archive has no end marker: it may have been cut off".to_owned();
+            self.problem("no-end-marker", String::new(), message);
+        }
+        if self.problems_left_out > 0 {
+            let message = format!("{} further problems of this layer are not listed", self.problems_left_out);
+            self.problems.push(Problem { code: "limit", message, file: String::new() });
+        }
+        self.problems.sort_unstable();
+        self.problems.dedup();
+        let mut inventory = Inventory {
+            whiteouts: self.whiteouts.into_iter().collect(),
+            opaques: self.opaques.into_iter().collect(),
+            problems: self.problems,
+            entries: self.entries,
+            bytes,
+            ..Inventory::default()
+        };
+        let mut records: Vec<(String, Record)> = self.records.into_iter().collect();
+        records.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        for (path, mut record) in records {
+            if record.facts.is_empty() && record.release.is_none() && record.link.is_none() {
+                inventory.others.push(path);
+                continue;
+            }
+            record.facts.sort_by(|left, right| left.ecosystem.cmp(&right.ecosystem));
+            inventory.files.append(&mut record.facts);
+            inventory.releases.extend(record.release);
+            inventory.links.extend(record.link);
+        }
+        inventory
+    }
+
+    /// A regular file; true when its content is wanted.
+    fn file(&mut self, path: &str, name: &str, file: &Entry<'_>) -> Result<bool, LayerError> {
+        let (size, executable) = (file.size, file.executable);
+        let rows = ecosystem::wanting(Candidate { path, name, size, executable });
+        let release = distro::wants(path, name);
+        if rows.is_empty() && !release {
+            self.may_hide(path, name, executable);
+            return Ok(false);
+        }
+        let entry = self.entries;
+        self.record(path, Record { entry, size, ..Record::default() })?;
+        // A sparse file is in memory twice for a moment: as it is stored, and with its holes.
+        let memory = if file.sparse.is_some() { size.saturating_add(file.stored) } else { file.stored };
+        if memory > self.limits.file_bytes {
+            if release || rows.iter().any(|row| !ecosystem::is_stand_in(row, path)) {
+                let message = format!("is larger than {} bytes and was not read", self.limits.file_bytes);
+                self.problem("limit", path.to_owned(), message);
+            }
+            return Ok(false);
+        }
+        if self.pending_bytes.saturating_add(memory) > self.limits.budget_bytes {
+            self.parse_pending();
+        }
+        self.pending_bytes = self.pending_bytes.saturating_add(memory);
+        let claimed = usize::try_from(file.stored).unwrap_or(usize::MAX);
+        let (path, sparse) = (path.to_owned(), file.sparse.clone());
+        self.pending.push(parse::Wanted { entry, path, rows, release, sparse, claimed, stored: Vec::new() });
+        Ok(true)
+    }
+
+    fn symbolic_link(&mut self, path: &str, name: &str, target: &[u8]) -> Result<bool, LayerError> {
+        if is_wanted_name(path, name) || distro::wants(path, name) {
+            let link = Link { path: path.to_owned(), target: readable(target).into_owned(), hard: false };
+            self.record(path, Record { entry: self.entries, link: Some(link), ..Record::default() })?;
+        } else if self.may_hide(path, name, false)
+            && let Some(record) = self.records.get_mut(path)
+        {
+            record.link =
+                Some(Link { path: path.to_owned(), target: readable(target).into_owned(), hard: false });
+        }
+        Ok(false)
+    }
+
+    fn hard_link(
+        &mut self,
+        path: &str,
+        name: &str,
+        target: &[u8],
+        executable: bool,
+    ) -> Result<bool, LayerError> {
+        let Ok(target) = normalise(target) else {
+            let message = "a hard link's target leads out of the image; the link was ignored".to_owned();
+            self.problem("escaping-path", path.to_owned(), message);
+            return Ok(false);
+        };
+        let wanted = is_wanted_name(path, name) || distro::wants(path, name);
+        if wanted || self.records.contains_key(&*target) {
+            let entry = self.entries;
+            self.record(path, Record { entry, ..Record::default() })?;
+            let (path, target) = (path.to_owned(), target.into_owned());
+            self.hard_links.push(HardLink { entry, path, target, executable });
+        } else {
+            self.may_hide(path, name, executable);
+        }
+        Ok(false)
+    }
+
+    /// A deletion: `.wh.NAME`, or `.wh..wh..opq` for all that lower layers have in the directory. Other names with the
+    /// prefix twice are bookkeeping of AUFS; the prefix alone is no deletion.
+    fn whiteout(&mut self, directory: &str, deleted: &str) -> Result<(), LayerError> {
+        if self.whiteouts.len() + self.opaques.len() >= self.limits.records {
+            return Err(LayerError::Limit(format!("{} deletions", self.limits.records)));
+        }
+        match deleted {
+            ".wh..opq" => {
+                self.opaques.insert(directory.to_owned());
+            }
+            "" => {}
+            "." | ".." => {
+                let message = "a deletion has no name and was ignored".to_owned();
+                self.problem("malformed", format!("{directory}/.wh.{deleted}"), message);
+            }
+            _ if deleted.starts_with(".wh.") => {}
+            _ if directory.is_empty() => {
+                self.whiteouts.insert(deleted.to_owned());
+            }
+            _ => {
+                self.whiteouts.insert(format!("{directory}/{deleted}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps an entry without facts if it may hide something below; true when it is kept.
+    fn may_hide(&mut self, path: &str, name: &str, executable: bool) -> bool {
+        let known = self.records.contains_key(path);
+        let matters = known || executable || keep::may_have_been_directory(path, name);
+        if !matters || (!known && self.kept >= keep::MAX_KEPT) || path.starts_with("var/lib/dpkg/info/") {
+            return false;
+        }
+        self.kept += 1;
+        self.records.insert(path.to_owned(), Record { entry: self.entries, ..Record::default() });
+        true
+    }
+
+    /// A directory stands where an earlier entry of this layer was.
+    fn forget(&mut self, path: &str) {
+        if !self.records.is_empty() {
+            self.records.remove(path);
+        }
+    }
+
+    fn record(&mut self, path: &str, record: Record) -> Result<(), LayerError> {
+        if self.records.len() >= self.limits.records.saturating_add(keep::MAX_KEPT) {
+            return Err(LayerError::Limit(format!("{} wanted files and links", self.limits.records)));
+        }
+        self.records.insert(path.to_owned(), record);
+        Ok(())
+    }
+
+    /// Parses what is in memory and lets go of it.
+    fn parse_pending(&mut self) {
+        let files = std::mem::take(&mut self.pending);
+        self.pending_bytes = 0;
+        for (wanted, parsed) in files.iter().zip(parse::batch(&files, self.limits)) {
+            let Some(record) =
+                self.records.get_mut(&wanted.path).filter(|record| record.entry == wanted.entry)
+            else {
+                continue;
+            };
+            let packages: usize = parsed.facts.iter().map(|facts| facts.packages.len()).sum();
+            if self.packages.saturating_add(packages) > self.limits.packages {
+                let message = format!(
+                    "the layer has more than {} packages; those of this file were left out",
+                    self.limits.packages
+                );
+                self.problem("limit", wanted.path.clone(), message);
+                continue;
+            }
+            self.packages += packages;
+            record.facts = parsed.facts;
+            record.release = parsed.release;
+            for problem in parsed.problems {
+                self.problem(problem.code, problem.file, problem.message);
+            }
+        }
+    }
+
+    /// Gives a hard link what its target has. What this layer does not know is left to *squash*.
+    fn follow(&mut self, link: HardLink) {
+        if self.records.get(&link.path).is_none_or(|record| record.entry != link.entry) {
+            return;
+        }
+        let name = link.path.rsplit('/').next().unwrap_or_default();
+        let mut record = Record { entry: link.entry, ..Record::default() };
+        let mut unread = true;
+        if let Some(target) = self.records.get(&link.target) {
+            record.size = target.size;
+            let candidate =
+                Candidate { path: &link.path, name, size: target.size, executable: link.executable };
+            let rows = ecosystem::wanting(candidate);
+            let of_row = |facts: &&FileFacts| rows.iter().any(|row| row.name == facts.ecosystem);
+            let copy = |facts: &FileFacts| FileFacts { path: link.path.clone(), ..facts.clone() };
+            record.facts = target.facts.iter().filter(of_row).map(copy).collect();
+            record.link =
+                target.link.as_ref().map(|target| Link { path: link.path.clone(), ..target.clone() });
+            if distro::wants(&link.path, name) {
+                record.release = target
+                    .release
+                    .as_ref()
+                    .map(|release| Release { path: link.path.clone(), ..release.clone() });
+            }
+            let target_name = link.target.rsplit('/').next().unwrap_or_default();
+            let read = ecosystem::wanting(Candidate { path: &link.target, name: target_name, ..candidate });
+            unread = !rows.iter().all(|row| read.iter().any(|other| other.name == row.name))
+                || (distro::wants(&link.path, name) && !distro::wants(&link.target, target_name));
+        }
+        let known = !record.facts.is_empty() || record.release.is_some() || record.link.is_some();
+        if !known && unread {
+            record.link = Some(Link { path: link.path.clone(), target: link.target, hard: true });
+        }
+        self.records.insert(link.path, record);
+    }
+
+    fn problem(&mut self, code: &'static str, file: String, message: String) {
+        if self.problems.len() >= MAX_PROBLEMS {
+            self.problems_left_out += 1;
+            return;
+        }
+        self.problems.push(Problem { code, message, file });
+    }
+}
+
+/// Whether a row wants the path whatever stands there.
+fn is_wanted_name(path: &str, name: &str) -> bool {
+    let rows: Vec<&Ecosystem> = ecosystem::wanting(Candidate { path, name, size: 0, executable: false });
+    !rows.is_empty()
+}

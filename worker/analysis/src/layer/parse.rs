@@ -1,0 +1,111 @@
+//! Wanted files → facts: a batch at a time, on all cores, in the batch's order.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use super::sparse::Sparse;
+use crate::{
+    distro,
+    ecosystem::{self, Ecosystem, Facts, File},
+    limits::Limits,
+    model::{FileFacts, Problem, Release},
+};
+
+/// Below this many bytes a batch is not worth waking other threads.
+const WORTH_SHARING: usize = 256 << 10;
+
+/// A wanted file whose content is in memory.
+pub(super) struct Wanted {
+    /// Number of its entry.
+    pub(super) entry: u64,
+    pub(super) path: String,
+    pub(super) rows: Vec<&'static Ecosystem>,
+    /// Whether it is a release file.
+    pub(super) release: bool,
+    pub(super) sparse: Option<Sparse>,
+    /// Bytes that the archive says it has for the file.
+    pub(super) claimed: usize,
+    pub(super) stored: Vec<u8>,
+}
+
+/// What a wanted file says.
+#[derive(Default)]
+pub(super) struct Parsed {
+    pub(super) facts: Vec<FileFacts>,
+    pub(super) release: Option<Release>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Parses a batch; the results are in its order.
+pub(super) fn batch(files: &[Wanted], limits: &Limits) -> Vec<Parsed> {
+    let bytes: usize = files.iter().map(|file| file.stored.len()).sum();
+    if files.len() < 2 || bytes < WORTH_SHARING {
+        return files.iter().map(|file| parse(file, limits)).collect();
+    }
+    files.par_iter().map(|file| parse(file, limits)).collect()
+}
+
+fn parse(wanted: &Wanted, limits: &Limits) -> Parsed {
+    let mut parsed = Parsed::default();
+    let expanded;
+    let bytes = match &wanted.sparse {
+        None => &wanted.stored,
+        Some(sparse) => match sparse.expand(&wanted.stored, limits.file_bytes) {
+            Some(content) => {
+                expanded = content;
+                &expanded
+            }
+            None => {
+                let message = "is a sparse file whose map does not fit its content".to_owned();
+                parsed.problems.push(Problem { code: "malformed", message, file: wanted.path.clone() });
+                return parsed;
+            }
+        },
+    };
+    if wanted.release {
+        parsed.release = Some(distro::read(&wanted.path, bytes));
+    }
+    for row in &wanted.rows {
+        run(row, File { path: &wanted.path, bytes, limits }, &mut parsed);
+    }
+    parsed
+}
+
+/// Runs one row's parser. A parser never panics; should one all the same, the layer's other files are not lost.
+fn run(row: &Ecosystem, file: File<'_>, parsed: &mut Parsed) {
+    let mut facts = Facts::default();
+    if catch_unwind(AssertUnwindSafe(|| (row.parse)(file, &mut facts))).is_err() {
+        facts = Facts::default();
+        facts.problem("parser-failed", file, format!("the {} reader failed on this file", row.name));
+    }
+    if !ecosystem::is_stand_in(row, file.path) {
+        parsed.problems.append(&mut facts.problems);
+    }
+    let owned = owned(std::mem::take(&mut facts.owned));
+    if facts.packages.is_empty() && owned.is_empty() && facts.notes.is_empty() {
+        return;
+    }
+    parsed.facts.push(FileFacts {
+        path: file.path.to_owned(),
+        ecosystem: row.name.to_owned(),
+        packages: facts.packages,
+        owned,
+        owner: facts.owner,
+        notes: facts.notes,
+    });
+}
+
+/// Of an owner's paths, those that another row could want.
+fn owned(paths: Vec<String>) -> Vec<String> {
+    let mut kept: Vec<String> = paths
+        .into_iter()
+        .filter_map(|path| {
+            let path = path.trim_start_matches("./").trim_start_matches('/');
+            ecosystem::may_hold_packages(path).then(|| path.to_owned())
+        })
+        .collect();
+    kept.sort_unstable();
+    kept.dedup();
+    kept
+}
