@@ -2,6 +2,8 @@
 
 pub mod assess;
 pub mod index;
+pub mod list;
+pub mod resolve;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

@@ -1,0 +1,158 @@
+//! *resolve*: references → images with their layers, in one batch. What the cache knows costs one HEAD request.
+
+use futures::{StreamExt as _, stream};
+use strata_proto::v1::{
+    ImageFacts, NotAnImage, ResolveJob, Resolved, ResolvedImage, ResolvedLayer, ResolvedReference,
+    SourceOptions, resolved_reference::Result as Outcome,
+};
+
+use crate::{
+    error::JobError,
+    ports::{Images, InventoryCache, LayerKey, PortError, Resolution},
+    source::{media, platform},
+};
+
+/// References that are resolved at once.
+const CONCURRENCY: usize = 8;
+
+/// Resolves a batch. What fails for one reference stands in its place of the answer and fails no other.
+///
+/// # Errors
+/// When the job itself is malformed.
+pub async fn resolve(
+    images: &dyn Images,
+    cache: &dyn InventoryCache,
+    fingerprint: &str,
+    job: &ResolveJob,
+) -> Result<Resolved, JobError> {
+    let wanted = platform::show(&platform::parse(&job.platform)?);
+    let options = job.options.unwrap_or_default();
+    let context = Context { images, cache, platform: &wanted, options };
+    let answers = stream::iter(&job.references).map(|reference| context.reference(reference));
+    let mut references: Vec<ResolvedReference> = answers.buffered(CONCURRENCY).collect().await;
+    mark_cached(cache, fingerprint, &mut references).await;
+    Ok(Resolved { references })
+}
+
+struct Context<'a> {
+    images: &'a dyn Images,
+    cache: &'a dyn InventoryCache,
+    platform: &'a str,
+    options: SourceOptions,
+}
+
+impl Context<'_> {
+    async fn reference(&self, reference: &str) -> ResolvedReference {
+        let result = match self.facts(reference).await {
+            Ok(Found::Image(facts)) => Outcome::Image(image(&facts)),
+            Ok(Found::Other(code)) => Outcome::Skipped(NotAnImage { code: code.to_owned() }),
+            Err(error) => Outcome::Failure(error.to_failure()),
+        };
+        ResolvedReference { reference: reference.to_owned(), result: Some(result) }
+    }
+
+    async fn facts(&self, reference: &str) -> Result<Found, JobError> {
+        // Signatures and the like have no facts that the cache could know: a HEAD would be one request too many.
+        let digest = match tag(reference).is_some_and(media::is_attachment_tag) {
+            true => None,
+            false => self.images.digest(reference, &self.options).await?,
+        };
+        if let Some(digest) = &digest {
+            match self.cache.image(digest, self.platform).await {
+                Ok(Some(facts)) => {
+                    self.keep(reference, Some(digest), &facts).await?;
+                    return Ok(Found::Image(facts));
+                }
+                Ok(None) => {}
+                // A cache that is away costs requests, not the image.
+                Err(error) => tracing::warn!(reference, %error, "asking the registry again"),
+            }
+        }
+        match self.images.resolve(reference, self.platform, &self.options).await? {
+            Resolution::Other(code) => Ok(Found::Other(code)),
+            Resolution::Image(facts) => {
+                self.keep(reference, digest.as_deref(), &facts).await?;
+                Ok(Found::Image(facts))
+            }
+        }
+    }
+
+    /// Keeps facts under the digest that the reference names (perhaps an index) and under the one that *assess* will
+    /// ask for. On a hit as well: both must outlive the scan.
+    async fn keep(&self, reference: &str, digest: Option<&str>, facts: &ImageFacts) -> Result<(), JobError> {
+        let failed = |error: PortError| {
+            JobError::later("cache", format!("failed to keep what was learned about {reference}: {error}"))
+        };
+        let own = shown(facts);
+        self.cache.keep_image(&facts.image_digest, &own, facts).await.map_err(failed)?;
+        if let Some(digest) = digest
+            && (digest != facts.image_digest || own != self.platform)
+        {
+            self.cache.keep_image(digest, self.platform, facts).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+enum Found {
+    Image(ImageFacts),
+    Other(&'static str),
+}
+
+/// The tag of a registry reference.
+fn tag(reference: &str) -> Option<&str> {
+    if reference.contains('@') {
+        return None;
+    }
+    reference.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/'))
+}
+
+fn shown(facts: &ImageFacts) -> String {
+    platform::show(facts.platform.as_ref().unwrap_or(&strata_proto::v1::Platform::default()))
+}
+
+fn image(facts: &ImageFacts) -> ResolvedImage {
+    let layers = facts.layers.iter().enumerate().map(|(place, layer)| ResolvedLayer {
+        digest: layer.digest.clone(),
+        size: layer.size,
+        media_type: facts.media_types.get(place).cloned().unwrap_or_default(),
+        cached: false,
+    });
+    ResolvedImage {
+        image_digest: facts.image_digest.clone(),
+        platform: shown(facts),
+        layers: layers.collect(),
+    }
+}
+
+/// Marks the layers whose inventories exist, by one question for the whole batch.
+async fn mark_cached(cache: &dyn InventoryCache, fingerprint: &str, references: &mut [ResolvedReference]) {
+    let mut layers: Vec<&mut ResolvedLayer> = references
+        .iter_mut()
+        .filter_map(|reference| match &mut reference.result {
+            Some(Outcome::Image(image)) => Some(&mut image.layers),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    if layers.is_empty() {
+        return;
+    }
+    let key = |layer: &&mut ResolvedLayer| LayerKey {
+        layer: layer.digest.clone(),
+        fingerprint: fingerprint.to_owned(),
+    };
+    let keys: Vec<LayerKey> = layers.iter().map(key).collect();
+    match cache.contains(&keys).await {
+        Ok(known) => {
+            for (layer, known) in layers.iter_mut().zip(known) {
+                layer.cached = known;
+            }
+        }
+        // Then *index* finds out: a job too many, but nothing wrong.
+        Err(error) => tracing::warn!(%error, "treating all layers as new"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

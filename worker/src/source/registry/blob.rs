@@ -1,0 +1,187 @@
+//! A layer's bytes as a stream that survives broken connections.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream, stream::BoxStream};
+use reqwest::{Method, Response, StatusCode, header};
+use strata_proto::{digest::Digest, reference::Reference};
+use tokio::time::{Duration, Instant};
+
+use super::{
+    Registry, answer,
+    answer::Asked,
+    host::Host,
+    send::{Answered, Request, send},
+};
+use crate::{error::JobError, ports::Blob};
+
+/// The wait before a broken download is taken up again, times the number of the try.
+const RESUME_WAIT: Duration = Duration::from_millis(200);
+
+/// Opens a blob of a repository.
+///
+/// # Errors
+/// When the registry does not give it.
+pub(super) async fn open(
+    registry: &Arc<Registry>,
+    host: Arc<Host>,
+    reference: &Reference,
+    digest: Digest,
+    what: String,
+) -> Result<Blob, JobError> {
+    let source = Source {
+        registry: Arc::clone(registry),
+        host,
+        path: format!("/v2/{}/blobs/{digest}", reference.repository),
+        scope: format!("repository:{}:pull", reference.repository),
+        what,
+    };
+    let (response, _) = source.ask(0).await?;
+    let size = response.content_length();
+    let download = Download {
+        source,
+        at: 0,
+        size,
+        resumes: registry.config.resumes,
+        deadline: Instant::now() + registry.config.blob_timeout,
+        body: Some(body(response)),
+    };
+    let stream = stream::unfold(Some(download), |download| async {
+        let mut download = download?;
+        match download.next().await {
+            Ok(Some(chunk)) => Some((Ok(chunk), Some(download))),
+            Ok(None) => None,
+            Err(error) => Some((Err(error), None)),
+        }
+    });
+    Ok(Blob { stream: stream.boxed(), size, digest_is_diff_id: false })
+}
+
+type Body = BoxStream<'static, Result<Bytes, reqwest::Error>>;
+
+fn body(response: Response) -> Body {
+    response.bytes_stream().boxed()
+}
+
+/// Where a blob is asked for.
+struct Source {
+    registry: Arc<Registry>,
+    host: Arc<Host>,
+    path: String,
+    scope: String,
+    what: String,
+}
+
+impl Source {
+    /// Asks for the bytes from `at` on; whether the answer starts there rather than at the beginning.
+    async fn ask(&self, at: u64) -> Result<(Response, bool), JobError> {
+        let Self { registry, host, path, scope, what } = self;
+        let request = Request { method: Method::GET, path, accept: "", from: at, scope, what };
+        let Answered { response, login } = send(registry, host, &request).await?;
+        match response.status() {
+            StatusCode::OK => Ok((response, at == 0)),
+            StatusCode::PARTIAL_CONTENT if at > 0 => {
+                let range = answer::text(&response, &header::CONTENT_RANGE).unwrap_or_default();
+                if range.starts_with(&format!("bytes {at}-")) {
+                    return Ok((response, true));
+                }
+                Err(JobError::later(
+                    "network",
+                    format!("failed to read {what}: {} sent another part than was asked for", host.name),
+                ))
+            }
+            _ => Err(Asked { what, host: &host.name, login }.refusal(response).await),
+        }
+    }
+}
+
+struct Download {
+    source: Source,
+    at: u64,
+    size: Option<u64>,
+    resumes: u32,
+    deadline: Instant,
+    body: Option<Body>,
+}
+
+impl Download {
+    /// The next bytes; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, JobError> {
+        loop {
+            if Instant::now() >= self.deadline {
+                return Err(self.broken("it took too long"));
+            }
+            let chunk = match &mut self.body {
+                Some(body) => body.next().await,
+                None => Some(Ok(Bytes::new())),
+            };
+            match chunk {
+                Some(Ok(chunk)) if chunk.is_empty() && self.body.is_some() => {}
+                Some(Ok(chunk)) if self.body.is_some() => return self.account(chunk).map(Some),
+                None if self.size.is_none_or(|size| self.at >= size) => return Ok(None),
+                _ => self.resume().await?,
+            }
+        }
+    }
+
+    fn account(&mut self, chunk: Bytes) -> Result<Bytes, JobError> {
+        self.at += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        if self.size.is_some_and(|size| self.at > size) {
+            return Err(JobError::never(
+                "malformed",
+                format!(
+                    "failed to read {}: {} sent more bytes than it announced",
+                    self.source.what, self.source.host.name
+                ),
+            ));
+        }
+        Ok(chunk)
+    }
+
+    /// Asks again for what is missing. The digest names the content, so both parts are of one blob, or the reader's check fails.
+    async fn resume(&mut self) -> Result<(), JobError> {
+        self.body = None;
+        if self.resumes == 0 {
+            return Err(self.broken("the connection broke"));
+        }
+        let tries = self.source.registry.config.resumes - self.resumes;
+        self.resumes -= 1;
+        tokio::time::sleep(RESUME_WAIT * tries).await;
+        tracing::debug!(what = self.source.what, at = self.at, "taking a broken download up again");
+        let (response, is_here) = match self.source.ask(self.at).await {
+            Ok(answer) => answer,
+            // The next turn tries again, if one is left.
+            Err(error) if error.later && error.wait.is_none() && self.resumes > 0 => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        if is_here {
+            self.body = Some(body(response));
+            return Ok(());
+        }
+        let mut again = body(response);
+        let mut left = self.at;
+        while left > 0 {
+            let Some(Ok(mut chunk)) = again.next().await else { return Ok(()) };
+            let skip = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
+            left -= u64::try_from(skip).unwrap_or(left);
+            let rest = chunk.split_off(skip);
+            if !rest.is_empty() {
+                again = stream::iter([Ok(rest)]).chain(again).boxed();
+            }
+        }
+        self.body = Some(again);
+        Ok(())
+    }
+
+    fn broken(&self, reason: &str) -> JobError {
+        let of = self.size.map_or_else(String::new, |size| format!(" of {size}"));
+        JobError::later(
+            "network",
+            format!(
+                "failed to read {}: {reason} after {}{of} bytes from {}",
+                self.source.what, self.at, self.source.host.name
+            ),
+        )
+    }
+}

@@ -1,0 +1,78 @@
+//! The HTTP clients: with and without certificate checks, for any address and for public ones only. None follows a
+//! redirect by itself: [`send`](super::send) does, by rules.
+
+use std::sync::Arc;
+
+use reqwest::{Certificate, Client, NoProxy, Proxy, redirect};
+
+use super::{address::PublicOnly, config::RegistryConfig};
+use crate::error::JobError;
+
+const USER_AGENT: &str = concat!("strata/", env!("CARGO_PKG_VERSION"));
+
+/// One client for each kind of connection.
+pub(super) struct Clients {
+    checked: Client,
+    unchecked: Client,
+    checked_public: Client,
+    unchecked_public: Client,
+    /// Whether connections go through a proxy, so that addresses seen here say nothing about the other side.
+    pub(super) proxied: bool,
+}
+
+impl Clients {
+    /// Builds the clients. A TLS provider must have been installed.
+    ///
+    /// # Errors
+    /// When a certificate or the proxy's address is malformed.
+    pub(super) fn new(config: &RegistryConfig) -> Result<Self, JobError> {
+        Ok(Self {
+            checked: build(config, false, false)?,
+            unchecked: build(config, true, false)?,
+            checked_public: build(config, false, true)?,
+            unchecked_public: build(config, true, true)?,
+            proxied: config.proxy.is_some(),
+        })
+    }
+
+    /// The client for a kind of connection.
+    pub(super) const fn pick(&self, accept_any_certificate: bool, public_only: bool) -> &Client {
+        match (accept_any_certificate, public_only) {
+            (false, false) => &self.checked,
+            (true, false) => &self.unchecked,
+            (false, true) => &self.checked_public,
+            (true, true) => &self.unchecked_public,
+        }
+    }
+}
+
+fn build(
+    config: &RegistryConfig,
+    accept_any_certificate: bool,
+    public_only: bool,
+) -> Result<Client, JobError> {
+    let failed = |what: &str, error: reqwest::Error| {
+        JobError::never("configuration", format!("failed to set up access to registries: {what}: {error}"))
+    };
+    let mut builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(redirect::Policy::none())
+        .connect_timeout(config.connect_timeout)
+        .read_timeout(config.idle_timeout)
+        .referer(false)
+        .tls_danger_accept_invalid_certs(accept_any_certificate)
+        .no_proxy();
+    if let Some(proxy) = &config.proxy {
+        let except = format!("localhost,127.0.0.0/8,::1,{}", proxy.except);
+        let rule =
+            Proxy::all(&proxy.url).map_err(|error| failed("the proxy's address", error.without_url()))?;
+        builder = builder.proxy(rule.no_proxy(NoProxy::from_string(&except)));
+    } else if public_only {
+        builder = builder.dns_resolver(Arc::new(PublicOnly));
+    }
+    for pem in &config.extra_roots {
+        let roots = Certificate::from_pem_bundle(pem).map_err(|error| failed("a certificate", error))?;
+        builder = builder.tls_certs_merge(roots);
+    }
+    builder.build().map_err(|error| failed("TLS", error))
+}

@@ -1,0 +1,145 @@
+//! One registry: how it is reached (scheme, certificate checks) and which login it asks for, found out once.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use reqwest::{Response, StatusCode, header};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use super::{Registry, address, answer::Asked, challenge, challenge::Challenge};
+use crate::error::JobError;
+
+/// Docker Hub's registry has another name than its references say: an ecosystem name that code must match.
+const HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
+
+/// A registry that was or will be talked to.
+pub(super) struct Host {
+    /// As references name it.
+    pub(super) name: String,
+    /// Whether plain HTTP and any certificate will do.
+    pub(super) insecure: bool,
+    endpoint: OnceCell<Endpoint>,
+    challenge: RwLock<Option<Challenge>>,
+}
+
+/// How a registry is reached.
+#[derive(Debug, Clone)]
+pub(super) struct Endpoint {
+    /// `scheme://host[:port]/`.
+    pub(super) base: Url,
+    /// Whether it lives at an address that is not public, and so may lead to others.
+    pub(super) private: bool,
+    /// Whether its certificate is checked.
+    pub(super) accept_any_certificate: bool,
+}
+
+impl Host {
+    pub(super) fn new(name: &str, insecure: bool) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            insecure,
+            endpoint: OnceCell::new(),
+            challenge: RwLock::new(None),
+        })
+    }
+
+    /// The login that the registry asks for, as far as it is known.
+    pub(super) fn challenge(&self) -> Option<Challenge> {
+        self.challenge.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Learns from an answer what login the registry asks for; whether that is news.
+    pub(super) fn learn(&self, response: &Response) -> bool {
+        let headers = response.headers().get_all(header::WWW_AUTHENTICATE);
+        let Some(found) = challenge::choose(headers.iter().filter_map(|value| value.to_str().ok())) else {
+            return false;
+        };
+        let mut known = self.challenge.write().unwrap_or_else(PoisonError::into_inner);
+        let is_news = known.as_ref() != Some(&found);
+        *known = Some(found);
+        is_news
+    }
+
+    /// How the registry is reached, by one request that concurrent callers share.
+    ///
+    /// # Errors
+    /// When it cannot be reached. The next caller tries again.
+    pub(super) async fn endpoint(&self, registry: &Registry) -> Result<&Endpoint, JobError> {
+        self.endpoint.get_or_try_init(|| self.probe(registry)).await
+    }
+
+    /// Loopback speaks plain HTTP, else HTTPS with any certificate. Other registries speak HTTPS; with `insecure`
+    /// first with any certificate, then plain HTTP.
+    async fn probe(&self, registry: &Registry) -> Result<Endpoint, JobError> {
+        let is_loopback = strata_proto::reference::is_loopback(&self.name);
+        let candidates: &[(&str, bool)] = match (is_loopback, self.insecure) {
+            (true, _) => &[("http", true), ("https", true)],
+            (false, true) => &[("https", true), ("http", true)],
+            (false, false) => &[("https", false)],
+        };
+        let what = format!("registry {}", self.name);
+        let asked = Asked { what: &what, host: &self.name, login: false };
+        let mut first_failure = None;
+        for (scheme, accept_any_certificate) in candidates {
+            let client = registry.clients.pick(*accept_any_certificate, false);
+            let base = self.base(scheme)?;
+            let request = client.get(join(&base, "/v2/")).timeout(registry.config.request_timeout);
+            match request.send().await {
+                Ok(response)
+                    if *scheme == "http" && is_loopback && response.status() == StatusCode::BAD_REQUEST =>
+                {
+                    // What a TLS server answers to plain HTTP.
+                    first_failure.get_or_insert(asked.refusal(response).await);
+                }
+                Ok(response) => {
+                    return self.reached(registry, response, base, *accept_any_certificate, asked).await;
+                }
+                Err(error) if error.is_connect() || error.is_request() => {
+                    first_failure.get_or_insert(asked.network(&error));
+                }
+                Err(error) => return Err(asked.network(&error)),
+            }
+        }
+        Err(first_failure.unwrap_or_else(|| JobError::later("network", format!("failed to reach {what}"))))
+    }
+
+    async fn reached(
+        &self,
+        registry: &Registry,
+        response: Response,
+        base: Url,
+        accept_any_certificate: bool,
+        asked: Asked<'_>,
+    ) -> Result<Endpoint, JobError> {
+        let status = response.status();
+        if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+            return Err(asked.refusal(response).await);
+        }
+        let private = match response.remote_addr() {
+            Some(peer) if !registry.clients.proxied => !address::is_public(peer.ip()),
+            _ => address::literal_private(&base),
+        };
+        self.learn(&response);
+        tracing::debug!(host = self.name, base = %base, %status, "reached the registry");
+        Ok(Endpoint { base, private, accept_any_certificate })
+    }
+
+    fn base(&self, scheme: &str) -> Result<Url, JobError> {
+        let name = if self.name == HUB.0 { HUB.1 } else { &self.name };
+        Url::parse(&format!("{scheme}://{name}/")).map_err(|error| {
+            JobError::never(
+                "bad-reference",
+                format!("failed to read the registry's host {}: {error}", self.name),
+            )
+        })
+    }
+}
+
+/// A path with an optional query below a registry's base: never another host.
+pub(super) fn join(base: &Url, path: &str) -> Url {
+    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let mut url = base.clone();
+    url.set_path(path);
+    url.set_query(query);
+    url
+}

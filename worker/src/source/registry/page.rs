@@ -1,0 +1,250 @@
+//! Catalogs and tags, page by page (distribution specification, "content discovery").
+
+use reqwest::{Method, StatusCode, header};
+use serde::Deserialize;
+use strata_proto::reference::{is_repository, is_tag};
+
+use super::{
+    Registry,
+    answer::{self, Asked},
+    host,
+    host::Host,
+    link,
+    send::{Request, send},
+};
+use crate::{error::JobError, ports::Page};
+
+/// Names that one page of ours carries, however many the registry sends.
+const MAX_NAMES: usize = 1_000;
+/// Characters of a malformed name that are passed on.
+const MAX_BAD_NAME: usize = 200;
+
+#[derive(Deserialize)]
+struct Names {
+    // A registry's own word for an empty list is sometimes null.
+    repositories: Option<Vec<String>>,
+    tags: Option<Vec<String>>,
+}
+
+/// Where a page starts: a path that the registry gave or a name after which to go on, and a name on that page after
+/// which to go on within it.
+struct Cursor<'a> {
+    start: &'a str,
+    within: Option<&'a str>,
+}
+
+impl<'a> Cursor<'a> {
+    fn parse(text: &'a str) -> Self {
+        match text.strip_prefix('+').and_then(|rest| rest.split_once('|')) {
+            Some((within, start)) => Self { start, within: Some(within) },
+            None => Self { start: text, within: None },
+        }
+    }
+}
+
+/// One page of a catalog (`repository` is empty) or of a repository's tags.
+///
+/// # Errors
+/// `catalog-refused` where the registry gives no catalog; else as for any request.
+pub(super) async fn list(
+    registry: &Registry,
+    host: &Host,
+    repository: &str,
+    cursor: &str,
+) -> Result<Page, JobError> {
+    let is_catalog = repository.is_empty();
+    let (path, scope, what) = if is_catalog {
+        ("/v2/_catalog".to_owned(), "registry:catalog:*".to_owned(), format!("the catalog of {}", host.name))
+    } else {
+        (
+            format!("/v2/{repository}/tags/list"),
+            format!("repository:{repository}:pull"),
+            format!("the tags of {}/{repository}", host.name),
+        )
+    };
+    let cursor = Cursor::parse(cursor);
+    let size = registry.config.page_size;
+    let path = match cursor.start {
+        "" => format!("{path}?n={size}"),
+        start if start.starts_with('/') => start.to_owned(),
+        name => format!("{path}?n={size}&last={}", encode(name)),
+    };
+    let request = Request {
+        method: Method::GET,
+        path: &path,
+        accept: "application/json",
+        from: 0,
+        scope: &scope,
+        what: &what,
+    };
+    let answered = match send(registry, host, &request).await {
+        Err(error) if is_catalog && error.code == "unauthorized" => {
+            return Err(refused(host, &error.message));
+        }
+        answered => answered?,
+    };
+    let asked = Asked { what: &what, host: &host.name, login: answered.login };
+    let response = answered.response;
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::NOT_FOUND
+        | StatusCode::METHOD_NOT_ALLOWED
+            if is_catalog =>
+        {
+            return Err(refused(
+                host,
+                &format!("failed to read {what}: {} answered {}", host.name, response.status()),
+            ));
+        }
+        _ => return Err(asked.refusal(response).await),
+    }
+    let mut next = None;
+    for value in response.headers().get_all(header::LINK) {
+        if let Some(target) = value.to_str().ok().and_then(link::next) {
+            let base = host::join(&host.endpoint(registry).await?.base, &path);
+            let followed = link::same_host(&base, &target);
+            next = Some(followed.ok_or_else(|| {
+                let shown: String = target.chars().take(200).collect();
+                JobError::never(
+                    "malformed",
+                    format!("failed to read {what}: its next page is on another host: {shown}"),
+                )
+            })?);
+            break;
+        }
+    }
+    let is_json = answer::text(&response, &header::CONTENT_TYPE).is_none_or(|kind| kind.contains("json"));
+    let body = asked.body(response, registry.config.page_bytes, registry.config.request_timeout).await?;
+    let malformed = |reason: String| JobError::never("malformed", format!("failed to read {what}: {reason}"));
+    let names: Names = serde_json::from_slice(&body).map_err(|error| {
+        let kind = if is_json { "" } else { ", and does not claim to be" };
+        malformed(format!("the answer is not the JSON of a list{kind}: {error}"))
+    })?;
+    let names = if is_catalog { names.repositories } else { names.tags }.unwrap_or_default();
+    let valid = if is_catalog { is_repository } else { is_tag };
+    let names: Vec<String> =
+        names.into_iter().map(|name| if valid(&name) { name } else { quote(&name) }).collect();
+    paginate(names, next, &cursor, size).map_err(|()| malformed("its pages go round in a circle".to_owned()))
+}
+
+fn refused(host: &Host, reason: &str) -> JobError {
+    JobError::never(
+        "catalog-refused",
+        format!(
+            "{reason}; {} does not list its repositories: name repositories with --repository",
+            host.name
+        ),
+    )
+}
+
+/// One page of ours from one of the registry's: at most [`MAX_NAMES`], so that it fits a message. `Err` is a circle.
+fn paginate(names: Vec<String>, next: Option<String>, cursor: &Cursor<'_>, size: usize) -> Result<Page, ()> {
+    let count = names.len();
+    let last = names.last().cloned();
+    let next = match next {
+        Some(next) if next == cursor.start => return Err(()),
+        Some(next) => Some(next),
+        // A full page without a link: some registries page by name and do not say so. Asked again, one that does
+        // not page at all repeats itself, and is done.
+        None if count == size
+            && !last.as_ref().is_some_and(|last| last == cursor.start || last.starts_with('"')) =>
+        {
+            last
+        }
+        None => None,
+    };
+    if !cursor.start.is_empty()
+        && !cursor.start.starts_with('/')
+        && names.iter().any(|name| name == cursor.start)
+    {
+        // The registry took no notice of where to go on: these names are known.
+        return Ok(Page::default());
+    }
+    let skip =
+        cursor.within.and_then(|within| names.iter().position(|name| name == within)).map_or(0, |at| at + 1);
+    let mut names: Vec<String> = names.into_iter().skip(skip).collect();
+    if names.len() <= MAX_NAMES {
+        return Ok(Page { names, next });
+    }
+    names.truncate(MAX_NAMES);
+    let within = names.last().map_or("", String::as_str);
+    let next = Some(format!("+{within}|{}", cursor.start));
+    Ok(Page { names, next })
+}
+
+/// A malformed name in a form that no reader takes for a valid one, so that whoever uses it fails and says so.
+fn quote(name: &str) -> String {
+    let mut text = String::from("\"");
+    text.extend(name.chars().take(MAX_BAD_NAME).flat_map(|c| match c {
+        '|' => "\\u{7c}".chars().collect::<Vec<_>>(),
+        c => c.escape_debug().collect(),
+    }));
+    text.push('"');
+    text
+}
+
+/// A name as a query's value.
+fn encode(name: &str) -> String {
+    url::form_urlencoded::byte_serialize(name.as_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use strata_proto::reference::Reference;
+
+    use super::*;
+
+    fn names(range: std::ops::Range<usize>) -> Vec<String> {
+        range.map(|number| format!("n{number:05}")).collect()
+    }
+
+    fn page(names: Vec<String>, next: Option<&str>, cursor: &str, size: usize) -> Result<Page, ()> {
+        paginate(names, next.map(str::to_owned), &Cursor::parse(cursor), size)
+    }
+
+    #[test]
+    fn pages_follow_each_other() {
+        let next = |page: Result<Page, ()>| page.map(|page| (page.names.len(), page.next));
+        assert_eq!(next(page(names(0..3), None, "", 100)), Ok((3, None)));
+        assert_eq!(next(page(names(0..3), Some("/p2"), "", 100)), Ok((3, Some("/p2".to_owned()))));
+        assert_eq!(next(page(names(0..3), Some("/p2"), "/p2", 100)), Err(()));
+        // Full, without a link.
+        assert_eq!(next(page(names(0..100), None, "", 100)), Ok((100, Some("n00099".to_owned()))));
+        assert_eq!(next(page(names(0..100), None, "n00099", 100)), Ok((0, None)));
+        assert_eq!(next(page(Vec::new(), None, "n00099", 100)), Ok((0, None)));
+    }
+
+    #[test]
+    fn a_registry_that_sends_everything_at_once_is_cut_into_pages() {
+        let mut seen = Vec::new();
+        let mut cursor = String::new();
+        for _ in 0..4 {
+            let page = page(names(0..3_500), None, &cursor, 1_000).unwrap();
+            assert!(page.names.len() <= MAX_NAMES);
+            seen.extend(page.names);
+            match page.next {
+                Some(next) => cursor = next,
+                None => break,
+            }
+        }
+        assert_eq!(seen, names(0..3_500));
+    }
+
+    proptest! {
+        #[test]
+        fn a_malformed_name_stays_malformed(name in "[ -~é\n]{0,20}(@sha256:[0-9a-f]{64})?") {
+            if !is_tag(&name) {
+                let tag = format!("r.example/a:{}", quote(&name));
+                prop_assert!(tag.parse::<Reference>().is_err(), "{tag}");
+            }
+            if !is_repository(&name) {
+                prop_assert!(!is_repository(&quote(&name)));
+                let reference = format!("r.example/{}:1", quote(&name));
+                prop_assert!(reference.parse::<Reference>().is_err(), "{reference}");
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! One request: authorised, renewed once, redirected by rules.
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
+use url::Url;
+
+use super::{
+    Registry, address, answer,
+    answer::Asked,
+    host::{Endpoint, Host},
+    token::Authorization,
+};
+use crate::error::JobError;
+
+/// Redirects that are followed.
+const MAX_REDIRECTS: u32 = 5;
+
+/// A request to a registry.
+pub(super) struct Request<'a> {
+    /// GET or HEAD.
+    pub(super) method: Method,
+    /// Path and query on the registry.
+    pub(super) path: &'a str,
+    /// `Accept`; empty for none.
+    pub(super) accept: &'a str,
+    /// The first byte that is wanted.
+    pub(super) from: u64,
+    /// Scope of the token.
+    pub(super) scope: &'a str,
+    /// For messages.
+    pub(super) what: &'a str,
+}
+
+/// An answer that is no redirect, with any status.
+pub(super) struct Answered {
+    /// The answer.
+    pub(super) response: Response,
+    /// Whether a login was sent, for messages.
+    pub(super) login: bool,
+}
+
+/// Sends a request. A refusal (401, or 403 to a token that was kept) renews the login and the token once.
+///
+/// # Errors
+/// When the registry cannot be reached, its token service refuses, or a redirect breaks a rule.
+pub(super) async fn send(
+    registry: &Registry,
+    host: &Host,
+    request: &Request<'_>,
+) -> Result<Answered, JobError> {
+    let endpoint = host.endpoint(registry).await?;
+    let mut granted = registry.grants.get(registry, host, request.scope, request.what).await?;
+    let mut response = follow(registry, host, endpoint, request, &granted.authorization).await?;
+    let is_home = response.url().host() == endpoint.base.host();
+    let is_refused = is_home
+        && match response.status() {
+            StatusCode::UNAUTHORIZED => host.learn(&response) || !granted.fresh,
+            StatusCode::FORBIDDEN => !granted.fresh && granted.authorization != Authorization::None,
+            _ => false,
+        };
+    if is_refused {
+        registry.grants.forget(host, request.scope, &granted.authorization).await;
+        granted = registry.grants.get(registry, host, request.scope, request.what).await?;
+        if granted.authorization != Authorization::None {
+            response = follow(registry, host, endpoint, request, &granted.authorization).await?;
+        }
+    }
+    tracing::debug!(host = host.name, path = request.path, status = %response.status(), "asked the registry");
+    Ok(Answered { response, login: granted.authorization.is_login() })
+}
+
+async fn follow(
+    registry: &Registry,
+    host: &Host,
+    endpoint: &Endpoint,
+    request: &Request<'_>,
+    authorization: &Authorization,
+) -> Result<Response, JobError> {
+    let asked = Asked { what: request.what, host: &host.name, login: authorization.is_login() };
+    let mut url = super::host::join(&endpoint.base, request.path);
+    let mut public_only = false;
+    let mut authorize = true;
+    for _ in 0..=MAX_REDIRECTS {
+        let client = registry.clients.pick(endpoint.accept_any_certificate, public_only);
+        let mut builder = with_headers(client.request(request.method.clone(), url.clone()), request);
+        if authorize {
+            builder = authorization.apply(builder);
+        }
+        let response = tokio::time::timeout(registry.config.request_timeout, builder.send())
+            .await
+            .map_err(|_| {
+                JobError::later(
+                    "network",
+                    format!("failed to read {}: {} did not answer in time", request.what, host.name),
+                )
+            })?
+            .map_err(|error| asked.network(&error))?;
+        if !is_redirect(response.status()) {
+            return Ok(response);
+        }
+        let refused = |reason: &str| {
+            JobError::never(
+                "redirect-refused",
+                format!("failed to read {}: {} redirects {reason}", request.what, host.name),
+            )
+        };
+        let target = answer::text(&response, &header::LOCATION).and_then(|location| url.join(location).ok());
+        let target = target.ok_or_else(|| refused("to no address"))?;
+        match target.scheme() {
+            "https" => {}
+            "http" if endpoint.base.scheme() == "http" || host.insecure => {}
+            _ => return Err(refused("from HTTPS to something less safe")),
+        }
+        let is_private = match response.remote_addr() {
+            Some(peer) if !registry.clients.proxied => !address::is_public(peer.ip()),
+            _ => address::literal_private(&url),
+        };
+        public_only |= !is_private;
+        if public_only && address::literal_private(&target) {
+            return Err(refused("to an address that is not public"));
+        }
+        // A login is for the host that it was made for, and for no other.
+        authorize &= same_origin(&url, &target);
+        url = target;
+    }
+    Err(JobError::never(
+        "redirect-refused",
+        format!("failed to read {}: {} redirects more than {MAX_REDIRECTS} times", request.what, host.name),
+    ))
+}
+
+fn with_headers(mut builder: RequestBuilder, request: &Request<'_>) -> RequestBuilder {
+    if !request.accept.is_empty() {
+        builder = builder.header(header::ACCEPT, request.accept);
+    }
+    if request.from > 0 {
+        builder = builder.header(header::RANGE, format!("bytes={}-", request.from));
+    }
+    builder
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn same_origin(a: &Url, b: &Url) -> bool {
+    a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
+}
