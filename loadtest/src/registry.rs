@@ -12,6 +12,8 @@ mod faults;
 mod query;
 mod range;
 mod route;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,

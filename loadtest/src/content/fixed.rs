@@ -52,18 +52,18 @@ impl Fixed {
     }
 
     /// Adds a whole image: blobs, configuration and manifest. Returns its manifest's digest.
-    pub fn image(&mut self, image: &FixedImage<'_>) -> Digest {
+    pub fn add_image(&mut self, image: &FixedImage<'_>) -> Digest {
         let layers = image.layers.iter().map(|blob| (blob.descriptor, "COPY . /".to_owned())).collect();
         let built = Image { arch: image.arch, docker: image.docker, layers, labels: BTreeMap::new() };
         for layer in image.layers {
             self.blobs.insert(layer.descriptor.digest, layer.bytes.clone());
         }
-        self.blob(built.config());
-        self.manifest(image.repository, Some(image.tag), built.manifest())
+        self.add_blob(built.config());
+        self.add_manifest(image.repository, Some(image.tag), built.manifest())
     }
 
     /// Adds a manifest, under a tag or only under its digest, whatever it says. Returns its digest.
-    pub fn manifest(&mut self, repository: &str, tag: Option<&str>, manifest: Manifest) -> Digest {
+    pub fn add_manifest(&mut self, repository: &str, tag: Option<&str>, manifest: Manifest) -> Digest {
         let digest = manifest.digest;
         let entry = self.repositories.entry(repository.to_owned()).or_default();
         if let Some(tag) = tag {
@@ -74,7 +74,7 @@ impl Fixed {
     }
 
     /// Adds a blob that every repository has. Returns its digest.
-    pub fn blob(&mut self, bytes: impl Into<Bytes>) -> Digest {
+    pub fn add_blob(&mut self, bytes: impl Into<Bytes>) -> Digest {
         let bytes = bytes.into();
         let digest = Digest::of(&bytes);
         self.blobs.insert(digest, bytes);
@@ -82,7 +82,7 @@ impl Fixed {
     }
 
     /// Adds a blob under a digest that need not be its own.
-    pub fn blob_as(&mut self, digest: Digest, bytes: impl Into<Bytes>) {
+    pub fn add_blob_as(&mut self, digest: Digest, bytes: impl Into<Bytes>) {
         self.blobs.insert(digest, bytes.into());
     }
 

@@ -141,7 +141,7 @@ fn compression(plan: &Plan, layer: LayerId) -> Compression {
     let (LayerId::Vendor { repository, .. } | LayerId::App { repository, .. }) = layer else {
         return Compression::Gzip;
     };
-    let zstd = !plan.profile(repository).docker && mix(layer.seed(plan.seed), &[3]) % 4 == 0;
+    let zstd = !plan.profile(repository).docker && mix(layer.seed(plan.seed), &[3]).is_multiple_of(4);
     if zstd { Compression::Zstd } else { Compression::Gzip }
 }
 

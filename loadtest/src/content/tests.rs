@@ -13,13 +13,15 @@ fn demo() -> (Synthetic, Expected) {
 /// Name and content of each file of a layer, by a reader of its own.
 fn untar(blob: &[u8], compression: Compression) -> Vec<(String, u8, Vec<u8>)> {
     let mut tar = Vec::new();
-    match compression {
-        Compression::Gzip => drop(flate2::read::GzDecoder::new(blob).read_to_end(&mut tar).unwrap()),
-        Compression::Zstd => {
-            drop(zstd::stream::read::Decoder::new(blob).unwrap().read_to_end(&mut tar).unwrap())
+    let read = match compression {
+        Compression::Gzip => flate2::read::GzDecoder::new(blob).read_to_end(&mut tar),
+        Compression::Zstd => zstd::stream::read::Decoder::new(blob).unwrap().read_to_end(&mut tar),
+        Compression::None => {
+            let mut plain = blob;
+            plain.read_to_end(&mut tar)
         }
-        Compression::None => tar = blob.to_vec(),
-    }
+    };
+    assert_eq!(read.unwrap(), tar.len());
     let text = |bytes: &[u8]| String::from_utf8(bytes.split(|b| *b == 0).next().unwrap().to_vec()).unwrap();
     let octal = |bytes: &[u8]| usize::from_str_radix(text(bytes).trim(), 8).unwrap();
     let mut entries = Vec::new();

@@ -46,7 +46,11 @@ pub(crate) fn body(bytes: Bytes, delivery: Delivery) -> Body {
 async fn next(mut left: Bytes, delivery: &Delivery) -> Option<io::Result<(Bytes, Bytes)>> {
     if left.is_empty() {
         return match delivery.fault {
-            Some(Fault::Truncated) => Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof))),
+            Some(Fault::Truncated) => {
+                // A pause lets the server flush what it has: else the client does not even get the headers.
+                tokio::task::yield_now().await;
+                Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof)))
+            }
             Some(Fault::Stalled) => {
                 delivery.stop.cancelled().await;
                 Some(Err(io::Error::from(io::ErrorKind::TimedOut)))
