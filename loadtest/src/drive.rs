@@ -1,0 +1,84 @@
+//! The driver: three commands around one measurement.
+
+mod args;
+mod meter;
+mod print;
+mod sweep;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use strata_loadtest::{content::Synthetic, registry::Registry};
+use tokio::net::TcpListener;
+
+pub(crate) use args::Args;
+use args::{Command, RegistryArgs, RunArgs, SweepArgs};
+
+/// The sweep did not complete, or its account is not what the plan says (see the table of exit codes of `strata`).
+const NOT_COMPLETED: u8 = 3;
+
+/// Runs a command; what goes wrong is one sentence on stderr.
+pub(crate) async fn run(args: Args) -> ExitCode {
+    let done = match args.command {
+        Some(Command::Registry(args)) => registry(args).await.map(|()| true),
+        Some(Command::Sweep(args)) => sweep_registry(args).await,
+        Some(Command::Run(args)) => run_both(args).await,
+        None => run_both(args.run).await,
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(NOT_COMPLETED),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "strata-loadtest: failed to {error:#}");
+            ExitCode::from(NOT_COMPLETED)
+        }
+    }
+}
+
+/// Serves a plan until the process is interrupted.
+async fn registry(args: RegistryArgs) -> anyhow::Result<()> {
+    let listener =
+        TcpListener::bind(args.listen).await.with_context(|| format!("listen on {}", args.listen))?;
+    let content = Arc::new(Synthetic::new(args.plan.plan()));
+    let registry = Registry::serve(listener, content, args.plan.options()).context("start the registry")?;
+    writeln!(io::stdout(), "{}", registry.host()).context("print the address")?;
+    tokio::signal::ctrl_c().await.context("wait for an interrupt")?;
+    let counts = registry.counts();
+    registry.shutdown().await.context("stop the registry")?;
+    writeln!(io::stderr(), "{} requests, {} bytes of blobs", counts.requests, counts.blob_bytes)
+        .context("print")
+}
+
+/// Sweeps a registry that runs elsewhere. True when every image has its report.
+async fn sweep_registry(args: SweepArgs) -> anyhow::Result<bool> {
+    let measured = sweep::sweep(&args.target, &args.registry).await?;
+    print::print(&measured, args.target.json.as_deref())?;
+    Ok(measured.is_complete())
+}
+
+/// Starts a registry and sweeps it. True when every image has its report and the account is what the plan says.
+async fn run_both(args: RunArgs) -> anyhow::Result<bool> {
+    let content = Arc::new(Synthetic::new(args.plan.plan()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.context("listen on a loopback port")?;
+    let registry = Registry::serve(listener, Arc::clone(&content) as _, args.plan.options())
+        .context("start the registry")?;
+    let mut good = true;
+    for _ in 0..args.sweeps {
+        registry.reset_counts();
+        let mut measured = sweep::sweep(&args.target, &registry.host()).await?;
+        measured.registry = Some(registry.counts());
+        measured.most_downloads = registry.blob_downloads().into_values().max();
+        if !args.unchecked {
+            let content = Arc::clone(&content);
+            measured.check = Some(tokio::task::spawn_blocking(move || sweep::expected(&content)).await??);
+        }
+        print::print(&measured, args.target.json.as_deref())?;
+        good &= measured.is_complete() && measured.disagreements().is_empty();
+    }
+    registry.shutdown().await.context("stop the registry")?;
+    Ok(good)
+}

@@ -1,0 +1,159 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args as Arguments, Parser, Subcommand};
+use strata_loadtest::{
+    content::Plan,
+    registry::{Faults, Options},
+};
+
+/// Sweeps a synthetic registry through the SDK and measures it.
+#[derive(Debug, Parser)]
+#[command(name = "strata-loadtest", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a synthetic registry and print its address
+    Registry(RegistryArgs),
+    /// Sweep a registry that runs already
+    Sweep(SweepArgs),
+    /// Start a synthetic registry in this process and sweep it (the default)
+    Run(RunArgs),
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct RegistryArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct SweepArgs {
+    /// The registry to sweep, as the workers reach it
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) registry: String,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct RunArgs {
+    /// How often to sweep: from the second time on nothing has changed
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) sweeps: u32,
+    /// Do not compare the account with what the plan says
+    #[arg(long)]
+    pub(crate) unchecked: bool,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    pub(crate) plan: PlanArgs,
+}
+
+/// Who sweeps, and for how long at most.
+#[derive(Debug, Arguments)]
+pub(crate) struct TargetArgs {
+    /// The coordinator
+    #[arg(long, default_value = "http://127.0.0.1:7400", value_name = "URL")]
+    pub(crate) server: String,
+    /// Cancel the sweep after this many seconds
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) timeout: u64,
+    /// Also write the measurement as JSON, one line a sweep
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// What the synthetic registry holds and how it behaves.
+#[derive(Debug, Arguments)]
+pub(crate) struct PlanArgs {
+    /// About this many images; without it the demonstration's sixty
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    images: Option<u32>,
+    /// Mean uncompressed bytes of a layer that is not shared
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=64 << 20))]
+    layer_bytes: Option<u64>,
+    /// Everything random follows from it
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Milliseconds before every answer
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u64,
+    /// Bytes a second of each body
+    #[arg(long)]
+    bandwidth: Option<u64>,
+    /// Share of requests that are answered with 429
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    busy: f64,
+    /// Share of requests that fail: half with 500, half with a body that ends early
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    failing: f64,
+}
+
+impl PlanArgs {
+    pub(crate) fn plan(&self) -> Plan {
+        let mut plan = match self.images {
+            Some(images) => Plan::scaled(images, 16 << 10),
+            None => Plan::demo(),
+        };
+        plan.layer_bytes = self.layer_bytes.unwrap_or(plan.layer_bytes);
+        plan.seed = self.seed.unwrap_or(plan.seed);
+        plan
+    }
+
+    pub(crate) fn options(&self) -> Options {
+        let faults = Faults {
+            seed: self.seed.unwrap_or_default(),
+            latency: Duration::from_millis(self.latency_ms),
+            bandwidth: self.bandwidth,
+            too_many_requests: self.busy,
+            server_error: self.failing / 2.0,
+            truncated: self.failing / 2.0,
+            ..Faults::default()
+        };
+        Options { faults, ..Options::default() }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("a share is a number from 0 to 1".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn commands() {
+        Args::command().debug_assert();
+        let bare = Args::try_parse_from(["x", "--server", "http://h:1"]).unwrap();
+        assert!(bare.command.is_none());
+        assert_eq!((bare.run.target.server.as_str(), bare.run.sweeps), ("http://h:1", 1));
+        assert_eq!(bare.run.plan.plan(), Plan::demo());
+        let registry =
+            Args::try_parse_from(["x", "registry", "--images", "1000", "--seed", "4", "--busy", "0.5"]);
+        let Some(Command::Registry(registry)) = registry.unwrap().command else { panic!("not the registry") };
+        assert_eq!((registry.plan.plan().repositories, registry.plan.plan().seed), (100, 4));
+        assert!((registry.plan.options().faults.too_many_requests - 0.5).abs() < f64::EPSILON);
+        for bad in
+            [&["x", "sweep"][..], &["x", "--busy", "1.5"], &["x", "--images", "0"], &["x", "--timeout", "0"]]
+        {
+            assert!(Args::try_parse_from(bad).is_err(), "{bad:?}");
+        }
+    }
+}

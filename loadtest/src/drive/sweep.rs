@@ -1,0 +1,58 @@
+//! One sweep through the SDK.
+
+use std::{io, time::Duration};
+
+use anyhow::Context as _;
+use futures::StreamExt as _;
+use strata_client::{
+    Client,
+    v1::{RegistryTarget, SubmitRequest},
+};
+use strata_loadtest::content::{Arch, Synthetic};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    args::TargetArgs,
+    meter::{Check, Measured, Meter},
+};
+
+/// Submits a sweep of a registry and follows it to its end, or cancels it when its time is over.
+pub(crate) async fn sweep(target: &TargetArgs, registry: &str) -> anyhow::Result<Measured> {
+    let mut client = Client::connect(&target.server).await.context("connect")?;
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs(target.timeout);
+    let request = SubmitRequest {
+        registry: Some(RegistryTarget { host: registry.to_owned(), ..RegistryTarget::default() }),
+        platform: "linux/amd64".to_owned(),
+        tenant: "loadtest".to_owned(),
+        ..SubmitRequest::default()
+    };
+    let scan_id = client.submit(request).await.with_context(|| format!("sweep {registry}"))?;
+    let mut events = client.watch(&scan_id, 0, false);
+    let mut meter = Meter::default();
+    loop {
+        match timeout_at(end, events.next()).await {
+            Ok(Some(event)) => {
+                meter.take(&event.with_context(|| format!("follow scan {scan_id}"))?, begin.elapsed())
+            }
+            Ok(None) => break,
+            Err(_) => {
+                client.cancel(&scan_id).await.with_context(|| format!("cancel scan {scan_id}"))?;
+                break;
+            }
+        }
+    }
+    Ok(meter.finish(scan_id, begin.elapsed()))
+}
+
+/// What the account of a sweep of this content must be.
+pub(crate) fn expected(content: &Synthetic) -> io::Result<Check> {
+    let expected = content.expected(Arch::Amd64)?;
+    Ok(Check {
+        references: expected.references,
+        skipped: expected.skipped,
+        images: expected.images.len() as u64,
+        distinct_layers: expected.distinct_layers,
+        packages: expected.packages,
+    })
+}
