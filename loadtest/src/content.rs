@@ -28,7 +28,7 @@ pub use entry::PackageFact;
 pub use expected::{Expected, ExpectedImage, ExpectedPackage};
 pub use fixed::{Fixed, FixedImage};
 pub use layer::{Arch, LayerId, Runtime};
-pub use manifest::{DOCKER_LIST, DOCKER_MANIFEST, Manifest, OCI_INDEX, OCI_MANIFEST};
+pub use manifest::{DOCKER_LIST, DOCKER_MANIFEST, Head, Manifest, OCI_INDEX, OCI_MANIFEST};
 pub use plan::Plan;
 pub use synthetic::Synthetic;
 
@@ -49,6 +49,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When content cannot be made.
     fn manifest(&self, repository: &str, reference: &str) -> io::Result<Option<Manifest>>;
+
+    /// What the headers of a manifest's answer say, where that is known already: it must not compute. `None` sends the
+    /// question on to [`Store::manifest`].
+    fn known(&self, _repository: &str, _reference: &str) -> Option<Head> {
+        None
+    }
 
     /// Size of a blob, without making its bytes where that can be avoided.
     ///

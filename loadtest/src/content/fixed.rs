@@ -52,14 +52,16 @@ impl Fixed {
     }
 
     /// Adds a whole image: blobs, configuration and manifest. Returns its manifest's digest.
-    pub fn add_image(&mut self, image: &FixedImage<'_>) -> Digest {
+    pub fn image(&mut self, image: &FixedImage<'_>) -> Digest {
         let layers = image.layers.iter().map(|blob| (blob.descriptor, "COPY . /".to_owned())).collect();
         let built = Image { arch: image.arch, docker: image.docker, layers, labels: BTreeMap::new() };
         for layer in image.layers {
             self.blobs.insert(layer.descriptor.digest, layer.bytes.clone());
         }
-        self.add_blob(built.config());
-        self.add_manifest(image.repository, Some(image.tag), built.manifest())
+        let config = built.config();
+        let manifest = built.manifest(&config);
+        self.add_blob(config);
+        self.add_manifest(image.repository, Some(image.tag), manifest)
     }
 
     /// Adds a manifest, under a tag or only under its digest, whatever it says. Returns its digest.
@@ -82,7 +84,7 @@ impl Fixed {
     }
 
     /// Adds a blob under a digest that need not be its own.
-    pub fn add_blob_as(&mut self, digest: Digest, bytes: impl Into<Bytes>) {
+    pub fn blob_as(&mut self, digest: Digest, bytes: impl Into<Bytes>) {
         self.blobs.insert(digest, bytes.into());
     }
 

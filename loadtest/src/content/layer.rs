@@ -106,34 +106,34 @@ impl LayerId {
 /// What a layer is made of.
 pub(crate) struct Recipe {
     pub(crate) entries: Vec<Entry>,
-    /// The build step, for the image's history.
-    pub(crate) created_by: String,
     pub(crate) compression: Compression,
 }
 
-/// The recipe of a layer; cheap, because filler is only named in it.
+/// The recipe of a layer; filler is only named in it.
 pub(crate) fn recipe(plan: &Plan, layer: LayerId) -> Recipe {
-    let (mut entries, created_by) = match layer {
-        LayerId::Base { base, arch } => {
-            (os::base(base, arch), format!("ADD rootfs-{}.tar /", Plan::base_name(base)))
+    let mut entries = match layer {
+        LayerId::Base { base, arch } => os::base(base, arch),
+        LayerId::Upgrade { base, arch } => os::upgrade(base, arch),
+        LayerId::Runtime { runtime, .. } => language::runtime(runtime),
+        LayerId::Vendor { repository, generation, part } => {
+            language::vendor(plan, repository, generation, part)
         }
-        LayerId::Upgrade { base, arch } => {
-            (os::upgrade(base, arch), "RUN install security updates".to_owned())
-        }
-        LayerId::Runtime { runtime, .. } => {
-            (language::runtime(runtime), format!("COPY {runtime:?} /usr/local"))
-        }
-        LayerId::Vendor { repository, generation, part } => (
-            language::vendor(plan, repository, generation, part),
-            format!("RUN install dependencies, part {}", part + 1),
-        ),
-        LayerId::App { repository, build, part, .. } => {
-            let entries = if part == 0 { language::change(plan, repository, build) } else { Vec::new() };
-            (entries, format!("COPY build-{build}/{part} /srv"))
-        }
+        LayerId::App { repository, build, part: 0, .. } => language::change(plan, repository, build),
+        LayerId::App { .. } => Vec::new(),
     };
     entries.extend(filler(plan, layer));
-    Recipe { entries, created_by, compression: compression(plan, layer) }
+    Recipe { entries, compression: compression(plan, layer) }
+}
+
+/// The build step that made a layer, for the image's history.
+pub(crate) fn created_by(layer: LayerId) -> String {
+    match layer {
+        LayerId::Base { base, .. } => format!("ADD rootfs-{}.tar /", Plan::base_name(base)),
+        LayerId::Upgrade { .. } => "RUN install security updates".to_owned(),
+        LayerId::Runtime { runtime, .. } => format!("COPY {runtime:?} /usr/local"),
+        LayerId::Vendor { part, .. } => format!("RUN install dependencies, part {}", part + 1),
+        LayerId::App { build, part, .. } => format!("COPY build-{build}/{part} /srv"),
+    }
 }
 
 /// Some of the layers that belong to one repository are zstd, where its manifests can say so.

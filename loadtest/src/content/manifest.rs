@@ -1,7 +1,7 @@
 //! Manifests, indexes and configurations (OCI image specification 1.1; Docker image manifest version 2, schema 2).
 //! Structs with a fixed order of fields, so that a digest never depends on how a map happens to be ordered.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -34,7 +34,30 @@ pub struct Manifest {
     pub digest: Digest,
 }
 
+/// What a manifest's headers say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Media type.
+    pub media_type: Cow<'static, str>,
+    /// Digest.
+    pub digest: Digest,
+    /// Bytes of the body.
+    pub size: u64,
+}
+
 impl Manifest {
+    /// What its headers say.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        let known = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST].into_iter();
+        let media_type = known.map(Cow::Borrowed).find(|known| *known == self.media_type);
+        Head {
+            media_type: media_type.unwrap_or_else(|| Cow::Owned(self.media_type.clone())),
+            digest: self.digest,
+            size: self.bytes.len() as u64,
+        }
+    }
+
     /// A manifest of these bytes.
     #[must_use]
     pub fn new(media_type: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
@@ -141,9 +164,8 @@ impl Image {
         })
     }
 
-    /// The image's manifest.
-    pub(crate) fn manifest(&self) -> Manifest {
-        let config = self.config();
+    /// The image's manifest over its configuration.
+    pub(crate) fn manifest(&self, config: &Bytes) -> Manifest {
         let (media_type, config_type) =
             if self.docker { (DOCKER_MANIFEST, DOCKER_CONFIG) } else { (OCI_MANIFEST, OCI_CONFIG) };
         let layers = self.layers.iter().map(|(layer, _)| Descriptor {
@@ -155,7 +177,7 @@ impl Image {
         let body = ImageManifest {
             schema_version: 2,
             media_type,
-            config: descriptor(config_type, &config),
+            config: descriptor(config_type, config),
             layers: layers.collect(),
         };
         Manifest::of(media_type, &body)

@@ -114,6 +114,13 @@ impl Plan {
         format!("1.{}.{}", build / 10, build % 10)
     }
 
+    /// The build of a tag, when [`Plan::tag`] writes it like this.
+    pub(crate) fn build(tag: &str) -> Option<u32> {
+        let (tens, ones) = tag.strip_prefix("1.")?.split_once('.')?;
+        let build = tens.parse::<u32>().ok()?.checked_mul(10)?.checked_add(ones.parse().ok()?)?;
+        (Self::tag(build) == tag).then_some(build)
+    }
+
     /// What a repository's builds have in common.
     pub(crate) fn profile(&self, repository: u32) -> Profile {
         let mut random = Random::new(self.seed, &[1, repository.into()]);

@@ -4,7 +4,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use bytes::Bytes;
@@ -13,8 +16,8 @@ use strata_proto::digest::Digest;
 use super::{
     Store,
     blob::{Blob, LayerDescriptor},
-    layer::{Arch, LayerId, recipe},
-    manifest::{self, Image, Manifest},
+    layer::{Arch, LayerId, created_by, recipe},
+    manifest::{self, Head, Image, Manifest},
     page,
     plan::Plan,
     recent::Recent,
@@ -35,7 +38,7 @@ enum Origin {
 }
 
 /// One build of one repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Build {
     repository: u32,
     build: u32,
@@ -48,6 +51,8 @@ pub struct Synthetic {
     repositories: BTreeMap<String, u32>,
     layers: Mutex<HashMap<LayerId, Arc<Mutex<Option<LayerDescriptor>>>>>,
     origins: Mutex<HashMap<Digest, Origin>>,
+    heads: Mutex<HashMap<Build, Head>>,
+    layers_made: AtomicU64,
     recent: Mutex<Recent>,
 }
 
@@ -61,6 +66,8 @@ impl Synthetic {
             repositories,
             layers: Mutex::default(),
             origins: Mutex::default(),
+            heads: Mutex::default(),
+            layers_made: AtomicU64::new(0),
             recent: Mutex::new(Recent::new(RECENT_BYTES)),
         }
     }
@@ -89,7 +96,14 @@ impl Synthetic {
         Ok(blob.descriptor)
     }
 
+    /// How many layers were made so far, those counted that were made again.
+    #[must_use]
+    pub fn layers_made(&self) -> u64 {
+        self.layers_made.load(Relaxed)
+    }
+
     fn make(&self, layer: LayerId) -> io::Result<Blob> {
+        self.layers_made.fetch_add(1, Relaxed);
         let recipe = recipe(&self.plan, layer);
         Blob::of_entries(&recipe.entries, recipe.compression)
     }
@@ -106,7 +120,7 @@ impl Synthetic {
     fn image(&self, of: Build, arch: Arch) -> io::Result<Image> {
         let mut layers = Vec::new();
         for layer in self.plan.layers(of.repository, of.build, arch) {
-            layers.push((self.describe(layer)?, recipe(&self.plan, layer).created_by));
+            layers.push((self.describe(layer)?, created_by(layer)));
         }
         let profile = self.plan.profile(of.repository);
         let labels = BTreeMap::from([
@@ -119,10 +133,11 @@ impl Synthetic {
     /// An image's manifest for one architecture. Its digest and its configuration's can be asked for afterwards.
     fn image_manifest(&self, of: Build, arch: Arch) -> io::Result<Manifest> {
         let image = self.image(of, arch)?;
-        let manifest = image.manifest();
+        let config = image.config();
+        let manifest = image.manifest(&config);
         let mut origins = lock(&self.origins);
         origins.insert(manifest.digest, Origin::Manifest(of, arch));
-        origins.insert(Digest::of(&image.config()), Origin::Config(of, arch));
+        origins.insert(Digest::of(&config), Origin::Config(of, arch));
         Ok(manifest)
     }
 
@@ -133,16 +148,19 @@ impl Synthetic {
 
     /// What a build's tag names: a manifest, or an index over two.
     fn published(&self, of: Build) -> io::Result<Manifest> {
-        if !self.plan.is_index(of.repository, of.build) {
-            return self.image_manifest(of, Arch::Amd64);
-        }
-        let mut manifests = Vec::new();
-        for arch in [Arch::Amd64, Arch::Arm64] {
-            manifests.push((arch, self.image_manifest(of, arch)?));
-        }
-        let index = manifest::index(self.plan.profile(of.repository).docker, &manifests);
-        lock(&self.origins).insert(index.digest, Origin::Index(of));
-        Ok(index)
+        let published = if self.plan.is_index(of.repository, of.build) {
+            let mut manifests = Vec::new();
+            for arch in [Arch::Amd64, Arch::Arm64] {
+                manifests.push((arch, self.image_manifest(of, arch)?));
+            }
+            let index = manifest::index(self.plan.profile(of.repository).docker, &manifests);
+            lock(&self.origins).insert(index.digest, Origin::Index(of));
+            index
+        } else {
+            self.image_manifest(of, Arch::Amd64)?
+        };
+        lock(&self.heads).insert(of, published.head());
+        Ok(published)
     }
 
     fn signature(&self, of: Build) -> io::Result<(Manifest, [Bytes; 2])> {
@@ -156,23 +174,26 @@ impl Synthetic {
     }
 
     fn tagged(&self, repository: u32, tag: &str) -> io::Result<Option<Manifest>> {
-        let builds = self.plan.builds();
-        if tag == "latest" {
-            return self.published(Build { repository, build: builds - 1 }).map(Some);
+        if let Some(build) = self.build(tag) {
+            return self.published(Build { repository, build }).map(Some);
         }
-        for build in 0..builds {
+        if !tag.starts_with("sha256-") {
+            return Ok(None);
+        }
+        for build in (0..self.plan.builds()).filter(|build| self.plan.is_signed(repository, *build)) {
             let of = Build { repository, build };
-            if Plan::tag(build) == tag {
-                return self.published(of).map(Some);
-            }
-            if tag.starts_with("sha256-")
-                && self.plan.is_signed(repository, build)
-                && manifest::signature_tag(&self.published(of)?.digest) == tag
-            {
+            if manifest::signature_tag(&self.published(of)?.digest) == tag {
                 return self.signature(of).map(|(manifest, _)| Some(manifest));
             }
         }
         Ok(None)
+    }
+
+    /// The build that a tag names, if it names one.
+    fn build(&self, tag: &str) -> Option<u32> {
+        let builds = self.plan.builds();
+        let build = if tag == "latest" { Some(builds - 1) } else { Plan::build(tag) };
+        build.filter(|build| *build < builds)
     }
 
     fn all_tags(&self, repository: u32) -> io::Result<Vec<String>> {
@@ -215,6 +236,19 @@ impl Store for Synthetic {
             }
             _ => Ok(None),
         }
+    }
+
+    fn known(&self, repository: &str, reference: &str) -> Option<Head> {
+        let repository = *self.repositories.get(repository)?;
+        let of = match reference.parse::<Digest>() {
+            Err(_) => Build { repository, build: self.build(reference)? },
+            Ok(digest) => match self.origin(&digest)? {
+                Origin::Index(of) => of,
+                Origin::Manifest(of, _) if !self.plan.is_index(of.repository, of.build) => of,
+                _ => return None,
+            },
+        };
+        if of.repository == repository { lock(&self.heads).get(&of).cloned() } else { None }
     }
 
     fn blob_size(&self, repository: &str, digest: &Digest) -> io::Result<Option<u64>> {

@@ -1,3 +1,5 @@
+//! Generated content against readers of its own.
+
 use std::{collections::BTreeSet, io::Read as _};
 
 use serde_json::Value;
@@ -211,4 +213,45 @@ fn the_advisories_are_whole() {
         assert!(ids.insert(file.to_owned()), "{path} twice");
     }
     assert!(ids.len() >= 40, "{} advisories", ids.len());
+}
+
+#[test]
+fn tags_lead_back_to_their_builds() {
+    for build in [0, 9, 10, 123] {
+        assert_eq!(Plan::build(&Plan::tag(build)), Some(build));
+    }
+    for tag in ["", "1.0", "1.0.10", "1.01.0", "2.0.0", "1.x.0", "1.4294967295.9", "latest"] {
+        assert_eq!(Plan::build(tag), None, "{tag}");
+    }
+}
+
+#[test]
+fn a_known_manifest_makes_no_layer_again() {
+    let content = Synthetic::new(Plan::scaled(100, 0));
+    let name = content.repositories(None, 1).remove(0);
+    assert_eq!(content.known(&name, "latest"), None);
+    let first = content.manifest(&name, "latest").unwrap().unwrap();
+    let made = content.layers_made();
+    assert!(made > 0);
+    assert_eq!(content.known(&name, "latest"), Some(first.head()));
+    assert_eq!(content.known(&name, &first.digest.to_string()), Some(first.head()));
+    assert_eq!(content.known("no/such", "latest"), None);
+    assert_eq!(content.manifest(&name, "latest").unwrap(), Some(first));
+    assert_eq!(content.layers_made(), made);
+}
+
+#[test]
+fn what_is_known_is_what_is_served() {
+    let (content, expected) = demo();
+    for image in &expected.images {
+        for tag in &image.tags {
+            let served = content.manifest(&image.repository, tag).unwrap().unwrap();
+            for reference in [tag, &served.digest.to_string()] {
+                assert_eq!(content.known(&image.repository, reference), Some(served.head()), "{reference}");
+            }
+        }
+        let child = content.manifest(&image.repository, &image.digest.to_string()).unwrap().unwrap();
+        let known = content.known(&image.repository, &image.digest.to_string());
+        assert!(known.is_none_or(|known| known == child.head()));
+    }
 }

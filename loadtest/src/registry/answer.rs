@@ -21,7 +21,7 @@ use super::{
     range::{self, Wanted},
     route::{Route, route},
 };
-use crate::content::{DOCKER_LIST, Manifest, OCI_INDEX, Store};
+use crate::content::{DOCKER_LIST, OCI_INDEX, Store};
 
 const DOCKER_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -177,13 +177,21 @@ fn listing(
 }
 
 async fn manifest(shared: &Arc<Shared>, asked: &Asked, of: (&str, &str), delivery: Delivery) -> Response {
-    let (repository, reference) = (of.0.to_owned(), of.1.to_owned());
-    let found = match compute(shared, move |store| store.manifest(&repository, &reference)).await {
-        Ok(Some(manifest)) => manifest,
-        Ok(None) => return error(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "there is no such manifest"),
-        Err(failure) => return internal(&failure),
+    let known = if asked.head { shared.store.known(of.0, of.1) } else { None };
+    let (head, bytes) = match known {
+        Some(head) => (head, None),
+        None => {
+            let (repository, reference) = (of.0.to_owned(), of.1.to_owned());
+            match compute(shared, move |store| store.manifest(&repository, &reference)).await {
+                Ok(Some(manifest)) => (manifest.head(), Some(manifest.bytes)),
+                Ok(None) => {
+                    return error(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "there is no such manifest");
+                }
+                Err(failure) => return internal(&failure),
+            }
+        }
     };
-    if !accepts(&asked.headers, &found) {
+    if !accepts(&asked.headers, &head.media_type) {
         return error(
             StatusCode::NOT_FOUND,
             "MANIFEST_UNKNOWN",
@@ -191,22 +199,26 @@ async fn manifest(shared: &Arc<Shared>, asked: &Asked, of: (&str, &str), deliver
         );
     }
     count(if asked.head { &shared.counters.manifest_heads } else { &shared.counters.manifest_gets });
-    let digest = found.digest.to_string();
+    let digest = head.digest.to_string();
     let etag = format!("\"{digest}\"");
-    let known = asked.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response = if known.is_some_and(|known| known == etag || known == "*") {
+    let held = asked.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let mut response = if held.is_some_and(|held| held == etag || held == "*") {
         empty(StatusCode::NOT_MODIFIED)
     } else {
-        sized(&found.media_type, found.bytes, delivery)
+        let mut response = empty(StatusCode::OK);
+        set(&mut response, header::CONTENT_TYPE, &head.media_type);
+        set(&mut response, header::CONTENT_LENGTH, &head.size.to_string());
+        *response.body_mut() = body::body(bytes.unwrap_or_default(), delivery);
+        response
     };
     set(&mut response, DOCKER_DIGEST, &digest);
     set(&mut response, header::ETAG, &etag);
     response
 }
 
-/// Whether a request's Accept headers allow the manifest. Without any, everything is allowed; a client that accepts
-/// manifests but not this index is told that there is none, as other registries do.
-fn accepts(headers: &HeaderMap, manifest: &Manifest) -> bool {
+/// Whether a request's Accept headers allow a manifest of this type. Without any, everything is allowed; a client that
+/// accepts manifests but not this index is told that there is none, as other registries do.
+fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     let mut values =
         headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
     if values.peek().is_none() {
@@ -214,9 +226,9 @@ fn accepts(headers: &HeaderMap, manifest: &Manifest) -> bool {
     }
     let matches = |range: &str| {
         let range = range.split(';').next().unwrap_or_default().trim();
-        range == "*/*" || range == "application/*" || range.eq_ignore_ascii_case(&manifest.media_type)
+        range == "*/*" || range == "application/*" || range.eq_ignore_ascii_case(media_type)
     };
-    let is_index = manifest.media_type == OCI_INDEX || manifest.media_type == DOCKER_LIST;
+    let is_index = media_type == OCI_INDEX || media_type == DOCKER_LIST;
     !is_index || values.flat_map(|value| value.split(',')).any(matches)
 }
 

@@ -1,3 +1,5 @@
+//! The API over HTTP, with another HTTP client.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -33,7 +35,7 @@ async fn fixture(options: Options) -> Fixture {
     let layers = [layer.clone()];
     let image =
         FixedImage { repository: "team/app", tag: "1", layers: &layers, arch: Arch::Amd64, docker: false };
-    let image = store.add_image(&image);
+    let image = store.image(&image);
     let registry = Registry::start(store, options).await.unwrap();
     Fixture { registry, client: client(), image, layer }
 }
@@ -367,14 +369,8 @@ async fn a_store_can_lie() {
     let mut store = Fixed::new();
     let layers = [Blob::of_files(&[("a", b"a")], Compression::Zstd).unwrap()];
     let digest = layers[0].descriptor.digest;
-    store.add_image(&FixedImage {
-        repository: "a",
-        tag: "1",
-        layers: &layers,
-        arch: Arch::Arm64,
-        docker: false,
-    });
-    store.add_blob_as(digest, "something else");
+    store.image(&FixedImage { repository: "a", tag: "1", layers: &layers, arch: Arch::Arm64, docker: false });
+    store.blob_as(digest, "something else");
     let registry = Registry::start(store, Options::default()).await.unwrap();
     let url = format!("http://{}/v2/a/blobs/{digest}", registry.host());
     assert_eq!(client().get(url).send().await.unwrap().bytes().await.unwrap(), "something else");
