@@ -1,5 +1,8 @@
 //! One sweep through the SDK.
 
+#[cfg(test)]
+mod tests;
+
 use std::{io, time::Duration};
 
 use anyhow::Context as _;
