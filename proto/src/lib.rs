@@ -4,10 +4,12 @@
 //! * [`v1`]: the protobuf contract. `scan.proto` and `report.proto` are public, `job.proto` and
 //!   `inventory.proto` are spoken between our own processes only.
 //! * [`digest`], [`reference`], [`severity`]: values with a syntax.
+//! * [`endpoint`]: where NATS and Redis are, and how to log in.
 //! * [`subject`]: the only place that spells NATS subjects, streams and Redis keys.
 //! * [`trace`]: the trace context's way through message headers.
 
 pub mod digest;
+pub mod endpoint;
 pub mod reference;
 pub mod severity;
 pub mod subject;

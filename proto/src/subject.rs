@@ -1,9 +1,11 @@
 //! The only place that spells NATS subjects, streams and consumers, and Redis keys. Tokens of a subject hold no
 //! dot, space or wildcard: digests appear as their hexadecimal digits alone.
 
+use std::time::Duration;
+
 use crate::{
     digest::Digest,
-    v1::{Job, Lane, job::Verb},
+    v1::{Job, Lane, Outcome, job::Verb},
 };
 
 /// Work-queue stream of jobs: one message for each key that is queued or running.
@@ -20,6 +22,18 @@ pub const JOBS_ALL: &str = "strata.jobs.>";
 pub const OUTCOMES_ALL: &str = "strata.outcomes.>";
 /// All dead letters.
 pub const DEAD_ALL: &str = "strata.dead.>";
+
+/// Header of a dead letter: why it was given up.
+pub const REASON_HEADER: &str = "Strata-Reason";
+/// Header of a dead letter: how often the job was handed to a worker.
+pub const EXECUTIONS_HEADER: &str = "Strata-Executions";
+/// Headers that carry the trace context (W3C Trace Context).
+pub const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
+
+/// How long the queue waits for a sign of life before it hands a job to another worker. It detects crashes and limits no job.
+pub const ACK_WAIT: Duration = Duration::from_secs(30);
+/// Largest job or outcome with its headers, in bytes: the limit of a NATS server that nobody configured.
+pub const MAX_MESSAGE: i32 = 1 << 20;
 
 /// Both lanes, the one that a worker empties first in front.
 pub const LANES: [Lane; 2] = [Lane::Interactive, Lane::Sweep];
@@ -64,10 +78,24 @@ pub fn outcome(key: &str) -> String {
     format!("strata.outcomes.{}", token(key))
 }
 
+/// Name of one execution's outcome: the server drops a second one with the same name within its window. `None` when the
+/// execution is not known.
+#[must_use]
+pub fn outcome_id(outcome: &Outcome) -> Option<String> {
+    (outcome.sequence > 0)
+        .then(|| format!("{}.{}.{}", token(&outcome.key), outcome.sequence, outcome.executions))
+}
+
 /// Subject of a dead letter.
 #[must_use]
 pub fn dead(job: &Job) -> String {
     format!("strata.dead.{}.{}", verb(job), token(&job.key))
+}
+
+/// Subject of the dead letter of a message that nobody can read.
+#[must_use]
+pub const fn dead_unreadable() -> &'static str {
+    "strata.dead.unreadable"
 }
 
 /// Key of an index job: the layer's digest.

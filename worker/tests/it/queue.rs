@@ -1,6 +1,7 @@
 //! What every job queue must do, whichever pair of adapters makes it.
 
 mod channel;
+mod nats;
 mod suite;
 
 use std::{any::Any, sync::Arc, time::Duration};
