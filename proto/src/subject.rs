@@ -128,6 +128,12 @@ pub fn lease(layer: &str, fingerprint: &str) -> String {
     format!("strata:lease:{{{}}}:{fingerprint}", index_key(layer))
 }
 
+/// Redis: the value of a lease, by which its holder is known.
+#[must_use]
+pub fn lease_holder(sequence: u64, executions: u64, owner: &str) -> String {
+    format!("{sequence}:{executions}:{owner}")
+}
+
 /// Redis: what *resolve* learned about an image.
 #[must_use]
 pub fn image(digest: &str, platform: &str) -> String {

@@ -3,6 +3,7 @@
 pub mod directory;
 mod leases;
 pub mod memory;
+pub mod redis;
 pub mod shelf;
 
 /// The largest value that a cache takes or gives, in bytes. An inventory is far smaller; what is larger was not made by us.

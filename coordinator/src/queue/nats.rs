@@ -11,7 +11,7 @@ mod message;
 mod outcomes;
 mod topology;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_nats::jetstream::{
     ErrorCode,
@@ -33,7 +33,7 @@ use crate::ports::{JobQueue, OutcomeDelivery, PortError, Published};
 
 /// How the queue is set up.
 #[derive(Debug, Clone)]
-pub struct NatsSettings {
+pub struct NatsConfig {
     /// The server, and how to log in.
     pub endpoint: NatsEndpoint,
     /// Copies of each stream in a NATS cluster: 1 or 3.
@@ -48,12 +48,12 @@ pub struct NatsSettings {
     pub max_jobs: i64,
 }
 
-impl NatsSettings {
-    /// The settings of production, on one server.
+impl NatsConfig {
+    /// The settings of production, on one server without login.
     #[must_use]
-    pub const fn new(endpoint: NatsEndpoint) -> Self {
+    pub fn new(url: &str) -> Self {
         Self {
-            endpoint,
+            endpoint: NatsEndpoint::new(url, "strata-coordinator"),
             replicas: 1,
             ack_wait: subject::ACK_WAIT,
             outcome_wait: Duration::from_secs(15),
@@ -87,12 +87,11 @@ impl NatsQueue {
     /// # Errors
     /// When no server answers within the endpoint's patience, refuses the login or is too old, or when a stream or
     /// consumer is not as it must be: the message names the field.
-    pub async fn connect(settings: NatsSettings) -> Result<Self, PortError> {
-        let connection = connection::connect(&settings.endpoint).await?;
-        topology::ensure(&connection.jetstream, &settings).await?;
+    pub async fn connect(config: NatsConfig) -> Result<Self, PortError> {
+        let connection = connection::connect(&config.endpoint).await?;
+        topology::ensure(&connection.jetstream, &config).await?;
         let outcomes = Outcomes::new(connection.clone());
-        let settings = Arc::new(settings);
-        let janitor = tokio::spawn(janitor::run(connection.clone(), settings));
+        let janitor = tokio::spawn(janitor::run(connection.clone(), config));
         Ok(Self { connection, outcomes, janitor })
     }
 

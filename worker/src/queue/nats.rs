@@ -34,23 +34,40 @@ const SETTLE_TRIES: usize = 3;
 /// What a server adds to an outcome, and headers of ours, within the limit of a message.
 const HEADER_ROOM: usize = 16 << 10;
 
+/// How a worker reaches the queue.
+#[derive(Debug, Clone)]
+pub struct NatsConfig {
+    /// The server, and how to log in.
+    pub endpoint: NatsEndpoint,
+    /// How long the queue waits for a sign of life, as the coordinator is configured.
+    pub ack_wait: Duration,
+}
+
+impl NatsConfig {
+    /// The settings of production, on a server without login.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        Self { endpoint: NatsEndpoint::new(url, "strata-worker"), ack_wait: subject::ACK_WAIT }
+    }
+}
+
 /// A worker's connection to the queue: jobs in, outcomes out. Clones share it.
 #[derive(Clone)]
-pub struct NatsQueue {
+pub struct NatsWorker {
     connection: Connection,
     interactive: Arc<Puller>,
     sweep: Arc<Puller>,
 }
 
-impl NatsQueue {
+impl NatsWorker {
     /// Connects. The streams may come later: until a coordinator has made them, a pull fails and says so.
     ///
     /// # Errors
     /// When no server answers within the endpoint's patience, refuses the login or is too old, or when a consumer
     /// exists whose settings would break a promise of the queue.
-    pub async fn connect(endpoint: &NatsEndpoint, ack_wait: Duration) -> Result<Self, PortError> {
-        let connection = connection::connect(endpoint).await?;
-        let lane = |lane| Puller::new(lane, ack_wait, connection.clone());
+    pub async fn connect(config: NatsConfig) -> Result<Self, PortError> {
+        let connection = connection::connect(&config.endpoint).await?;
+        let lane = |lane| Puller::new(lane, config.ack_wait, connection.clone());
         let queue = Self {
             interactive: lane(Lane::Interactive).into(),
             sweep: lane(Lane::Sweep).into(),
@@ -85,7 +102,7 @@ impl NatsQueue {
 }
 
 #[async_trait]
-impl JobSource for NatsQueue {
+impl JobSource for NatsWorker {
     async fn pull(&self, lane: Lane, max: usize) -> Result<Vec<Delivery>, PortError> {
         let puller = match lane {
             Lane::Sweep => &self.sweep,
@@ -100,7 +117,7 @@ impl JobSource for NatsQueue {
     }
 }
 
-impl NatsQueue {
+impl NatsWorker {
     /// A message as a delivery. What is no job can never be carried out: it goes to the dead letters.
     async fn deliver(&self, message: Message) -> Option<Delivery> {
         let info = message.info().map(|info| (info.stream_sequence, info.delivered));
@@ -189,7 +206,7 @@ impl DeliveryHandle for NatsHandle {
 }
 
 #[async_trait]
-impl OutcomeSink for NatsQueue {
+impl OutcomeSink for NatsWorker {
     /// An outcome that no message can hold becomes a failure that says so: without an outcome the scan would never end.
     async fn publish(&self, outcome: &Outcome, trace: &TraceHeaders) -> Result<(), PortError> {
         let mut payload = outcome.encode_to_vec();

@@ -2,6 +2,7 @@
 
 mod directory;
 mod memory;
+mod redis;
 mod suite;
 
 use std::{any::Any, sync::Arc};

@@ -1,7 +1,7 @@
 //! Messages that no worker will ever be handed, and that keep their subject taken: acknowledged ones that an older server
 //! forgot to delete when it crashed, and ones that the server gave up.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_nats::jetstream::{message::StreamMessage, stream::Stream};
 use futures::TryStreamExt as _;
@@ -13,7 +13,7 @@ use strata_proto::{
 };
 use tokio::time::sleep;
 
-use super::{NatsSettings, connection::Connection, message, topology};
+use super::{NatsConfig, connection::Connection, message, topology};
 use crate::ports::PortError;
 
 const ACTION: &str = "look for forgotten jobs";
@@ -22,21 +22,21 @@ const ROUND: usize = 1000;
 
 /// Looks on every new connection and from time to time, until it is aborted. A server that came back without its streams
 /// gets them again.
-pub(super) async fn run(connection: Connection, settings: Arc<NatsSettings>) {
+pub(super) async fn run(connection: Connection, config: NatsConfig) {
     let mut epoch = connection.epoch.clone();
     epoch.mark_unchanged();
     loop {
         let round = async {
-            topology::ensure(&connection.jetstream, &settings).await?;
+            topology::ensure(&connection.jetstream, &config).await?;
             clean(&connection).await
         };
         if let Err(error) = round.await {
             tracing::warn!(%error, "the queue is not looked after until the next round");
-            sleep(Duration::from_secs(1).min(settings.janitor_every)).await;
+            sleep(Duration::from_secs(1).min(config.janitor_every)).await;
         }
         tokio::select! {
             changed = epoch.changed() => if changed.is_err() { return },
-            () = sleep(settings.janitor_every) => {}
+            () = sleep(config.janitor_every) => {}
         }
     }
 }

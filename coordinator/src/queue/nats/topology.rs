@@ -11,7 +11,7 @@ use async_nats::jetstream::{
 };
 use strata_proto::{subject, v1::Lane};
 
-use super::NatsSettings;
+use super::NatsConfig;
 use crate::ports::PortError;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -37,8 +37,8 @@ struct Difference {
 ///
 /// # Errors
 /// When the server refuses, or has a stream or consumer that breaks a promise of the queue.
-pub(super) async fn ensure(jetstream: &Context, settings: &NatsSettings) -> Result<(), PortError> {
-    for wanted in streams(settings) {
+pub(super) async fn ensure(jetstream: &Context, config: &NatsConfig) -> Result<(), PortError> {
+    for wanted in streams(config) {
         stream(jetstream, wanted).await?;
     }
     for lane in subject::LANES {
@@ -46,7 +46,7 @@ pub(super) async fn ensure(jetstream: &Context, settings: &NatsSettings) -> Resu
         let wanted = PullConfig {
             durable_name: Some(name),
             filter_subject: filter,
-            ack_wait: settings.ack_wait,
+            ack_wait: config.ack_wait,
             max_deliver: MAX_DELIVER,
             ..common()
         };
@@ -54,7 +54,7 @@ pub(super) async fn ensure(jetstream: &Context, settings: &NatsSettings) -> Resu
     }
     let wanted = PullConfig {
         durable_name: Some(subject::OUTCOMES_CONSUMER.to_owned()),
-        ack_wait: settings.outcome_wait,
+        ack_wait: config.outcome_wait,
         max_deliver: -1,
         ..common()
     };
@@ -77,10 +77,10 @@ fn common() -> PullConfig {
     }
 }
 
-fn streams(settings: &NatsSettings) -> [StreamConfig; 3] {
+fn streams(config: &NatsConfig) -> [StreamConfig; 3] {
     let base = StreamConfig {
         storage: StorageType::File,
-        num_replicas: settings.replicas,
+        num_replicas: config.replicas,
         max_message_size: subject::MAX_MESSAGE,
         duplicate_window: Duration::from_secs(120),
         allow_direct: true,
@@ -93,7 +93,7 @@ fn streams(settings: &NatsSettings) -> [StreamConfig; 3] {
         discard: DiscardPolicy::New,
         max_messages_per_subject: 1,
         discard_new_per_subject: true,
-        max_messages: settings.max_jobs,
+        max_messages: config.max_jobs,
         max_bytes: 512 * MIB,
         max_age: 72 * HOUR,
         ..base.clone()

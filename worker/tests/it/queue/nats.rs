@@ -3,22 +3,23 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt as _;
-use strata_coordinator::queue::nats::{NatsQueue as Coordinator, NatsSettings};
-use strata_proto::{endpoint::NatsEndpoint, subject, v1::Job};
-use strata_worker::queue::nats::NatsQueue;
+use strata_coordinator::queue::nats::{NatsConfig as CoordinatorConfig, NatsQueue};
+use strata_proto::{subject, v1::Job};
+use strata_worker::queue::nats::{NatsConfig, NatsWorker};
 
 use super::{Pair, suite};
 use crate::servers::Server;
 
 const ACK_WAIT: Duration = Duration::from_millis(1000);
 
-pub(crate) fn settings(server: &Server) -> NatsSettings {
-    let endpoint = NatsEndpoint::new(&server.address(), "coordinator");
-    NatsSettings { ack_wait: ACK_WAIT, outcome_wait: ACK_WAIT, ..NatsSettings::new(endpoint) }
+pub(crate) fn config(server: &Server) -> CoordinatorConfig {
+    let config = CoordinatorConfig::new(&server.address());
+    CoordinatorConfig { ack_wait: ACK_WAIT, outcome_wait: ACK_WAIT, ..config }
 }
 
-pub(crate) async fn worker(server: &Server) -> NatsQueue {
-    NatsQueue::connect(&NatsEndpoint::new(&server.address(), "worker"), ACK_WAIT).await.expect("connect")
+pub(crate) async fn worker(server: &Server) -> NatsWorker {
+    let config = NatsConfig { ack_wait: ACK_WAIT, ..NatsConfig::new(&server.address()) };
+    NatsWorker::connect(config).await.expect("connect")
 }
 
 /// A client without any adapter, to look behind them.
@@ -27,7 +28,7 @@ pub(crate) async fn jetstream(server: &Server) -> async_nats::jetstream::Context
 }
 
 async fn pair(server: Server) -> Pair {
-    let queue = Coordinator::connect(settings(&server)).await.expect("connect");
+    let queue = NatsQueue::connect(config(&server)).await.expect("connect");
     let worker = worker(&server).await;
     let jetstream = jetstream(&server).await;
     Pair {

@@ -1,0 +1,232 @@
+//! The cache in Redis, shared by all workers. It holds nothing that cannot be made again, and every key has a time to
+//! live. A lease saves double work and proves nothing: a failover may lose it, and then a layer is analysed twice.
+
+mod link;
+mod script;
+
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use prost::Message as _;
+use strata_proto::{endpoint::RedisEndpoint, subject, v1::ImageFacts};
+
+use self::{link::Link, script::Scripts};
+use super::MAX_VALUE;
+use crate::ports::{Claim, InventoryCache, LayerKey, PortError, Token};
+
+/// How long a parcel waits for the archive.
+const PARCEL_SECONDS: u64 = 3600;
+/// How many values one request reads at most.
+const READ_CHUNK: usize = 32;
+
+/// How Redis is used.
+#[derive(Debug, Clone)]
+pub struct RedisConfig {
+    /// The server.
+    pub endpoint: RedisEndpoint,
+    /// How long leases and look-ups may take.
+    pub control_timeout: Duration,
+    /// How long reading or writing values may take.
+    pub bulk_timeout: Duration,
+    /// How long what nobody uses is kept, give or take a tenth, so that not all of it ends in one night.
+    pub time_to_live: Duration,
+}
+
+impl RedisConfig {
+    /// The settings of production.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        Self {
+            endpoint: RedisEndpoint { url: url.to_owned() },
+            control_timeout: Duration::from_millis(250),
+            bulk_timeout: Duration::from_secs(4),
+            time_to_live: Duration::from_secs(30 * 24 * 3600),
+        }
+    }
+}
+
+/// Inventories, image facts, leases and parcels in Redis. Clones share the connections.
+#[derive(Clone)]
+pub struct RedisCache {
+    link: Link,
+    scripts: std::sync::Arc<Scripts>,
+    time_to_live: Duration,
+    jitter: RandomState,
+}
+
+impl RedisCache {
+    /// Prepares the connections. They are made with the first request: a worker starts without Redis, and says so.
+    ///
+    /// # Errors
+    /// When the URL is none.
+    pub async fn connect(config: RedisConfig) -> Result<Self, PortError> {
+        let link = Link::new(&config)?;
+        let watched = link.clone();
+        tokio::spawn(async move { watched.look_at_policy().await });
+        Ok(Self {
+            link,
+            scripts: Scripts::new().into(),
+            time_to_live: config.time_to_live,
+            jitter: RandomState::new(),
+        })
+    }
+
+    /// The time to live of a key written now, in seconds: within a tenth of the configured one.
+    fn seconds(&self, key: &str) -> u64 {
+        let seconds = self.time_to_live.as_secs().max(10);
+        let spread = (seconds / 5).max(1);
+        seconds - seconds / 10 + self.jitter.hash_one(key) % spread
+    }
+
+    /// Whether a value found with this much left (in milliseconds) is to be renewed: once a day at most, because the
+    /// shortest fresh time to live is a day longer than the limit here.
+    fn is_old(&self, left: i64) -> bool {
+        let fresh = self.time_to_live.mul_f64(0.9);
+        let limit = fresh.saturating_sub(Duration::from_secs(24 * 3600).min(fresh / 2));
+        u128::try_from(left).is_ok_and(|left| left < limit.as_millis())
+    }
+
+    /// Reads values and what is left of their time; renews the old ones.
+    async fn get(&self, action: &'static str, keys: &[String]) -> Result<Vec<Option<Bytes>>, PortError> {
+        let mut values = Vec::with_capacity(keys.len());
+        let mut old = redis::pipe();
+        for chunk in keys.chunks(READ_CHUNK) {
+            let mut pipe = redis::pipe();
+            for key in chunk {
+                pipe.get(key).pttl(key);
+            }
+            let found = pairs(self.link.bulk(action, &pipe).await?)
+                .map_err(|error| PortError { action, reason: error.to_string() })?;
+            for (key, (value, left)) in chunk.iter().zip(found) {
+                let value = value.filter(|value| value.len() <= MAX_VALUE);
+                if value.is_some() && self.is_old(left) {
+                    old.expire(key, i64::try_from(self.seconds(key)).unwrap_or(i64::MAX)).ignore();
+                }
+                values.push(value.map(Bytes::from));
+            }
+        }
+        if !old.is_empty() {
+            // The values are read: that they live on is not worth failing for.
+            let renewed: Result<(), PortError> = self.link.control("renew values", &old).await;
+            if let Err(error) = renewed {
+                tracing::debug!(%error, "values were not renewed");
+            }
+        }
+        if values.len() == keys.len() {
+            return Ok(values);
+        }
+        Err(PortError { action, reason: "Redis gave fewer answers than it was asked for".to_owned() })
+    }
+
+    async fn set(
+        &self,
+        action: &'static str,
+        key: &str,
+        value: &[u8],
+        seconds: u64,
+    ) -> Result<(), PortError> {
+        check_size(action, key, value)?;
+        let mut pipe = redis::pipe();
+        pipe.set_ex(key, value, seconds).ignore();
+        self.link.bulk(action, &pipe).await
+    }
+}
+
+#[async_trait]
+impl InventoryCache for RedisCache {
+    async fn contains(&self, keys: &[LayerKey]) -> Result<Vec<bool>, PortError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipe = redis::pipe();
+        for key in keys {
+            pipe.exists(subject::inventory(&key.layer, &key.fingerprint));
+        }
+        self.link.control("look for inventories", &pipe).await
+    }
+
+    async fn read(&self, keys: &[LayerKey]) -> Result<Vec<Option<Bytes>>, PortError> {
+        let keys: Vec<String> =
+            keys.iter().map(|key| subject::inventory(&key.layer, &key.fingerprint)).collect();
+        self.get("read inventories", &keys).await
+    }
+
+    async fn claim(&self, key: &LayerKey, token: &Token, lease: Duration) -> Result<Claim, PortError> {
+        let mut call = self.scripts.claim.prepare_invoke();
+        call.key(subject::lease(&key.layer, &key.fingerprint))
+            .key(subject::inventory(&key.layer, &key.fingerprint))
+            .arg(token.sequence)
+            .arg(token.executions)
+            .arg(&token.owner)
+            .arg(script::milliseconds(lease));
+        match self.link.call::<u8>("claim a layer", &call).await? {
+            0 => Ok(Claim::Mine),
+            1 => Ok(Claim::Busy),
+            _ => Ok(Claim::Done),
+        }
+    }
+
+    async fn renew(&self, key: &LayerKey, token: &Token, lease: Duration) -> Result<bool, PortError> {
+        let mut call = self.scripts.renew.prepare_invoke();
+        call.key(subject::lease(&key.layer, &key.fingerprint))
+            .arg(script::holder(token))
+            .arg(script::milliseconds(lease));
+        self.link.call("renew a lease", &call).await
+    }
+
+    async fn finish(&self, key: &LayerKey, token: &Token, inventory: Bytes) -> Result<(), PortError> {
+        const ACTION: &str = "store an inventory";
+        let name = subject::inventory(&key.layer, &key.fingerprint);
+        check_size(ACTION, &name, &inventory)?;
+        let mut call = self.scripts.finish.prepare_invoke();
+        call.key(subject::lease(&key.layer, &key.fingerprint))
+            .key(&name)
+            .arg(script::holder(token))
+            .arg(inventory.as_ref())
+            .arg(self.seconds(&name));
+        self.link.call_bulk(ACTION, &call).await
+    }
+
+    async fn abandon(&self, key: &LayerKey, token: &Token) -> Result<(), PortError> {
+        let mut call = self.scripts.abandon.prepare_invoke();
+        call.key(subject::lease(&key.layer, &key.fingerprint)).arg(script::holder(token));
+        self.link.call("give a layer up", &call).await
+    }
+
+    async fn image(&self, digest: &str, platform: &str) -> Result<Option<ImageFacts>, PortError> {
+        let found = self.get("read image facts", &[subject::image(digest, platform)]).await?;
+        // Facts of a build that wrote them differently are made again.
+        Ok(found.into_iter().flatten().next().and_then(|bytes| ImageFacts::decode(bytes).ok()))
+    }
+
+    async fn keep_image(&self, digest: &str, platform: &str, facts: &ImageFacts) -> Result<(), PortError> {
+        let key = subject::image(digest, platform);
+        self.set("keep image facts", &key, &facts.encode_to_vec(), self.seconds(&key)).await
+    }
+
+    async fn put_parcel(&self, name: &str, parcel: Bytes) -> Result<(), PortError> {
+        self.set("put a parcel down", &subject::parcel(name), &parcel, PARCEL_SECONDS).await
+    }
+}
+
+fn check_size(action: &'static str, key: &str, value: &[u8]) -> Result<(), PortError> {
+    if value.len() <= MAX_VALUE {
+        return Ok(());
+    }
+    let reason = format!("{key} would have {} bytes, more than {MAX_VALUE}", value.len());
+    Err(PortError { action, reason })
+}
+
+/// The answers of a pipeline of pairs.
+fn pairs(answers: Vec<redis::Value>) -> Result<Vec<(Option<Vec<u8>>, i64)>, redis::ParsingError> {
+    let mut pairs = Vec::with_capacity(answers.len() / 2);
+    let mut answers = answers.into_iter();
+    while let (Some(value), Some(left)) = (answers.next(), answers.next()) {
+        pairs.push((redis::from_redis_value(value)?, redis::from_redis_value(left)?));
+    }
+    Ok(pairs)
+}
