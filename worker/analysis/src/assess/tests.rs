@@ -1,1 +1,132 @@
+//! The cases of `testdata/assess/<case>/`: `image.txt` names the distribution and the packages, `advisories.json` is a
+//! list of OSV records, `epss.csv` and `kev.json` are optional, `expected.txt` is what *assess* finds. A new case
+//! needs no Rust: run the tests with `STRATA_UPDATE_CASES=1` in the environment to write the expectation, then read it.
 
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{Assessment, FixState, assess};
+use crate::{
+    database::{Builder, Database, score::Threats},
+    ecosystem,
+    model::{Contents, Distribution, Installed, Package},
+};
+
+fn cases() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/assess");
+    let mut cases: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    cases
+}
+
+/// Reads `image.txt`: `distribution ID VERSION`, `field KEY=VALUE` of its os-release, and for each package
+/// `package ROW NAME VERSION [source=NAME] [source-version=VERSION] [property=VALUE…]`.
+fn image(text: &str) -> Contents {
+    let mut contents = Contents::default();
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["distribution", id] => {
+                contents.distribution = Some(Distribution { id: (*id).to_owned(), ..Distribution::default() });
+            }
+            ["distribution", id, version] => {
+                let (id, version) = ((*id).to_owned(), (*version).to_owned());
+                contents.distribution = Some(Distribution { id, version, ..Distribution::default() });
+            }
+            ["field", field] => {
+                let (key, value) = field.split_once('=').unwrap();
+                let fields = &mut contents.distribution.as_mut().unwrap().fields;
+                fields.insert(key.to_owned(), value.to_owned());
+            }
+            ["package", row, name, version, rest @ ..] => contents.packages.push(package(row, name, version, rest)),
+            _ => panic!("a line of no known form: {line}"),
+        }
+    }
+    contents
+}
+
+fn package(row: &str, name: &str, version: &str, rest: &[&str]) -> Installed {
+    let row = ecosystem::by_name(row).unwrap_or_else(|| panic!("no ecosystem {row}"));
+    let mut package = Package { name: name.to_owned(), version: version.to_owned(), ..Package::default() };
+    for word in rest {
+        let (key, value) = word.split_once('=').unwrap();
+        match key {
+            "source" => value.clone_into(&mut package.source_name),
+            "source-version" => value.clone_into(&mut package.source_version),
+            "arch" => value.clone_into(&mut package.architecture),
+            _ => drop(package.properties.insert(key.to_owned(), value.to_owned())),
+        }
+    }
+    Installed { purl: String::new(), file: "some/file".to_owned(), layer: 0, ecosystem: row.name, package }
+}
+
+fn database(case: &Path) -> Vec<u8> {
+    let mut builder = Builder::new();
+    let advisories = fs::read(case.join("advisories.json")).unwrap();
+    let advisories: Vec<serde_json::Value> = serde_json::from_slice(&advisories).unwrap();
+    for advisory in advisories {
+        builder.add(&case.display().to_string(), advisory.to_string().as_bytes());
+    }
+    if let Ok(epss) = fs::read_to_string(case.join("epss.csv")) {
+        builder.add_threats(Threats::from_epss(&epss).unwrap());
+    }
+    if let Ok(kev) = fs::read(case.join("kev.json")) {
+        builder.add_threats(Threats::from_kev(&kev).unwrap());
+    }
+    builder.finish().unwrap().bytes
+}
+
+fn describe(contents: &Contents, assessment: &Assessment) -> String {
+    let mut text = String::new();
+    for finding in &assessment.findings {
+        let Installed { package, ecosystem, .. } = &contents.packages[finding.package];
+        write!(text, "{ecosystem} {} {}: {}", package.name, package.version, finding.id).unwrap();
+        match &finding.fix {
+            FixState::Fixed(version) => write!(text, ", fixed in {version}").unwrap(),
+            other => write!(text, ", {other:?}").unwrap(),
+        }
+        write!(text, ", {:?}", finding.severity).unwrap();
+        if !finding.severity_source.is_empty() {
+            write!(text, " by {}", finding.severity_source).unwrap();
+        }
+        if finding.cvss_tenths > 0 {
+            write!(text, " {}.{}", finding.cvss_tenths / 10, finding.cvss_tenths % 10).unwrap();
+        }
+        if finding.epss_millionths > 0 {
+            write!(text, ", epss {}", finding.epss_millionths).unwrap();
+        }
+        if finding.known_exploited {
+            text.push_str(", exploited");
+        }
+        writeln!(text, ", {} {:?} `{}`", finding.advisory, finding.aliases, finding.title).unwrap();
+    }
+    for problem in &assessment.problems {
+        writeln!(text, "problem {}: {} [{}]", problem.code, problem.message, problem.file).unwrap();
+    }
+    text
+}
+
+#[test]
+fn every_case_gives_what_it_expects() {
+    let mut wrong = Vec::new();
+    let cases = cases();
+    for case in &cases {
+        let contents = image(&fs::read_to_string(case.join("image.txt")).unwrap());
+        let database = database(case);
+        let found = assess(&contents, &Database::open(&database).unwrap());
+        let found = describe(&contents, &found);
+        let file = case.join("expected.txt");
+        if std::env::var_os("STRATA_UPDATE_CASES").is_some() {
+            fs::write(&file, &found).unwrap();
+        }
+        let expected = fs::read_to_string(&file).unwrap_or_default();
+        if expected != found {
+            wrong.push(format!("{}\nexpected\n{expected}found\n{found}", case.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(cases.len() >= 10, "only {} cases were found", cases.len());
+}
