@@ -133,11 +133,14 @@ impl<'d> Assessor<'_, 'd> {
         let (mut uncompared, mut example) = (0_u64, "");
         for AdvisoryKey { ecosystem, name, version } in keys {
             let Some(mut entries) = self.database.lookup(ecosystem, name)? else { continue };
-            let sorted = entries.sorted_by() == self.row.order.name;
+            // Ubuntu's paid channels fix what the release leaves open: a package that has such a fix is clear of the flaw.
+            let settles = ecosystem.starts_with("Ubuntu:Pro:") && !assessed.flaws.is_empty();
+            let may_stop = entries.sorted_by() == self.row.order.name && !settles;
             while let Some(entry) = entries.next() {
                 let entry = entry?;
                 match affects::entry(&entry.rule, version, self.row.order) {
-                    Answer::No if sorted && affects::is_before(&entry.rule) => entries.skip_fixed(),
+                    Answer::No if may_stop && affects::is_before(&entry.rule) => entries.skip_fixed(),
+                    Answer::No if settles => assessed.flaws.settle(entry.advisory),
                     Answer::No => {}
                     _ if !is_for(&self.installed.package, version, &entry) => {}
                     Answer::Yes { fix } => assessed.flaws.add(self.database, &entry, fix)?,

@@ -10,6 +10,7 @@ use crate::{
 
 /// What one advisory says of the package.
 struct Voice<'d> {
+    number: usize,
     advisory: Advisory<'d>,
     fix: Option<&'d str>,
     state: FixState,
@@ -37,6 +38,7 @@ impl<'d> Merge<'d> {
                 *flaw = Some(database.flaw(*number)?);
             }
             voices.push(Voice {
+                number: entry.advisory,
                 fix,
                 state: entry.state.clone(),
                 rating: entry.rating.unwrap_or(advisory.rating),
@@ -45,6 +47,17 @@ impl<'d> Merge<'d> {
             });
         }
         Ok(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.flaws.is_empty()
+    }
+
+    /// Takes back what the advisory of that number said.
+    pub(super) fn settle(&mut self, advisory: usize) {
+        for (_, voices) in self.flaws.values_mut() {
+            voices.retain(|voice| voice.number != advisory);
+        }
     }
 
     /// The findings of the package of that index, ordered by identifier.

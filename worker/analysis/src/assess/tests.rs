@@ -30,7 +30,8 @@ fn image(text: &str) -> Contents {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             ["distribution", id] => {
-                contents.distribution = Some(Distribution { id: (*id).to_owned(), ..Distribution::default() });
+                contents.distribution =
+                    Some(Distribution { id: (*id).to_owned(), ..Distribution::default() });
             }
             ["distribution", id, version] => {
                 let (id, version) = ((*id).to_owned(), (*version).to_owned());
@@ -41,7 +42,9 @@ fn image(text: &str) -> Contents {
                 let fields = &mut contents.distribution.as_mut().unwrap().fields;
                 fields.insert(key.to_owned(), value.to_owned());
             }
-            ["package", row, name, version, rest @ ..] => contents.packages.push(package(row, name, version, rest)),
+            ["package", row, name, version, rest @ ..] => {
+                contents.packages.push(package(row, name, version, rest))
+            }
             _ => panic!("a line of no known form: {line}"),
         }
     }

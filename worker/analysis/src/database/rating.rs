@@ -68,6 +68,10 @@ fn vector(_vector: &str) -> Score {
 
 /// The source's own rating of a whole record.
 pub(super) fn of_record(record: &Record, errata: bool) -> Option<Severity> {
+    // Whoever installed a package that was made to do harm has lost: no source needs to rate that.
+    if record.id.starts_with("MAL-") {
+        return Some(Severity::Critical);
+    }
     let own = || record.severity.iter().filter(|rating| !rating.kind.starts_with("CVSS"));
     word(&record.rating).or_else(|| own().find_map(|rating| word(&rating.score))).or_else(|| {
         let first = record.title.split(':').next().filter(|_| errata)?;
