@@ -8,6 +8,23 @@
 //! Nothing here touches a file, the network, a clock, the environment or an async runtime. All input is hostile:
 //! bad content gives facts plus [`Problem`](model::Problem)s; only a layer that cannot be read to its end is an error.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss
+    )
+)]
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests read their cases from files"))]
+#![cfg_attr(test, expect(clippy::disallowed_macros, reason = "tests say what they skip"))]
+
 pub mod assess;
 mod bytes;
 pub mod database;

@@ -103,7 +103,7 @@ fn unread_links(stack: &Stack<'_>, problems: &mut Vec<(Problem, Option<usize>)>)
                 || stack.file(&target, row.name).is_some()
                 || wants(row, &target)
         };
-        if !rows.iter().all(|row| read(row)) {
+        if !rows.iter().all(read) {
             let message = format!("is a link to {target}, which was not read or does not exist");
             problems.push((problem("unread-link", &message, path), Some(layer)));
         }

@@ -8,13 +8,16 @@ use super::{
 /// More pieces than this are no file that Strata reads.
 const MAX_PIECES: usize = 65_536;
 
+/// Offset and length of each piece.
+pub(super) type Map = Vec<(u64, u64)>;
+
 /// How the stored bytes of a sparse file become its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sparse {
     /// Bytes of the content.
     pub(super) size: u64,
     /// Offset and length of each piece; `None` when the map stands before the pieces (PAX format 1.0).
-    pub(super) map: Option<Vec<(u64, u64)>>,
+    pub(super) map: Option<Map>,
 }
 
 impl Sparse {
@@ -76,7 +79,7 @@ impl Sparse {
 }
 
 /// PAX format 1.0: the number of pieces, then offset and length of each, a line each, filled up to a whole block.
-fn read_map(stored: &[u8]) -> Option<(Vec<(u64, u64)>, &[u8])> {
+fn read_map(stored: &[u8]) -> Option<(Map, &[u8])> {
     let mut at = 0;
     let mut line = || {
         let rest = stored.get(at..)?;
