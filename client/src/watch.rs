@@ -89,10 +89,8 @@ impl Follower {
             }
         };
         match stream.message().await {
-            Ok(Some(event)) => Ok(event),
-            Ok(None) => Err(self
-                .client
-                .failed("watch the scan", tonic::Status::unavailable("the stream ended early"))),
+            Ok(Some(event)) => Ok(Some(event)),
+            Ok(None) => self.ended_early().await,
             Err(status) => Err(self.client.failed("watch the scan", status)),
         }
     }

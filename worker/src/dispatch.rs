@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, future::BoxFuture};
 use strata_proto::{
     WIRE_VERSION, subject, trace,
     v1::{Job, Lane, Outcome, job::Verb, outcome::Result as Answer},
@@ -15,7 +15,7 @@ use tracing::{Instrument as _, info_span};
 use crate::{
     error::JobError,
     job::{self, Context, assess},
-    ports::{Delivery, EXTEND_EVERY, JobSource, OutcomeSink, Token},
+    ports::{Delivery, DeliveryHandle, EXTEND_EVERY, JobSource, OutcomeSink, Token},
 };
 
 /// How the worker shares itself out.
@@ -166,34 +166,51 @@ impl LaneLoop {
 async fn settle(config: &Config, ports: &Ports, delivery: Delivery, hard_stop: CancellationToken) {
     let Delivery { job, executions, sequence, handle, .. } = delivery;
     if job.wire_version != WIRE_VERSION {
-        tracing::warn!(version = job.wire_version, "a job of another version is left to a worker that knows it");
+        tracing::warn!(
+            version = job.wire_version,
+            "a job of another version is left to a worker that knows it"
+        );
         report_failure(handle.release(Duration::from_secs(5)).await);
         return;
     }
     let token = Token { sequence, executions, owner: ports.context.name.clone() };
-    let work = async {
+    tokio::select! {
+        () = work(config, ports, &token, &job, handle.as_ref()) => {}
+        () = extend(handle.as_ref()) => {}
+        () = hard_stop.cancelled() => report_failure(handle.release(Duration::from_secs(1)).await),
+    }
+}
+
+fn work<'a>(
+    config: &'a Config,
+    ports: &'a Ports,
+    token: &'a Token,
+    job: &'a Job,
+    handle: &'a dyn DeliveryHandle,
+) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        let executions = token.executions;
         let result = if executions > config.max_executions {
-            let error = poison(&job, executions - 1);
-            report_failure(handle.bury(&job, &error.message).await);
+            let error = poison(job, executions - 1);
+            report_failure(handle.bury(job, &error.message).await);
             Err(error)
         } else {
-            carry_out(&ports.context, &token, &job).await
+            carry_out(&ports.context, token, job).await
         };
-        let outcome = Outcome { sequence, executions, ..outcome(&job, &ports.context.name, result) };
-        publish(ports, &outcome).await;
+        let outcome = outcome(job, &ports.context.name, result);
+        publish(ports, &Outcome { sequence: token.sequence, executions, ..outcome }).await;
         report_failure(handle.done().await);
-    };
-    let extend = async {
+    })
+}
+
+/// Keeps the queue from handing the job to another worker.
+fn extend(handle: &dyn DeliveryHandle) -> BoxFuture<'_, ()> {
+    Box::pin(async move {
         loop {
             tokio::time::sleep(EXTEND_EVERY).await;
             report_failure(handle.extend().await);
         }
-    };
-    tokio::select! {
-        () = work => {}
-        () = extend => {}
-        () = hard_stop.cancelled() => report_failure(handle.release(Duration::from_secs(1)).await),
-    }
+    })
 }
 
 fn poison(job: &Job, executions: u64) -> JobError {
@@ -202,13 +219,22 @@ fn poison(job: &Job, executions: u64) -> JobError {
         Some(Verb::Assess(assess)) => format!("image {}", assess.image_digest),
         _ => format!("job {}", job.key),
     };
-    JobError::never("poison", format!("failed to analyse {what}: {executions} workers died or hung while they worked on it"))
+    JobError::never(
+        "poison",
+        format!("failed to analyse {what}: {executions} workers died or hung while they worked on it"),
+    )
 }
 
-async fn carry_out(context: &Context, token: &Token, job: &Job) -> Result<Answer, JobError> {
-    let work = async {
+fn carry_out<'a>(
+    context: &'a Context,
+    token: &'a Token,
+    job: &'a Job,
+) -> BoxFuture<'a, Result<Answer, JobError>> {
+    let work = async move {
         match &job.verb {
-            Some(Verb::List(list)) => job::list::list(context.images.as_ref(), list).await.map(Answer::Listed),
+            Some(Verb::List(list)) => {
+                job::list::list(context.images.as_ref(), list).await.map(Answer::Listed)
+            }
             Some(Verb::Resolve(resolve)) => {
                 let cache = context.cache.as_ref();
                 job::resolve::resolve(context.images.as_ref(), cache, &context.fingerprint, resolve)
@@ -216,18 +242,23 @@ async fn carry_out(context: &Context, token: &Token, job: &Job) -> Result<Answer
                     .map(Answer::Resolved)
             }
             Some(Verb::Index(index)) => job::index::index(context, token, index).await.map(Answer::Indexed),
-            Some(Verb::Assess(assess)) => assess::assess(context, assess).await.map(|outcome| match outcome {
-                assess::Outcome::Assessed(assessed) => Answer::Assessed(assessed),
-                assess::Outcome::Missing(missing) => Answer::Missing(missing),
-            }),
-            None => Err(JobError::never("malformed", format!("failed to read job {}: it has no verb", job.key))),
+            Some(Verb::Assess(assess)) => {
+                assess::assess(context, assess).await.map(|outcome| match outcome {
+                    assess::Outcome::Assessed(assessed) => Answer::Assessed(assessed),
+                    assess::Outcome::Missing(missing) => Answer::Missing(missing),
+                })
+            }
+            None => {
+                Err(JobError::never("malformed", format!("failed to read job {}: it has no verb", job.key)))
+            }
         }
     };
     // A bug in a job must cost that job alone.
-    match std::panic::AssertUnwindSafe(work).catch_unwind().await {
-        Ok(result) => result,
-        Err(_) => Err(JobError::never("panic", format!("failed to carry out job {}: it panicked; please report it", job.key))),
-    }
+    let work = std::panic::AssertUnwindSafe(work).catch_unwind();
+    Box::pin(async move {
+        let panicked = || format!("failed to carry out job {}: it panicked; please report it", job.key);
+        work.await.unwrap_or_else(|_| Err(JobError::never("panic", panicked())))
+    })
 }
 
 fn outcome(job: &Job, worker: &str, result: Result<Answer, JobError>) -> Outcome {

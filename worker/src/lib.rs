@@ -5,7 +5,7 @@
 pub mod advisories;
 pub mod cache;
 pub mod compute;
-// pub mod dispatch;
+pub mod dispatch;
 pub mod error;
 pub mod job;
 pub mod ports;

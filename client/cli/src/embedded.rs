@@ -72,7 +72,9 @@ pub struct Embedded {
 /// # Errors
 /// When it cannot be opened.
 pub async fn open_archive(cache_dir: &Path) -> Result<SqliteArchive, Failure> {
-    let failed = |reason: String| Failure::usage(format!("failed to open the archive in {}: {reason}", cache_dir.display()));
+    let failed = |reason: String| {
+        Failure::usage(format!("failed to open the archive in {}: {reason}", cache_dir.display()))
+    };
     std::fs::create_dir_all(cache_dir).map_err(|error| failed(error.to_string()))?;
     SqliteArchive::open(&cache_dir.join("archive.sqlite")).await.map_err(|error| failed(error.to_string()))
 }
@@ -87,20 +89,21 @@ impl Embedded {
         let database = config.database.clone().unwrap_or_else(|| settings.default_db());
         // Opened here once for its clear error; the worker watches the file from then on.
         drop(command::open_database(Some(&database), settings)?);
-        let advisories = FileAdvisories::open(&database).map_err(|error| Failure::usage(error.to_string()))?;
+        let advisories =
+            FileAdvisories::open(&database).map_err(|error| Failure::usage(error.to_string()))?;
         let cache = DirectoryCache::open(&config.cache_dir, DEFAULT_LIMIT)
             .map_err(|error| Failure::usage(error.to_string()))?;
         let archive: Arc<dyn Archive> = Arc::new(open_archive(&config.cache_dir).await?);
         let sources = wiring::sources(settings, config.archives)?;
         let (queue, ends) = ChannelQueue::new();
         let shutdown = CancellationToken::new();
-        let ports = drive::Ports {
-            queue: Arc::new(queue),
-            parcels: Arc::new(Shelved(cache.shelf())),
-            archive,
+        let ports =
+            drive::Ports { queue: Arc::new(queue), parcels: Arc::new(Shelved(cache.shelf())), archive };
+        let coordinator = CoordinatorConfig {
+            allow_archives: config.archives,
+            restore: config.restore,
+            ..CoordinatorConfig::default()
         };
-        let coordinator =
-            CoordinatorConfig { allow_archives: config.archives, restore: config.restore, ..CoordinatorConfig::default() };
         let (handle, coordinator) = drive::start(coordinator, ports, shutdown.clone());
         let context: Context =
             wiring::context(settings, Arc::new(sources.clone()), Arc::new(cache), Arc::new(advisories));

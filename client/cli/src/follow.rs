@@ -62,13 +62,17 @@ impl Output {
             }
             None => {
                 let mut out = io::BufWriter::new(io::stdout().lock());
-                (self.format.write)(results, &mut out).and_then(|()| out.flush()).map_err(|error| ("stdout".to_owned(), error))
+                (self.format.write)(results, &mut out)
+                    .and_then(|()| out.flush())
+                    .map_err(|error| ("stdout".to_owned(), error))
             }
         };
         match done {
             // The reader of a pipe may have enough (`| head`).
             Err((_, error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err((place, error)) => Err(Failure::usage(format!("failed to write the results to {place}: {error}"))),
+            Err((place, error)) => {
+                Err(Failure::usage(format!("failed to write the results to {place}: {error}")))
+            }
             Ok(()) => Ok(()),
         }
     }
@@ -81,7 +85,8 @@ impl Output {
 fn parse_severity(text: &str) -> Result<Severity, Failure> {
     Severity::parse(text).ok_or_else(|| {
         let names: Vec<&str> = Severity::WORST_FIRST.iter().map(|severity| severity.name()).collect();
-        Failure::usage(format!("`{text}` is not a severity")).hint(format!("severities: {}", names.join(", ")))
+        Failure::usage(format!("`{text}` is not a severity"))
+            .hint(format!("severities: {}", names.join(", ")))
     })
 }
 
@@ -139,7 +144,9 @@ pub async fn follow(
 fn show(event: Event, output: &Output, display: &mut Display, results: &mut Results) {
     match &event.kind {
         Some(Kind::Progress(progress)) => display.update(progress),
-        Some(Kind::Reported(reported)) if output.prints_lines() => display.suspend(|| print_line(&line(reported))),
+        Some(Kind::Reported(reported)) if output.prints_lines() => {
+            display.suspend(|| print_line(&line(reported)))
+        }
         Some(Kind::Failed(failed)) => {
             display.note(&format!("FAILED {}: {}", failed.references.join(", "), failed.message));
         }
@@ -204,7 +211,9 @@ pub fn summary_lines(summary: &Summary, state: Option<ScanState>, seconds: f64) 
         lines.push(format!("  LISTINGS FAILED: {}: their images are unknown", list(&ledger.listing_failed)));
     }
     if ledger.enumerated == 0 {
-        lines.push("  nothing was enumerated: is the prefix right, and may this login list the registry?".to_owned());
+        lines.push(
+            "  nothing was enumerated: is the prefix right, and may this login list the registry?".to_owned(),
+        );
     }
     lines
 }
@@ -224,8 +233,7 @@ fn verdict(results: &Results, output: &Output) -> ExitCode {
     if !results.is_complete() {
         return ExitCode::from(exit::INCOMPLETE);
     }
-    let failed = output.fail_on.is_some_and(|limit| {
-        results.worst().is_some_and(|worst| worst as i32 >= limit as i32)
-    });
+    let failed =
+        output.fail_on.is_some_and(|limit| results.worst().is_some_and(|worst| worst as i32 >= limit as i32));
     ExitCode::from(if failed { output.exit_code } else { exit::PASSED })
 }

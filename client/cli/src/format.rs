@@ -31,6 +31,7 @@ pub const TABLE: &[Format] = &[table::FORMAT, json::FORMAT];
 pub fn by_name(name: &str) -> Result<&'static Format, Failure> {
     TABLE.iter().find(|format| format.name == name).ok_or_else(|| {
         let names: Vec<&str> = TABLE.iter().map(|format| format.name).collect();
-        Failure::usage(format!("`{name}` is not an output format")).hint(format!("formats: {}", names.join(", ")))
+        Failure::usage(format!("`{name}` is not an output format"))
+            .hint(format!("formats: {}", names.join(", ")))
     })
 }

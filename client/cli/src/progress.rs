@@ -26,7 +26,8 @@ impl Display {
     pub fn new(settings: &Settings) -> Self {
         let bar = (settings.live && !settings.quiet).then(|| {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{spinner} {bar:30} {pos}/{len} images  {msg}  {elapsed}");
+            let style =
+                ProgressStyle::with_template("{spinner} {bar:30} {pos}/{len} images  {msg}  {elapsed}");
             if let Ok(style) = style {
                 bar.set_style(style);
             }
@@ -46,7 +47,10 @@ impl Display {
             bar.set_message(describe(&summary, progress.layers_pending));
         } else if self.plain && self.last.elapsed() >= PLAIN_EVERY {
             self.last = Instant::now();
-            self.note(&format!("{done} of {all} references done, {}", describe(&summary, progress.layers_pending)));
+            self.note(&format!(
+                "{done} of {all} references done, {}",
+                describe(&summary, progress.layers_pending)
+            ));
         }
     }
 

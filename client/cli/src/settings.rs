@@ -39,7 +39,9 @@ impl Settings {
             .or_else(|| env::var_os("XDG_DATA_HOME").map(|dir| PathBuf::from(dir).join("strata")))
             .or_else(|| home.as_ref().map(|home| home.join(".local/share/strata")))
             .ok_or_else(|| {
-                Failure::usage("failed to find a place for data: neither STRATA_DATA_DIR, XDG_DATA_HOME nor HOME is set")
+                Failure::usage(
+                    "failed to find a place for data: neither STRATA_DATA_DIR, XDG_DATA_HOME nor HOME is set",
+                )
             })?;
         let docker_config =
             env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(|| home.map(|home| home.join(".docker")));
@@ -47,13 +49,18 @@ impl Settings {
         Ok(Self {
             data_dir,
             docker_config,
-            otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT")),
+            otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+                .or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT")),
             log: text("STRATA_LOG"),
             verbose: args.verbose,
             quiet: args.quiet,
             live: std::io::stderr().is_terminal() && !in_ci && text("TERM").as_deref() != Some("dumb"),
             terminal: std::io::stdout().is_terminal(),
-            name: format!("{}-{}", text("HOSTNAME").unwrap_or_else(|| "strata".to_owned()), std::process::id()),
+            name: format!(
+                "{}-{}",
+                text("HOSTNAME").unwrap_or_else(|| "strata".to_owned()),
+                std::process::id()
+            ),
         })
     }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use opentelemetry::{global, trace::TracerProvider as _};
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
-use tracing_subscriber::{EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::{exit::Failure, settings::Settings};
 
@@ -22,11 +24,14 @@ pub fn start(settings: &Settings) -> Result<Telemetry, Failure> {
     let default = match settings.verbose {
         0 => "error",
         1 => "warn,strata=info,strata_worker=info,strata_coordinator=info,strata_cli=info",
-        _ => "info,strata=debug,strata_worker=debug,strata_coordinator=debug,strata_cli=debug,h2=warn,hyper=warn",
+        _ => {
+            "info,strata=debug,strata_worker=debug,strata_coordinator=debug,strata_cli=debug,h2=warn,hyper=warn"
+        }
     };
     let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default))
         .map_err(|error| Failure::usage(format!("failed to read the log filter STRATA_LOG: {error}")))?;
-    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_filter(filter);
+    let logs =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_filter(filter);
     let provider = settings.otlp_endpoint.as_deref().map(provider).transpose()?;
     let traces = provider.as_ref().map(|provider| {
         global::set_text_map_propagator(TraceContextPropagator::new());
@@ -57,7 +62,9 @@ impl Telemetry {
     /// Sends what is left, for at most three seconds.
     pub async fn stop(self) {
         if let Some(provider) = self.provider {
-            let _ = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(Duration::from_secs(3))).await;
+            let _ =
+                tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(Duration::from_secs(3)))
+                    .await;
         }
     }
 }

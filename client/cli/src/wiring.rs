@@ -6,12 +6,7 @@ use strata_analysis::{fingerprint, limits::Limits};
 use strata_worker::{
     job::Context,
     ports::{Advisories, Images, InventoryCache},
-    source::{
-        SourceConfig, Sources,
-        archive::ArchiveConfig,
-        auth::Credentials,
-        registry::RegistryConfig,
-    },
+    source::{SourceConfig, Sources, archive::ArchiveConfig, auth::Credentials, registry::RegistryConfig},
 };
 
 use crate::{exit::Failure, settings::Settings};

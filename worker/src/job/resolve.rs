@@ -1,6 +1,6 @@
 //! *resolve*: references → images with their layers, in one batch. What the cache knows costs one HEAD request.
 
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use strata_proto::v1::{
     ImageFacts, NotAnImage, ResolveJob, Resolved, ResolvedImage, ResolvedLayer, ResolvedReference,
     SourceOptions, resolved_reference::Result as Outcome,
@@ -28,8 +28,10 @@ pub async fn resolve(
     let wanted = platform::show(&platform::parse(&job.platform)?);
     let options = job.options.unwrap_or_default();
     let context = Context { images, cache, platform: &wanted, options };
-    let answers = stream::iter(&job.references).map(|reference| context.reference(reference));
-    let mut references: Vec<ResolvedReference> = answers.buffered(CONCURRENCY).collect().await;
+    // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
+    let answers: Vec<BoxFuture<'_, ResolvedReference>> =
+        job.references.iter().map(|reference| context.reference(reference).boxed()).collect();
+    let mut references: Vec<ResolvedReference> = stream::iter(answers).buffered(CONCURRENCY).collect().await;
     mark_cached(cache, fingerprint, &mut references).await;
     Ok(Resolved { references })
 }

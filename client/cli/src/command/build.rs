@@ -30,7 +30,10 @@ pub fn compile(from: &[PathBuf]) -> Result<Built, Failure> {
         }
     }
     batches.flush();
-    batches.builder.finish().map_err(|error| Failure::incomplete(format!("failed to build the database: {error}")))
+    batches
+        .builder
+        .finish()
+        .map_err(|error| Failure::incomplete(format!("failed to build the database: {error}")))
 }
 
 /// Compiles advisories that are in memory already: (name, JSON).
@@ -129,13 +132,17 @@ fn file(path: &Path, name: &str, depth: u32, batches: &mut Batches) -> Result<()
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("zip") => zip(path, name, batches),
         Some("json") => {
-            let failed = |error: io::Error| Failure::usage(format!("failed to read {}: {error}", path.display()));
+            let failed =
+                |error: io::Error| Failure::usage(format!("failed to read {}: {error}", path.display()));
             let mut json = Vec::new();
             File::open(path).map_err(failed)?.take(MAX_RECORD).read_to_end(&mut json).map_err(failed)?;
             batches.add(name.to_owned(), json);
             Ok(())
         }
-        _ if depth == 0 => Err(Failure::usage(format!("failed to read {}: it is neither a directory nor a zip", path.display()))),
+        _ if depth == 0 => Err(Failure::usage(format!(
+            "failed to read {}: it is neither a directory nor a zip",
+            path.display()
+        ))),
         // Lists and notes beside the advisories.
         _ => Ok(()),
     }
@@ -144,13 +151,15 @@ fn file(path: &Path, name: &str, depth: u32, batches: &mut Batches) -> Result<()
 fn zip(path: &Path, name: &str, batches: &mut Batches) -> Result<(), Failure> {
     let failed = |reason: String| Failure::usage(format!("failed to read {}: {reason}", path.display()));
     let file = File::open(path).map_err(|error| failed(error.to_string()))?;
-    let mut archive = zip::ZipArchive::new(io::BufReader::new(file)).map_err(|error| failed(error.to_string()))?;
+    let mut archive =
+        zip::ZipArchive::new(io::BufReader::new(file)).map_err(|error| failed(error.to_string()))?;
     for index in 0..archive.len() {
         let mut member = archive.by_index(index).map_err(|error| failed(error.to_string()))?;
-        if !member.is_file() || !member.name().ends_with(".json") {
+        let inner = member.name().map_err(|error| failed(error.to_string()))?.into_owned();
+        if !member.is_file() || !inner.ends_with(".json") {
             continue;
         }
-        let member_name = format!("{name}/{}", member.name());
+        let member_name = format!("{name}/{inner}");
         if member.size() > MAX_RECORD {
             return Err(failed(format!("{member_name} is larger than 64 MiB")));
         }

@@ -11,6 +11,7 @@ pub(super) async fn run(args: CancelArgs) -> Result<ExitCode, Failure> {
     let scan = client.cancel(&args.scan).await?;
     let ledger = scan.summary.clone().unwrap_or_default().ledger.unwrap_or_default();
     let state = super::sweeps::state(scan.state());
-    let _ = writeln!(std::io::stdout(), "{} is {state}: {} references had a report", scan.id, ledger.reported);
+    let _ =
+        writeln!(std::io::stdout(), "{} is {state}: {} references had a report", scan.id, ledger.reported);
     Ok(ExitCode::SUCCESS)
 }

@@ -54,21 +54,32 @@ pub(crate) fn open(named: Option<&Path>, settings: &Settings) -> Result<Database
 async fn build_to(from: Vec<PathBuf>, output: &Path) -> Result<(), Failure> {
     let started = Instant::now();
     let built = tokio::task::spawn_blocking(move || build::compile(&from)).await;
-    let built = built.map_err(|error| Failure::incomplete(format!("failed to build the database: {error}")))??;
+    let built =
+        built.map_err(|error| Failure::incomplete(format!("failed to build the database: {error}")))??;
     build::write(&built, output)?;
     report(&built, output, started.elapsed().as_secs_f64());
     Ok(())
 }
 
 fn report(built: &Built, output: &Path, seconds: f64) {
-    let Statistics { read, kept, duplicates, malformed, withdrawn, without_versions, harmless, git_ranges, .. } =
-        &built.statistics;
+    let Statistics {
+        read,
+        kept,
+        duplicates,
+        malformed,
+        withdrawn,
+        without_versions,
+        harmless,
+        git_ranges,
+        ..
+    } = &built.statistics;
     let mut stderr = std::io::stderr().lock();
     for (name, reason) in built.statistics.malformed_names.iter().take(20) {
         let _ = writeln!(stderr, "malformed {name}: {reason}");
     }
     for (ecosystem, packages) in &built.statistics.unordered {
-        let _ = writeln!(stderr, "{ecosystem}: {packages} affected packages whose versions Strata cannot order");
+        let _ =
+            writeln!(stderr, "{ecosystem}: {packages} affected packages whose versions Strata cannot order");
     }
     let size = progress::bytes(u64::try_from(built.bytes.len()).unwrap_or(u64::MAX));
     let _ = writeln!(
@@ -86,10 +97,15 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
         view.verify().map_err(|error| Failure::usage(error.to_string()))?;
     }
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(["Ecosystem", "Advisories", "Newest", "Age"]);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["Ecosystem", "Advisories", "Newest", "Age"]);
     let rows = view.status();
     for row in &rows {
-        table.add_row([row.name.clone(), row.advisories.to_string(), row.modified.clone(), age(&row.modified)]);
+        table.add_row([
+            row.name.clone(),
+            row.advisories.to_string(),
+            row.modified.clone(),
+            age(&row.modified),
+        ]);
     }
     let _ = writeln!(
         std::io::stdout(),
@@ -97,7 +113,11 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
         file.digest(),
         file.modified(),
         age(file.modified()),
-        if verify { "every byte agrees with the digest" } else { "header and index are sound (--verify checks every byte)" }
+        if verify {
+            "every byte agrees with the digest"
+        } else {
+            "header and index are sound (--verify checks every byte)"
+        }
     );
     Ok(())
 }
@@ -112,8 +132,9 @@ fn age(moment: &str) -> String {
 
 fn diff(old: &DatabaseFile, new: &DatabaseFile) -> Result<(), Failure> {
     let damaged = |error: strata_analysis::database::DatabaseError| Failure::usage(error.to_string());
-    let changes = strata_analysis::database::diff(&old.view().map_err(damaged)?, &new.view().map_err(damaged)?)
-        .map_err(damaged)?;
+    let changes =
+        strata_analysis::database::diff(&old.view().map_err(damaged)?, &new.view().map_err(damaged)?)
+            .map_err(damaged)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for change in &changes {
         // A reader that has enough (`| head`) is no error.

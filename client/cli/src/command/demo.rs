@@ -21,11 +21,13 @@ use crate::{
 
 pub(super) async fn run(args: DemoArgs, settings: &Settings) -> Result<ExitCode, Failure> {
     let output = follow::Output::new(&args.output, true)?;
-    let scratch = tempfile::tempdir().map_err(|error| Failure::usage(format!("failed to make a directory: {error}")))?;
+    let scratch = tempfile::tempdir()
+        .map_err(|error| Failure::usage(format!("failed to make a directory: {error}")))?;
     let database = scratch.path().join("advisories.strata");
     build::write(&build::compile_texts(ADVISORIES)?, &database)?;
     let registry = Registry::start(Synthetic::new(Plan::demo()), Options::default()).await;
-    let registry = registry.map_err(|error| Failure::usage(format!("failed to start the synthetic registry: {error}")))?;
+    let registry = registry
+        .map_err(|error| Failure::usage(format!("failed to start the synthetic registry: {error}")))?;
     if !settings.quiet {
         let _ = writeln!(
             std::io::stderr(),

@@ -4,6 +4,7 @@ use std::{io::Write as _, process::ExitCode};
 
 use comfy_table::{Table, presets};
 use strata_client::Client;
+use strata_coordinator::ports::Archive as _;
 use strata_proto::v1::{Report, ReportSummary, SearchReportsRequest};
 
 use crate::{
@@ -63,7 +64,13 @@ async fn search(
 
 fn print(reports: &[ReportSummary]) {
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_header(["Report", "References", "Created", "Findings", "Problems"]);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header([
+        "Report",
+        "References",
+        "Created",
+        "Findings",
+        "Problems",
+    ]);
     for report in reports {
         table.add_row([
             report.report_id.clone(),

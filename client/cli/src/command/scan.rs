@@ -60,7 +60,9 @@ async fn remote_reference(image: &str) -> Result<String, Failure> {
     let expanded = archive::expand(image).await.map_err(|error| Failure::usage(error.message))?;
     match expanded.as_slice() {
         [one] if archive::name::scheme(one).is_none() => Ok(one.clone()),
-        _ => Err(Failure::usage(format!("failed to submit {image}: the server's workers cannot read files of this machine"))
-            .hint("scan it here, without --server")),
+        _ => Err(Failure::usage(format!(
+            "failed to submit {image}: the server's workers cannot read files of this machine"
+        ))
+        .hint("scan it here, without --server")),
     }
 }

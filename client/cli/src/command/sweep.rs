@@ -31,10 +31,14 @@ pub(super) async fn run(args: SweepArgs, settings: &Settings) -> Result<ExitCode
 }
 
 fn target(args: &SweepArgs) -> Result<RegistryTarget, Failure> {
-    let text = args.registry.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
+    let text =
+        args.registry.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/');
     let (host, prefix) = text.split_once('/').unwrap_or((text, ""));
     if !reference::is_host(host) {
-        return Err(Failure::usage(format!("`{}` does not start with a registry's HOST[:PORT]", args.registry)));
+        return Err(Failure::usage(format!(
+            "`{}` does not start with a registry's HOST[:PORT]",
+            args.registry
+        )));
     }
     let mut repositories = args.repositories.clone();
     if let Some(path) = &args.repositories_from {
@@ -54,8 +58,9 @@ fn target(args: &SweepArgs) -> Result<RegistryTarget, Failure> {
 }
 
 fn read_names(path: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("failed to read the repositories in {}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("failed to read the repositories in {}: {error}", path.display()))
+    })?;
     let names = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(names.map(str::to_owned).collect())
 }

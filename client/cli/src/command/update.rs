@@ -46,7 +46,11 @@ pub async fn download(url: &str, only: &[String], settings: &Settings) -> Result
         let from = format!("{base}/{}/all.zip", ecosystem.replace(' ', "%20"));
         let fresh = fetch(&client, &from, &target.join("all.zip")).await?;
         if !settings.quiet {
-            let _ = writeln!(std::io::stderr(), "{ecosystem}: {}", if fresh { "downloaded" } else { "unchanged" });
+            let _ = writeln!(
+                std::io::stderr(),
+                "{ecosystem}: {}",
+                if fresh { "downloaded" } else { "unchanged" }
+            );
         }
     }
     Ok(directory)
@@ -64,7 +68,9 @@ async fn list(client: &Client, base: &str) -> Result<Vec<String>, Failure> {
     let names: Vec<String> = text
         .lines()
         .map(str::trim)
-        .filter(|name| !name.is_empty() && name.len() < 100 && !name.contains([':', '/', '\\']) && !name.starts_with('.'))
+        .filter(|name| {
+            !name.is_empty() && name.len() < 100 && !name.contains([':', '/', '\\']) && !name.starts_with('.')
+        })
         .map(str::to_owned)
         .collect();
     if names.is_empty() {
@@ -90,7 +96,8 @@ async fn fetch(client: &Client, url: &str, path: &Path) -> Result<bool, Failure>
         match resume(client, url, &part, &want).await {
             Ok(()) => {
                 fs::rename(&part, path).await.map_err(|error| write_failure(path, &error))?;
-                let text = serde_json::to_vec(&want).map_err(|error| Failure::incomplete(error.to_string()))?;
+                let text =
+                    serde_json::to_vec(&want).map_err(|error| Failure::incomplete(error.to_string()))?;
                 fs::write(&note, text).await.map_err(|error| write_failure(&note, &error))?;
                 return Ok(true);
             }
@@ -104,7 +111,9 @@ async fn fetch(client: &Client, url: &str, path: &Path) -> Result<bool, Failure>
 async fn head(client: &Client, url: &str) -> Result<Downloaded, Failure> {
     let answer = client.head(url).send().await.and_then(reqwest::Response::error_for_status);
     let answer = answer.map_err(|error| network_failure(url, &error.to_string()))?;
-    let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let text = |name| {
+        answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+    };
     let size = text(header::CONTENT_LENGTH).parse::<u64>().ok().filter(|size| (1..=MAX_ZIP).contains(size));
     let size = size.ok_or_else(|| network_failure(url, "the server does not say a plausible size"))?;
     Ok(Downloaded { size, etag: text(header::ETAG) })
@@ -127,7 +136,8 @@ async fn resume(client: &Client, url: &str, part: &Path, want: &Downloaded) -> R
     if have < want.size {
         let mut request = client.get(url);
         if have > 0 {
-            request = request.header(header::RANGE, format!("bytes={have}-")).header(header::IF_RANGE, &want.etag);
+            request =
+                request.header(header::RANGE, format!("bytes={have}-")).header(header::IF_RANGE, &want.etag);
         }
         let answer = request.send().await.and_then(reqwest::Response::error_for_status);
         let answer = answer.map_err(|error| Broken::Again(error.to_string()))?;

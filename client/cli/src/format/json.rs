@@ -170,7 +170,11 @@ const fn state(state: ScanState) -> &'static str {
 }
 
 fn failure(failed: &Failed) -> JsonFailure {
-    JsonFailure { references: failed.references.clone(), code: failed.code.clone(), message: failed.message.clone() }
+    JsonFailure {
+        references: failed.references.clone(),
+        code: failed.code.clone(),
+        message: failed.message.clone(),
+    }
 }
 
 fn properties(list: Vec<v1::Property>) -> BTreeMap<String, String> {

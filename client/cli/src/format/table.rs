@@ -62,7 +62,13 @@ fn write_image(image: &Image, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{}", heading(&image.references, packages, &findings, problems))?;
     let distribution = report.distribution.as_ref().map_or_else(
         || "unknown".to_owned(),
-        |found| if found.title.is_empty() { format!("{} {}", found.id, found.version) } else { found.title.clone() },
+        |found| {
+            if found.title.is_empty() {
+                format!("{} {}", found.id, found.version)
+            } else {
+                found.title.clone()
+            }
+        },
     );
     writeln!(out, "  distribution: {distribution}   digest: {}", report.image_digest)?;
     for problem in &report.problems {
@@ -83,11 +89,13 @@ fn write_image(image: &Image, out: &mut dyn Write) -> io::Result<()> {
 fn finding_table(report: &Report) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["Severity", "Package", "Installed", "Fixed in", "Advisory", "Aliases", "File", "Layer"]);
     let mut findings: Vec<&Finding> = report.findings.iter().collect();
-    findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity() as i32), finding.package, finding.id.clone()));
+    findings.sort_by_key(|finding| {
+        (std::cmp::Reverse(finding.severity() as i32), finding.package, finding.id.clone())
+    });
     for finding in findings {
         let index = usize::try_from(finding.package).unwrap_or(usize::MAX);
         let package = report.packages.get(index).cloned().unwrap_or_default();
@@ -110,7 +118,11 @@ fn finding_table(report: &Report) -> Table {
 fn severity(finding: &Finding) -> Cell {
     let name = finding.severity().name();
     let mark = if finding.known_exploited { format!("{name} (exploited)") } else { name.to_owned() };
-    if finding.suppressed.is_empty() { Cell::new(mark) } else { Cell::new(format!("{mark} (suppressed: {})", finding.suppressed)) }
+    if finding.suppressed.is_empty() {
+        Cell::new(mark)
+    } else {
+        Cell::new(format!("{mark} (suppressed: {})", finding.suppressed))
+    }
 }
 
 fn fix(finding: &Finding) -> String {

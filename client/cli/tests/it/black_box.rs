@@ -12,7 +12,8 @@ use tempfile::TempDir;
 
 use crate::strata::{User, images, shared};
 
-const STATUS: &[u8] = b"Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2.15-2+b7\n\n";
+const STATUS: &[u8] =
+    b"Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2.15-2+b7\n\n";
 const DEBIAN: &[u8] = b"ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n";
 
 /// A registry that runs beside the test.
@@ -22,7 +23,11 @@ struct Beside {
 }
 
 fn serve(store: impl Store + 'static, options: Options) -> Beside {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let registry = runtime.block_on(Registry::start(store, options)).expect("a registry");
     Beside { registry, _runtime: runtime }
 }
@@ -59,7 +64,15 @@ fn the_demo_accounts_for_everything_it_made() {
         let want: Vec<_> = truth
             .packages
             .iter()
-            .map(|package| (package.file.clone(), package.ecosystem.to_owned(), package.name.clone(), package.version.clone(), package.layer))
+            .map(|package| {
+                (
+                    package.file.clone(),
+                    package.ecosystem.to_owned(),
+                    package.name.clone(),
+                    package.version.clone(),
+                    package.layer,
+                )
+            })
             .collect();
         assert_eq!(found, want, "{} {:?}", truth.repository, truth.tags);
     }
@@ -88,7 +101,13 @@ fn one_bad_image_never_hides_the_others() {
         bytes: half,
         descriptor: strata_loadtest::content::LayerDescriptor { digest: half_digest, ..short.descriptor },
     };
-    fixed.image(&FixedImage { repository: "cut-layer", tag: "1", layers: &[broken], arch: Arch::Amd64, docker: false });
+    fixed.image(&FixedImage {
+        repository: "cut-layer",
+        tag: "1",
+        layers: &[broken],
+        arch: Arch::Amd64,
+        docker: false,
+    });
     let beside = serve(fixed, Options::default());
     let host = beside.registry.host();
     let name = |repository: &str| format!("{host}/{repository}:1");
@@ -108,7 +127,11 @@ fn one_bad_image_never_hides_the_others() {
         let failure = failure.unwrap_or_else(|| panic!("{reference} is missing in {failures:?}"));
         assert_eq!(failure["code"], code, "{failure}");
         let message = failure["message"].as_str().expect("a message");
-        assert!(message.contains("failed to") && (message.contains("sha256:") || message.contains(reference.as_str())), "{message}");
+        assert!(
+            message.contains("failed to")
+                && (message.contains("sha256:") || message.contains(reference.as_str())),
+            "{message}"
+        );
     }
 }
 
@@ -124,7 +147,10 @@ fn a_refused_login_and_an_unknown_registry_are_named() {
     user.run(&["scan", &reference]).expect(3, &[&reference, "unauthorized"]);
     // With the right password in docker's configuration it is read; with a wrong one it is refused.
     for (password, code) in [("correct", 0), ("wrong", 3)] {
-        let auth = { use base64::Engine as _; base64::engine::general_purpose::STANDARD.encode(format!("reader:{password}")) };
+        let auth = {
+            use base64::Engine as _;
+            base64::engine::general_purpose::STANDARD.encode(format!("reader:{password}"))
+        };
         let config = format!(r#"{{"auths":{{"{host}":{{"auth":"{auth}"}}}}}}"#);
         fs::create_dir_all(user.home.path().join(".docker")).expect("a directory");
         fs::write(user.home.path().join(".docker/config.json"), config).expect("a configuration");
@@ -146,7 +172,8 @@ fn a_registry_that_refuses_its_catalog_says_what_to_do() {
     user.run(&["sweep", &host, "--repository", "team/app"]).expect(0, &["team/app:1", "1 package"]);
     let list = user.home.path().join("list");
     fs::write(&list, "# ours\nteam/app\n").expect("a list");
-    user.run(&["sweep", &host, "--repositories-from", list.to_str().expect("a path")]).expect(0, &["team/app:1"]);
+    user.run(&["sweep", &host, "--repositories-from", list.to_str().expect("a path")])
+        .expect(0, &["team/app:1"]);
 }
 
 #[test]
@@ -178,15 +205,28 @@ fn a_second_sweep_fetches_no_blob_and_says_the_same() {
 #[test]
 fn an_unknown_distribution_and_an_empty_image_are_not_clean() {
     let mut fixed = Fixed::new();
-    image(&mut fixed, "odd", &[("etc/os-release", b"ID=templeos\nVERSION_ID=5\n"), ("var/lib/dpkg/status", STATUS)]);
+    image(
+        &mut fixed,
+        "odd",
+        &[("etc/os-release", b"ID=templeos\nVERSION_ID=5\n"), ("var/lib/dpkg/status", STATUS)],
+    );
     image(&mut fixed, "none", &[("var/lib/dpkg/status", STATUS)]);
     image(&mut fixed, "empty", &[("hello", b"world")]);
     let beside = serve(fixed, Options::default());
     let host = beside.registry.host();
     let (run, document) = User::new().json(&["sweep", &host]);
     run.expect(0, &["3 with problems"]);
-    for (image, codes) in images(&document).iter().zip([&["no-packages"][..], &["unknown-distribution"], &["unknown-distribution", "no-advisories"]]) {
-        let found: Vec<&str> = image["problems"].as_array().expect("problems").iter().filter_map(|problem| problem["code"].as_str()).collect();
+    for (image, codes) in images(&document).iter().zip([
+        &["no-packages"][..],
+        &["unknown-distribution"],
+        &["unknown-distribution", "no-advisories"],
+    ]) {
+        let found: Vec<&str> = image["problems"]
+            .as_array()
+            .expect("problems")
+            .iter()
+            .filter_map(|problem| problem["code"].as_str())
+            .collect();
         assert!(codes.iter().any(|code| found.contains(code)), "{}: {found:?}", image["references"]);
     }
     let run = User::new().run(&["scan", &format!("{host}/odd:1")]);
@@ -251,7 +291,13 @@ fn the_real_alpine_archive_has_its_packages() {
 #[test]
 fn usage_errors_have_their_code() {
     let user = User::new();
-    for args in [&["scan"][..], &["nonsense"], &["scan", "a:1", "--format", "nope"], &["scan", "a:1", "--fail-on", "awful"], &["sweep", "-bad-"]] {
+    for args in [
+        &["scan"][..],
+        &["nonsense"],
+        &["scan", "a:1", "--format", "nope"],
+        &["scan", "a:1", "--fail-on", "awful"],
+        &["sweep", "-bad-"],
+    ] {
         let run = user.run(args);
         assert_eq!(run.code, 2, "{args:?}: {}", run.err);
     }
@@ -261,11 +307,15 @@ fn usage_errors_have_their_code() {
 #[test]
 fn the_policy_decides_the_exit_code() {
     let mut fixed = Fixed::new();
-    image(&mut fixed, "app", &[
-        ("etc/os-release", DEBIAN),
-        ("var/lib/dpkg/status", STATUS),
-        ("app/node_modules/lodash/package.json", br#"{"name":"lodash","version":"4.17.4"}"#),
-    ]);
+    image(
+        &mut fixed,
+        "app",
+        &[
+            ("etc/os-release", DEBIAN),
+            ("var/lib/dpkg/status", STATUS),
+            ("app/node_modules/lodash/package.json", br#"{"name":"lodash","version":"4.17.4"}"#),
+        ],
+    );
     let beside = serve(fixed, Options::default());
     let (user, reference) = (User::new(), format!("{}/app:1", beside.registry.host()));
     user.run(&["scan", &reference]).expect(0, &["lodash", "4.17.4"]);

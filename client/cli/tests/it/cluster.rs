@@ -40,11 +40,22 @@ impl Cluster {
         let listen = format!("127.0.0.1:{port}");
         let archive = format!("postgres://strata@127.0.0.1:{}/strata", postgres.port);
         let (nats_url, redis_url) = (url("nats", &nats), url("redis", &redis));
-        let args =
-            ["coordinator", "--nats", &nats_url, "--redis", &redis_url, "--archive", &archive, "--listen", &listen];
+        let args = [
+            "coordinator",
+            "--nats",
+            &nats_url,
+            "--redis",
+            &redis_url,
+            "--archive",
+            &archive,
+            "--listen",
+            &listen,
+        ];
         let coordinator = user.role_with(&args, Some(port), environment);
         let workers = (0..workers)
-            .map(|_| user.role_with(&["worker", "--nats", &nats_url, "--redis", &redis_url], None, environment))
+            .map(|_| {
+                user.role_with(&["worker", "--nats", &nats_url, "--redis", &redis_url], None, environment)
+            })
             .collect();
         Self { workers, coordinator, nats, redis, _postgres: postgres, user }
     }
@@ -82,21 +93,28 @@ fn a_cluster_says_what_embedded_mode_says() {
     }
     let cluster = Cluster::start(2);
     let runtime = runtime();
-    let synthetic = runtime.block_on(Registry::start(Synthetic::new(Plan::demo()), Options::default())).expect("a registry");
+    let synthetic = runtime
+        .block_on(Registry::start(Synthetic::new(Plan::demo()), Options::default()))
+        .expect("a registry");
     let real = servers::registry();
     let expected = Synthetic::new(Plan::demo()).expected(Arch::Amd64).expect("the truth");
     // A real registry, filled by a real client.
     let copied: Vec<_> = expected.images.iter().take(6).collect();
     for image in &copied {
         let name = format!("{}:{}", image.repository, image.tags[0]);
-        let (from, to) = (format!("docker://{}/{name}", synthetic.host()), format!("docker://127.0.0.1:{}/{name}", real.port));
+        let (from, to) = (
+            format!("docker://{}/{name}", synthetic.host()),
+            format!("docker://127.0.0.1:{}/{name}", real.port),
+        );
         let copy = Command::new("skopeo")
             .args(["copy", "-q", "--all", "--src-tls-verify=false", "--dest-tls-verify=false", &from, &to])
             .output()
             .expect("install Debian's package skopeo");
         assert!(copy.status.success(), "skopeo {name}: {}", String::from_utf8_lossy(&copy.stderr));
     }
-    for (host, count) in [(format!("127.0.0.1:{}", real.port), copied.len()), (synthetic.host(), expected.images.len())] {
+    for (host, count) in
+        [(format!("127.0.0.1:{}", real.port), copied.len()), (synthetic.host(), expected.images.len())]
+    {
         let (run, embedded) = User::new().json(&["sweep", &host]);
         run.expect(0, &["completed"]);
         synthetic.reset_counts();
@@ -104,7 +122,10 @@ fn a_cluster_says_what_embedded_mode_says() {
         assert_eq!(run.code, 0, "{}\n{}", run.err, cluster.logs());
         assert_eq!(images(&embedded).len(), count, "{host}");
         assert_eq!(images(&embedded), images(&first), "the reports are the same in both modes");
-        assert!(synthetic.blob_downloads().values().all(|downloads| *downloads == 1), "each layer was fetched once");
+        assert!(
+            synthetic.blob_downloads().values().all(|downloads| *downloads == 1),
+            "each layer was fetched once"
+        );
         synthetic.reset_counts();
         let (run, second) = cluster.user.json(&["sweep", &host, "--server", &cluster.url()]);
         run.expect(0, &[]);
@@ -135,7 +156,11 @@ fn commands_of_a_server(cluster: &Cluster, host: &str) {
 }
 
 /// What a watcher sees of a scan: the references reported, and its end.
-async fn watch_to_the_end(client: &Client, scan: &str, mut on_report: impl FnMut(usize)) -> (BTreeSet<String>, v1::ScanFinished) {
+async fn watch_to_the_end(
+    client: &Client,
+    scan: &str,
+    mut on_report: impl FnMut(usize),
+) -> (BTreeSet<String>, v1::ScanFinished) {
     let mut events = client.watch(scan, 0, false);
     let (mut reported, mut last) = (BTreeSet::new(), 0);
     while let Some(event) = events.next().await {
@@ -190,7 +215,10 @@ fn a_worker_that_is_killed_loses_nothing() {
     });
     assert_eq!(finished.state(), ScanState::Completed, "{}", cluster.logs());
     let ledger = finished.summary.and_then(|summary| summary.ledger).expect("a ledger");
-    assert_eq!((ledger.enumerated, ledger.reported), (expected.references, expected.references - expected.skipped));
+    assert_eq!(
+        (ledger.enumerated, ledger.reported),
+        (expected.references, expected.references - expected.skipped)
+    );
     assert_eq!(reported.len() as u64, ledger.reported);
 }
 
@@ -201,14 +229,19 @@ fn one_process_serves_clients_without_other_servers() {
     let server = user.role(&["server", "--listen", &listen], Some(port));
     let runtime = runtime();
     let plan = Plan { repositories: 2, ..Plan::demo() };
-    let registry = runtime.block_on(Registry::start(Synthetic::new(plan), Options::default())).expect("a registry");
+    let registry =
+        runtime.block_on(Registry::start(Synthetic::new(plan), Options::default())).expect("a registry");
     let url = format!("http://{listen}");
     let (run, document) = User::without_database().json(&["sweep", &registry.host(), "--server", &url]);
     assert_eq!(run.code, 0, "{}\n{}", run.err, server.log());
     assert!(!images(&document).is_empty());
     // Health and reflection, as tools use them.
     runtime.block_on(async {
-        let channel = tonic::transport::Endpoint::from_shared(url.clone()).expect("a URL").connect().await.expect("it answers");
+        let channel = tonic::transport::Endpoint::from_shared(url.clone())
+            .expect("a URL")
+            .connect()
+            .await
+            .expect("it answers");
         let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
         let request = tonic_health::pb::HealthCheckRequest { service: "strata.v1.Strata".to_owned() };
         let answer = health.check(request).await.expect("it is healthy").into_inner();

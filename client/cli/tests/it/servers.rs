@@ -89,7 +89,17 @@ pub(crate) fn nats() -> Server {
 pub(crate) fn redis() -> Server {
     let (port, directory) = (free_port(), TempDir::new().expect("a directory"));
     let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no", "--dir"]);
+    command.args([
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        &port.to_string(),
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--dir",
+    ]);
     command.arg(directory.path());
     start("redis-server", &mut command, port, directory)
 }
@@ -117,11 +127,22 @@ pub(crate) fn postgres() -> Server {
         assert!(owned.success(), "chown to postgres");
     }
     let data = directory.path().join("data");
-    let init = as_postgres(root, &bin.join("initdb")).args(["-U", "strata", "-A", "trust", "-D"]).arg(&data).output();
+    let init = as_postgres(root, &bin.join("initdb"))
+        .args(["-U", "strata", "-A", "trust", "-D"])
+        .arg(&data)
+        .output();
     let init = init.expect("initdb runs");
     assert!(init.status.success(), "initdb: {}", String::from_utf8_lossy(&init.stderr));
     let mut command = as_postgres(root, &bin.join("postgres"));
-    command.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-k"]);
+    command.arg("-D").arg(&data).args([
+        "-p",
+        &port.to_string(),
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        "fsync=off",
+        "-k",
+    ]);
     command.arg(directory.path());
     let server = start("postgresql", &mut command, port, directory);
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -169,5 +190,9 @@ pub(crate) fn start_quiet(command: &mut Command, directory: TempDir) -> Server {
     let log = File::create(directory.path().join("log")).expect("a log");
     let errors = log.try_clone().expect("a log");
     let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
-    Server { child: child.unwrap_or_else(|error| panic!("failed to start {command:?}: {error}")), directory, port: 0 }
+    Server {
+        child: child.unwrap_or_else(|error| panic!("failed to start {command:?}: {error}")),
+        directory,
+        port: 0,
+    }
 }

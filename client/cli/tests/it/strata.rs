@@ -27,7 +27,8 @@ impl User {
     /// With the advisories that ship with the project at the default location.
     pub(crate) fn new() -> Self {
         let user = Self::without_database();
-        let built = build::compile_texts(strata_loadtest::ADVISORIES).expect("the shipped advisories are sound");
+        let built =
+            build::compile_texts(strata_loadtest::ADVISORIES).expect("the shipped advisories are sound");
         build::write(&built, &user.database()).expect("a database");
         user
     }
@@ -90,7 +91,12 @@ impl Run {
     pub(crate) fn expect(&self, code: i32, says: &[&str]) -> &Self {
         assert_eq!(self.code, code, "exit code; stdout: {}\nstderr: {}", self.out, self.err);
         for text in says {
-            assert!(self.err.contains(text) || self.out.contains(text), "`{text}` is not said in: {}\n{}", self.out, self.err);
+            assert!(
+                self.err.contains(text) || self.out.contains(text),
+                "`{text}` is not said in: {}\n{}",
+                self.out,
+                self.err
+            );
         }
         self
     }

@@ -15,7 +15,10 @@ use crate::strata::root;
 const LONGEST: usize = 400;
 
 fn sources() -> Vec<(PathBuf, String)> {
-    let listed = Command::new("git").args(["ls-files", "-co", "--exclude-standard", "*.rs"]).current_dir(root()).output();
+    let listed = Command::new("git")
+        .args(["ls-files", "-co", "--exclude-standard", "*.rs"])
+        .current_dir(root())
+        .output();
     let listed = String::from_utf8(listed.expect("git runs").stdout).expect("paths");
     let files: Vec<_> = listed
         .lines()
@@ -69,16 +72,25 @@ fn one_crypto_provider_and_one_tls_stack() {
 fn modules_keep_to_their_side() {
     // (sources below, texts that must not stand in them)
     let rules: &[(&str, &[&str])] = &[
-        ("worker/analysis/src/ecosystem/", &["super::dpkg::", "crate::ecosystem::dpkg::", "tokio::", "std::fs"]),
+        (
+            "worker/analysis/src/ecosystem/",
+            &["super::dpkg::", "crate::ecosystem::dpkg::", "tokio::", "std::fs"],
+        ),
         ("worker/analysis/src/", &["tokio::", "async fn", "std::net", "std::time::Instant", "std::env::"]),
         ("worker/src/job/", &["crate::queue", "crate::cache::", "async_nats", "redis::", "reqwest::"]),
         ("worker/src/queue/", &["crate::cache", "crate::source", "crate::job"]),
         ("worker/src/cache/", &["crate::queue", "crate::source", "crate::job"]),
         ("worker/src/source/", &["crate::queue", "crate::cache", "crate::job"]),
-        ("coordinator/src/plan", &["tokio::", "async fn", "std::time::Instant", "SystemTime", "sqlx", "async_nats"]),
+        (
+            "coordinator/src/plan",
+            &["tokio::", "async fn", "std::time::Instant", "SystemTime", "sqlx", "async_nats"],
+        ),
         ("coordinator/src/queue/", &["crate::archive", "crate::service", "crate::plan"]),
         ("coordinator/src/archive/", &["crate::queue", "crate::service", "crate::plan"]),
-        ("client/cli/src/format/", &["crate::backend", "crate::settings", "crate::embedded", "crate::command"]),
+        (
+            "client/cli/src/format/",
+            &["crate::backend", "crate::settings", "crate::embedded", "crate::command"],
+        ),
     ];
     for (path, text) in sources() {
         let name = path.to_string_lossy();
@@ -88,7 +100,8 @@ fn modules_keep_to_their_side() {
         let code = text.split("#[cfg(test)]\nmod").next().unwrap_or(&text);
         for (below, banned) in rules.iter().filter(|(below, _)| name.starts_with(below)) {
             for text in *banned {
-                let found = code.lines().find(|line| line.contains(text) && !line.trim_start().starts_with("//"));
+                let found =
+                    code.lines().find(|line| line.contains(text) && !line.trim_start().starts_with("//"));
                 assert!(found.is_none(), "{name} (below {below}) must not use `{text}`: {found:?}");
             }
         }
@@ -110,7 +123,11 @@ fn files_are_small_and_say_what_they_are() {
     for (path, text) in sources() {
         let lines = text.lines().count();
         assert!(lines <= LONGEST, "{} has {lines} lines, more than {LONGEST}", path.display());
-        assert!(text.starts_with("//!") || text.starts_with("#!["), "{} does not begin with what it is for", path.display());
+        assert!(
+            text.starts_with("//!") || text.starts_with("#!["),
+            "{} does not begin with what it is for",
+            path.display()
+        );
         let forbidden = format!("#[{}(", "allow");
         assert!(!text.contains(&forbidden), "{}: use #[expect(…, reason)]", path.display());
     }
@@ -119,7 +136,11 @@ fn files_are_small_and_say_what_they_are() {
 #[test]
 fn there_is_no_mod_rs() {
     for (path, _) in sources() {
-        assert!(path.file_name() != Some(Path::new("mod.rs").as_os_str()), "{}: use foo.rs beside foo/", path.display());
+        assert!(
+            path.file_name() != Some(Path::new("mod.rs").as_os_str()),
+            "{}: use foo.rs beside foo/",
+            path.display()
+        );
     }
 }
 
@@ -135,7 +156,8 @@ fn the_readme_lists_what_is_read() {
     let (head, rest) = text.split_once("checks it -->\n").expect("the table's start");
     let (now, tail) = rest.split_once("<!-- end of coverage -->").expect("the table's end");
     if std::env::var_os("STRATA_BLESS").is_some() {
-        fs::write(&readme, format!("{head}checks it -->\n{table}<!-- end of coverage -->{tail}")).expect("README.md");
+        fs::write(&readme, format!("{head}checks it -->\n{table}<!-- end of coverage -->{tail}"))
+            .expect("README.md");
         return;
     }
     assert_eq!(now, table, "README.md: run the test with STRATA_BLESS=1");

@@ -17,10 +17,7 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
-use crate::{
-    cluster::Cluster,
-    servers::skipped,
-};
+use crate::{cluster::Cluster, servers::skipped};
 
 /// Span names by trace.
 #[derive(Clone, Default)]
@@ -33,7 +30,13 @@ impl TraceService for Received {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let mut traces = self.0.lock().expect("nobody panicked");
-        for span in request.into_inner().resource_spans.into_iter().flat_map(|resource| resource.scope_spans).flat_map(|scope| scope.spans) {
+        for span in request
+            .into_inner()
+            .resource_spans
+            .into_iter()
+            .flat_map(|resource| resource.scope_spans)
+            .flat_map(|scope| scope.spans)
+        {
             traces.entry(span.trace_id).or_default().insert(span.name);
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))
@@ -46,14 +49,23 @@ fn one_trace_from_the_call_to_the_report() {
         return;
     }
     crate::provider();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let received = Received::default();
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     let service = TraceServiceServer::new(received.clone());
-    runtime.spawn(tonic::transport::Server::builder().add_service(service).serve_with_incoming(TcpListenerStream::new(listener)));
+    runtime.spawn(
+        tonic::transport::Server::builder()
+            .add_service(service)
+            .serve_with_incoming(TcpListenerStream::new(listener)),
+    );
     let plan = Plan { repositories: 1, ..Plan::demo() };
-    let registry = runtime.block_on(Registry::start(Synthetic::new(plan), Options::default())).expect("a registry");
+    let registry =
+        runtime.block_on(Registry::start(Synthetic::new(plan), Options::default())).expect("a registry");
     let cluster = Cluster::start_with(1, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
     let mut command = cluster.user.command(&["sweep", &registry.host(), "--server", &cluster.url()]);
     let run = command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint).output().expect("strata runs");

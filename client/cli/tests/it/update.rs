@@ -41,16 +41,25 @@ struct Export {
 fn zip() -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, json) in strata_loadtest::ADVISORIES.iter().filter(|(name, _)| name.starts_with("npm/")) {
-        writer.start_file(name.trim_start_matches("npm/"), zip::write::SimpleFileOptions::default()).expect("a member");
+        writer
+            .start_file(name.trim_start_matches("npm/"), zip::write::SimpleFileOptions::default())
+            .expect("a member");
         writer.write_all(json.as_bytes()).expect("its bytes");
     }
     writer.finish().expect("a zip").into_inner()
 }
 
-async fn answer(State(export): State<Arc<Export>>, method: Method, uri: Uri, headers: HeaderMap) -> Response<Body> {
+async fn answer(
+    State(export): State<Arc<Export>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response<Body> {
     let status = |code: StatusCode| Response::builder().status(code);
     match uri.path() {
-        "/ecosystems.txt" if export.fault != Fault::NoList => status(StatusCode::OK).body(Body::from("npm\n")),
+        "/ecosystems.txt" if export.fault != Fault::NoList => {
+            status(StatusCode::OK).body(Body::from("npm\n"))
+        }
         "/npm/all.zip" => {
             let size = export.zip.len();
             let base = Response::builder().header(header::ETAG, "\"one\"");
@@ -62,7 +71,8 @@ async fn answer(State(export): State<Arc<Export>>, method: Method, uri: Uri, hea
             let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok()).map(str::to_owned);
             if let Some(range) = range {
                 export.ranges.fetch_add(1, Ordering::SeqCst);
-                let start: usize = range.trim_start_matches("bytes=").trim_end_matches('-').parse().expect("a range");
+                let start: usize =
+                    range.trim_start_matches("bytes=").trim_end_matches('-').parse().expect("a range");
                 let part = export.zip.get(start..).expect("a start in the file").to_vec();
                 return base.status(StatusCode::PARTIAL_CONTENT).body(Body::from(part)).expect("an answer");
             }
@@ -79,7 +89,11 @@ async fn answer(State(export): State<Arc<Export>>, method: Method, uri: Uri, hea
 }
 
 fn serve(fault: Fault) -> (tokio::runtime::Runtime, String, Arc<Export>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let export =
         Arc::new(Export { zip: zip(), fault, gets: AtomicUsize::new(0), ranges: AtomicUsize::new(0) });
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");

@@ -1,0 +1,64 @@
+//! `strata coordinator` and `strata worker`: one role a process, over NATS, Redis and an archive.
+
+use std::{process::ExitCode, sync::Arc};
+
+use strata_coordinator::{
+    archive::{postgres::PostgresArchive, sqlite::SqliteArchive},
+    drive::{self, CoordinatorConfig},
+    parcels::redis::RedisParcels,
+    ports::Archive,
+    queue::nats::{NatsConfig as CoordinatorNats, NatsQueue},
+};
+use strata_worker::{
+    advisories::FileAdvisories,
+    cache::redis::{RedisCache, RedisConfig},
+    dispatch,
+    queue::nats::{NatsConfig, NatsWorker},
+};
+
+use super::roles::{announce, listen, serve, stop_on_signal};
+use crate::{
+    args::{CoordinatorArgs, WorkerArgs},
+    command::open_database,
+    exit::Failure,
+    settings::Settings,
+    wiring,
+};
+
+pub(super) async fn coordinator(args: CoordinatorArgs, _settings: &Settings) -> Result<ExitCode, Failure> {
+    let unreachable = |error: strata_coordinator::ports::PortError| Failure::usage(error.to_string());
+    let archive: Arc<dyn Archive> = match args.archive.strip_prefix("sqlite:") {
+        Some(file) => Arc::new(SqliteArchive::open(file.as_ref()).await.map_err(unreachable)?),
+        None => Arc::new(PostgresArchive::connect(&args.archive).await.map_err(unreachable)?),
+    };
+    let queue = NatsQueue::connect(CoordinatorNats::new(&args.cluster.nats)).await.map_err(unreachable)?;
+    let parcels = RedisParcels::connect(&args.cluster.redis).await.map_err(unreachable)?;
+    let listener = listen(&args.listen).await?;
+    let shutdown = stop_on_signal();
+    let ports = drive::Ports { queue: Arc::new(queue), parcels: Arc::new(parcels), archive };
+    let (handle, task) = drive::start(CoordinatorConfig::default(), ports, shutdown.clone());
+    serve(listener, handle, shutdown).await?;
+    let _ = task.await;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<ExitCode, Failure> {
+    let unreachable = |error: strata_worker::ports::PortError| Failure::usage(error.to_string());
+    drop(open_database(args.db.as_deref(), settings)?);
+    let database = args.db.clone().unwrap_or_else(|| settings.default_db());
+    let advisories = FileAdvisories::open(&database).map_err(|error| Failure::usage(error.to_string()))?;
+    let cache = RedisCache::connect(RedisConfig::new(&args.cluster.redis)).await.map_err(unreachable)?;
+    let queue = NatsWorker::connect(NatsConfig::new(&args.cluster.nats)).await.map_err(unreachable)?;
+    let queue = Arc::new(queue);
+    let sources = wiring::sources(settings, false)?;
+    let context = wiring::context(settings, Arc::new(sources), Arc::new(cache), Arc::new(advisories));
+    let ports = dispatch::Ports { jobs: queue.clone(), outcomes: queue, context };
+    let mut config = dispatch::Config::default();
+    if let Some(slots) = args.slots {
+        config.slots = slots;
+    }
+    announce(&format!("worker {} is ready", settings.name));
+    dispatch::run(config, ports, stop_on_signal()).await;
+    Ok(ExitCode::SUCCESS)
+}
+
