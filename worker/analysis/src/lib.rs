@@ -37,6 +37,8 @@ pub mod limits;
 pub mod model;
 pub mod purl;
 pub mod squash;
+#[cfg(test)]
+mod testing;
 mod unzip;
 pub mod version;
 
