@@ -3,15 +3,34 @@
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod published;
 
 mod apk;
+mod bottlerocket;
+mod composer;
+mod conda;
+mod dart;
+mod dotnet;
 mod dpkg;
+mod erlang;
+mod gem;
 mod go;
 mod java;
+mod julia;
+mod lua;
 mod npm;
+mod opkg;
+mod pacman;
+mod portage;
 mod python;
+mod r;
 mod rpm;
 mod rust;
+mod sbom;
+mod swift;
+mod wheel;
+mod wordpress;
 
 use std::collections::BTreeMap;
 
@@ -118,11 +137,36 @@ pub static TABLE: &[&Ecosystem] = &[
     &dpkg::ROW,
     &apk::ROW,
     &rpm::ROW,
+    &pacman::ROW,
+    &opkg::ROW,
+    &portage::ROW,
+    &bottlerocket::ROW,
     &npm::ROW,
     &python::ROW,
     &java::ROW,
     &go::ROW,
     &rust::ROW,
+    &gem::ROW,
+    &composer::ROW,
+    &dotnet::ROW,
+    &wheel::ROW,
+    &conda::ROW,
+    &r::ROW,
+    &lua::ROW,
+    &erlang::ROW,
+    &julia::ROW,
+    &swift::ROW,
+    &dart::ROW,
+    &wordpress::ROW,
+    &sbom::BITNAMI,
+    &sbom::NPM,
+    &sbom::PYPI,
+    &sbom::MAVEN,
+    &sbom::GO,
+    &sbom::CARGO,
+    &sbom::GEM,
+    &sbom::COMPOSER,
+    &sbom::NUGET,
 ];
 
 /// Where package databases stand, and the row that reads them there: a link may stand at such a path, or at a directory

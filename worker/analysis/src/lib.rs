@@ -32,6 +32,8 @@ pub mod distro;
 pub mod ecosystem;
 mod executable;
 pub mod fingerprint;
+mod json;
+mod keys;
 pub mod layer;
 pub mod limits;
 pub mod model;

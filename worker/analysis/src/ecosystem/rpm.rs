@@ -5,6 +5,7 @@
 //! no package is a problem: an empty list would look clean.
 
 mod bdb;
+mod content;
 mod distro;
 mod header;
 mod manifest;
@@ -26,7 +27,7 @@ use crate::{
 pub(super) static ROW: Ecosystem = Ecosystem {
     name: "rpm",
     revision: 1,
-    reads: "rpm databases (SQLite, NDB, Berkeley DB hash) and container-manifest-2",
+    reads: "rpm databases (SQLite, NDB, Berkeley DB hash), container-manifest-2, Red Hat's content manifests",
     wants,
     parse,
     purl: package_url,
@@ -69,10 +70,17 @@ const VENDORS: &[&str] = &[
 fn wants(candidate: Candidate<'_>) -> Want {
     let database = FILES.contains(&candidate.name)
         && DIRECTORIES.iter().any(|directory| candidate.path.strip_prefix(directory) == Some(candidate.name));
-    if database || candidate.path == MANIFEST { Want::Whole } else { Want::No }
+    if database || candidate.path == MANIFEST || content::wants(candidate.path) {
+        Want::Whole
+    } else {
+        Want::No
+    }
 }
 
 fn parse(file: File<'_>, facts: &mut Facts) {
+    if content::wants(file.path) {
+        return content::parse(file, facts);
+    }
     let mut collector = Collector::new(file.path);
     if file.path.ends_with("-wal") {
         if sqlite::log_has_frames(file.bytes) {

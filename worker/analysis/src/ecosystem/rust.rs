@@ -1,6 +1,6 @@
-//! Rust: the list of crates that cargo-auditable puts into an executable's section `.dep-v0`.
+//! Rust: the list of crates that cargo-auditable puts into an executable's section `.dep-v0`, and Cargo's lock file.
 //!
-//! It is JSON, compressed by zlib. Crates that only ran during the build are not in the executable and are left out.
+//! The list is JSON, compressed by zlib. Crates that only ran during the build are not in the executable and are left out.
 //! Source: cargo-auditable's description of its format.
 
 use std::io::Read as _;
@@ -19,7 +19,7 @@ use crate::{
 pub(super) static ROW: Ecosystem = Ecosystem {
     name: "rust",
     revision: 1,
-    reads: "Rust executables (ELF, PE, Mach-O) built with cargo-auditable",
+    reads: "Rust executables (ELF, PE, Mach-O) built with cargo-auditable, Cargo.lock",
     wants,
     parse,
     purl: package_url,
@@ -48,10 +48,14 @@ struct Crate {
 }
 
 fn wants(candidate: Candidate<'_>) -> Want {
-    if crate::executable::is_candidate(candidate) { Want::Whole } else { Want::No }
+    let wanted = candidate.name == "Cargo.lock" || crate::executable::is_candidate(candidate);
+    if wanted { Want::Whole } else { Want::No }
 }
 
 fn parse(file: File<'_>, facts: &mut Facts) {
+    if file.path.ends_with("Cargo.lock") {
+        return lock(file, facts);
+    }
     let Some(section) = Executable::open(file.bytes).and_then(|executable| executable.section(SECTION))
     else {
         return;
@@ -77,6 +81,33 @@ fn parse(file: File<'_>, facts: &mut Facts) {
         }
         facts.packages.push(package);
     }
+}
+
+/// TOML of one form, written by Cargo itself: a header for each package, then its fields.
+fn lock(file: File<'_>, facts: &mut Facts) {
+    let text = String::from_utf8_lossy(file.bytes);
+    for section in text.split("[[package]]").skip(1) {
+        let (name, version) = (setting(section, "name"), setting(section, "version"));
+        if name.is_empty() || version.is_empty() {
+            facts.problem("malformed", file, "a package without a name or a version");
+            continue;
+        }
+        let source = match setting(section, "source") {
+            "" => "local",
+            source if source.starts_with("git+") => "git",
+            _ => "",
+        };
+        facts.packages.push(Package::plain(name, version).with("source", source));
+    }
+    if facts.packages.is_empty() && facts.problems.is_empty() {
+        facts.problem("malformed", file, "it names no package");
+    }
+}
+
+/// The value of `key = "value"`; empty where there is none.
+fn setting<'a>(section: &'a str, key: &str) -> &'a str {
+    let value = |line: &'a str| line.strip_prefix(key)?.strip_prefix(" = ");
+    section.lines().find_map(value).unwrap_or_default().trim().trim_matches('"')
 }
 
 fn package_url(package: &Package, _distribution: Option<&Distribution>) -> String {

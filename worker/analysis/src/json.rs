@@ -1,0 +1,51 @@
+//! JSON from images: into typed structures, bounded. serde_json bounds the depth; here is the bound on the length, since
+//! a short text can stand for many small values.
+
+use serde::de::DeserializeOwned;
+
+use crate::ecosystem::{Facts, File};
+
+/// Bytes of one document. The largest real one, the bill of materials of a whole system, has some ten MiB.
+const DOCUMENT_BYTES: usize = 32 << 20;
+
+/// Reads a document. `None` after a problem of that code has been added.
+pub(crate) fn read<T: DeserializeOwned>(file: File<'_>, code: &'static str, facts: &mut Facts) -> Option<T> {
+    let bytes = file.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file.bytes);
+    if bytes.len() > DOCUMENT_BYTES {
+        facts.problem("limit", file, "the document is too long to be read");
+        return None;
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(document) => Some(document),
+        Err(error) => {
+            facts.problem(code, file, format!("the document is not as its format asks: {error}"));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    #[test]
+    fn long_and_deep_documents_are_problems() {
+        let limits = Limits::default();
+        let deep = vec![b'['; 10_000];
+        let long = vec![b' '; DOCUMENT_BYTES + 1];
+        for (bytes, code) in [(deep, "malformed"), (long, "limit")] {
+            let mut facts = Facts::default();
+            let file = File { path: "a.json", bytes: &bytes, limits: &limits };
+            assert!(read::<serde_json::Value>(file, "malformed", &mut facts).is_none());
+            assert_eq!(facts.problems[0].code, code);
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_content() {
+        let limits = Limits::default();
+        let file = File { path: "a.json", bytes: b"\xef\xbb\xbf[1]", limits: &limits };
+        assert_eq!(read::<Vec<u8>>(file, "malformed", &mut Facts::default()), Some(vec![1]));
+    }
+}

@@ -1,0 +1,5 @@
+{application, 'cowboy', [
+	{description, "Small, fast HTTP server."},
+	{vsn, "2.9.0"},
+	{modules, ['cowboy']}
+]}.

@@ -1,0 +1,6 @@
+<?php
+/*
+Plugin Name: Akismet Anti-Spam
+Plugin URI: https://akismet.com/
+Version: 5.1
+*/
