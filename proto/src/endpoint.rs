@@ -30,7 +30,7 @@ impl fmt::Debug for Secret {
 /// How a process logs in to NATS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum NatsLogin {
-    /// Not at all, or with the name and password in the URL.
+    /// Not at all.
     #[default]
     Anonymous,
     /// With a token.
@@ -71,12 +71,12 @@ pub struct NatsEndpoint {
 }
 
 impl NatsEndpoint {
-    /// A server without login.
+    /// A server with the login that its URL holds: `user:password@`, or `token@`.
     #[must_use]
     pub fn new(url: &str, name: &str) -> Self {
         Self {
             url: url.to_owned(),
-            login: NatsLogin::Anonymous,
+            login: login_of(url),
             tls: TlsFiles::default(),
             name: name.to_owned(),
             patience: Duration::from_secs(30),
@@ -107,6 +107,43 @@ impl fmt::Debug for RedisEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisEndpoint").field("url", &redacted(&self.url)).finish()
     }
+}
+
+/// The login in the first URL that has one.
+fn login_of(urls: &str) -> NatsLogin {
+    let in_url = |url: &str| {
+        let (_, rest) = url.split_once("://")?;
+        let (user, _) = rest.rsplit_once('@')?;
+        Some(match user.split_once(':') {
+            Some((user, password)) => {
+                NatsLogin::Password { user: decoded(user), password: Secret(decoded(password)) }
+            }
+            None => NatsLogin::Token(Secret(decoded(user))),
+        })
+    };
+    urls.split(',').find_map(in_url).unwrap_or_default()
+}
+
+/// Undoes percent-encoding (RFC 3986, 2.1); what is no valid escape stays as it is.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('%') {
+        bytes.extend_from_slice(before.as_bytes());
+        let byte = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (byte, after.get(2..)) {
+            (Some(byte), Some(tail)) => {
+                bytes.push(byte);
+                rest = tail;
+            }
+            _ => {
+                bytes.push(b'%');
+                rest = after;
+            }
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// URLs (with commas between them) without the names and passwords in them.
@@ -164,6 +201,24 @@ mod tests {
             assert!(printed.contains("rediss://…@c:6379/1"), "{printed}");
         }
         assert_eq!(redacted("a:4222,nats://b"), "a:4222,nats://b");
+    }
+
+    #[test]
+    fn a_url_may_hold_the_login() {
+        let password = |user: &str, password: &str| NatsLogin::Password {
+            user: user.to_owned(),
+            password: Secret::new(password.to_owned()),
+        };
+        for (url, login) in [
+            ("nats://a:4222", NatsLogin::Anonymous),
+            ("a:4222", NatsLogin::Anonymous),
+            ("nats://bob:p%40ss%3A@a:4222", password("bob", "p@ss:")),
+            ("nats://a,nats://bob:100%@b", password("bob", "100%")),
+            ("nats://bob:%é%4@b", password("bob", "%é%4")),
+            ("nats://t0ken@a", NatsLogin::Token(Secret::new("t0ken".to_owned()))),
+        ] {
+            assert_eq!(NatsEndpoint::new(url, "n").login, login, "{url}");
+        }
     }
 
     #[test]

@@ -221,8 +221,11 @@ fn check_size(action: &'static str, key: &str, value: &[u8]) -> Result<(), PortE
     Err(PortError { action, reason })
 }
 
+/// A value and the milliseconds that it has left.
+type Found = (Option<Vec<u8>>, i64);
+
 /// The answers of a pipeline of pairs.
-fn pairs(answers: Vec<redis::Value>) -> Result<Vec<(Option<Vec<u8>>, i64)>, redis::ParsingError> {
+fn pairs(answers: Vec<redis::Value>) -> Result<Vec<Found>, redis::ParsingError> {
     let mut pairs = Vec::with_capacity(answers.len() / 2);
     let mut answers = answers.into_iter();
     while let (Some(value), Some(left)) = (answers.next(), answers.next()) {

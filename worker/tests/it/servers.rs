@@ -79,6 +79,7 @@ impl Server {
         Self::start(&REDIS, extra)
     }
 
+    #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
     fn start(kind: &'static Kind, extra: &[&str]) -> Option<Self> {
         if !is_installed(kind.binary) {
             assert!(
@@ -120,6 +121,13 @@ impl Server {
         self.kill();
         self.child = spawn(self.kind, self.port, self.directory.path(), &self.extra);
         assert!(self.wait_until_ready(), "{} does not start again", self.kind.binary);
+    }
+
+    /// Starts it again on the same port, as if its disk had been lost.
+    pub(crate) fn restart_empty(&mut self) {
+        self.kill();
+        self.directory = TempDir::new().expect("a temporary directory");
+        self.restart();
     }
 
     /// Stops its process in place: it neither answers nor closes a connection.

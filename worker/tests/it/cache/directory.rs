@@ -55,7 +55,8 @@ async fn conforms() {
 
 #[tokio::test]
 async fn a_damaged_file_is_absent_and_goes_away() {
-    let damages: [(&str, fn(&mut Vec<u8>)); 5] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 5] = [
         ("a flipped bit", |bytes| *bytes.last_mut().unwrap() ^= 1),
         ("cut short", |bytes| bytes.truncate(bytes.len() - 1)),
         ("cut in the header", |bytes| bytes.truncate(20)),
@@ -104,7 +105,7 @@ async fn names_from_outside_choose_no_file() {
     ] {
         let key = LayerKey { layer: layer.to_owned(), fingerprint: fingerprint.to_owned() };
         assert!(cache.finish(&key, &token(1, 1), Bytes::new()).await.is_err(), "{key:?}");
-        assert!(cache.read(&[key.clone()]).await.is_err(), "{key:?}");
+        assert!(cache.read(std::slice::from_ref(&key)).await.is_err(), "{key:?}");
     }
     cache.keep_image("sha256:../../x", "../../y", &Default::default()).await.unwrap();
     assert!(cache.image("sha256:../../x", "../../y").await.unwrap().is_some());

@@ -27,6 +27,7 @@ const CASES: [Case; 9] = [
 const LEASE: Duration = Duration::from_secs(30);
 
 /// Runs every case on a store of its own.
+#[expect(clippy::print_stdout, reason = "a failure shows which case it was")]
 pub(crate) async fn run(make: impl Fn() -> BoxFuture<'static, Store>) {
     for (name, case) in CASES {
         println!("case: {name}");
@@ -64,7 +65,7 @@ async fn values(made: Store) {
     // Another analysis of the same layer is another inventory.
     let mut newer = key("text");
     newer.fingerprint = "f2".to_owned();
-    assert_eq!(made.cache.contains(&[newer.clone()]).await.unwrap(), [false]);
+    assert_eq!(made.cache.contains(std::slice::from_ref(&newer)).await.unwrap(), [false]);
     assert_eq!(made.cache.claim(&newer, &token(9, 1), LEASE).await.unwrap(), Claim::Mine);
 }
 
@@ -101,7 +102,7 @@ async fn zombie(store: Store) {
     assert_eq!(store.cache.claim(&a, &token(5, 1), LEASE).await.unwrap(), Claim::Mine);
     assert_eq!(store.cache.claim(&a, &token(5, 2), LEASE).await.unwrap(), Claim::Mine);
     store.cache.finish(&a, &token(5, 1), value.clone()).await.unwrap();
-    assert_eq!(store.other.read(&[a.clone()]).await.unwrap(), [Some(value.clone())]);
+    assert_eq!(store.other.read(std::slice::from_ref(&a)).await.unwrap(), [Some(value.clone())]);
     assert!(store.cache.renew(&a, &token(5, 2), LEASE).await.unwrap(), "the lease is still its holder's");
     store.cache.finish(&a, &token(5, 2), value.clone()).await.unwrap();
     assert_eq!(store.other.read(&[a]).await.unwrap(), [Some(value)]);

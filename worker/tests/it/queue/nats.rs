@@ -1,5 +1,9 @@
 //! JetStream, on a real server.
 
+mod behaviour;
+mod faults;
+mod setup;
+
 use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt as _;

@@ -31,6 +31,7 @@ const CASES: [Case; 12] = [
 ];
 
 /// Runs every case on a pair of its own.
+#[expect(clippy::print_stdout, reason = "a failure shows which case it was")]
 pub(crate) async fn run(make: impl Fn() -> BoxFuture<'static, Pair>) {
     for (name, case) in CASES {
         println!("case: {name}");
