@@ -25,9 +25,9 @@ pub const CODES: &[&str] = &[
     "unsupported",
     "uncomparable-version",
     "no-advisories",
-    "escape",
-    "sparse",
-    "links",
+    "unread-link",
+    "escaping-path",
+    "no-end-marker",
 ];
 
 /// Encodes an inventory.
