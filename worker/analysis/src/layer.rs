@@ -11,15 +11,19 @@ mod keep;
 mod parse;
 mod path;
 mod pax;
+mod pending;
 mod sparse;
+mod spool;
 mod tar;
 #[cfg(test)]
 mod tests;
 
+pub use spool::{Content, Spool, SpoolFile};
+
 /// Why a layer could not be read to its end. Nothing of such a layer is kept: half an inventory would lie.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
-    /// The reader failed: the caller knows whether that may pass.
+    /// The reader or the spool failed: the caller knows whether that may pass.
     #[error("failed to read the layer")]
     Read(#[source] io::Error),
     /// The compressed stream or the archive is malformed or ends early.
@@ -39,8 +43,28 @@ pub enum LayerError {
 /// When the layer cannot be read to its end within the limits. Bad content of single files is not an error but a
 /// problem in the inventory.
 pub fn index(blob: &mut dyn io::Read, limits: &Limits) -> Result<Inventory, LayerError> {
+    read(blob, limits, None)
+}
+
+/// As [`index`], with a place for wanted files that are too large for memory; without one such a file is a problem.
+///
+/// # Errors
+/// As [`index`]; also when the spool fails.
+pub fn index_with(
+    blob: &mut dyn io::Read,
+    limits: &Limits,
+    spool: &dyn Spool,
+) -> Result<Inventory, LayerError> {
+    read(blob, limits, Some(spool))
+}
+
+fn read(
+    blob: &mut dyn io::Read,
+    limits: &Limits,
+    spool: Option<&dyn Spool>,
+) -> Result<Inventory, LayerError> {
     let mut archive = tar::Tar::new();
-    let mut collector = collect::Collector::new(limits);
+    let mut collector = collect::Collector::new(limits, spool);
     let bytes = blob::read(blob, limits, |chunk| archive.push(chunk, &mut collector))?;
     let end = archive.finish()?;
     Ok(collector.finish(end, bytes))

@@ -44,4 +44,4 @@ mod testing;
 mod unzip;
 pub mod version;
 
-pub use layer::index;
+pub use layer::{index, index_with};

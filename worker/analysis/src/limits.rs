@@ -11,6 +11,8 @@ pub struct Limits {
     pub ratio: u64,
     /// Bytes of one wanted file that is kept in memory.
     pub file_bytes: u64,
+    /// Bytes of one wanted file that is spooled, where the caller lends a spool.
+    pub spool_bytes: u64,
     /// Bytes of all wanted files that are in memory at once.
     pub budget_bytes: u64,
     /// Bytes of an entry's path, and of a link's target.
@@ -29,8 +31,10 @@ impl Default for Limits {
             layer_bytes: 64 << 30,
             layer_entries: 20_000_000,
             ratio: 1_100,
-            file_bytes: 96 << 20,
-            budget_bytes: 160 << 20,
+            // Programs of 100 to 150 MB are common: Node, Kubernetes' own.
+            file_bytes: 192 << 20,
+            spool_bytes: 2 << 30,
+            budget_bytes: 256 << 20,
             path_bytes: 4_096,
             records: 1_000_000,
             packages: 500_000,

@@ -7,6 +7,8 @@ use super::{
     header::Kind,
     keep, parse,
     path::{normalise, readable},
+    pending::Pending,
+    spool::Spool,
     tar::{End, Entry, Visitor},
 };
 use crate::{
@@ -16,9 +18,6 @@ use crate::{
     model::{FileFacts, Inventory, Link, Problem, Release},
 };
 
-/// A batch is parsed when it has this many bytes, or files.
-const BATCH_BYTES: u64 = 8 << 20;
-const BATCH_FILES: usize = 1_024;
 /// More problems than this are counted, not listed.
 const MAX_PROBLEMS: usize = 1_000;
 
@@ -33,8 +32,7 @@ pub(super) struct Collector<'l> {
     opaques: BTreeSet<String>,
     /// Hard links, in the archive's order: their targets may still be unparsed.
     hard_links: Vec<HardLink>,
-    pending: Vec<parse::Wanted>,
-    pending_bytes: u64,
+    pending: Pending<'l>,
     packages: usize,
     problems: Vec<Problem>,
     problems_left_out: u64,
@@ -101,28 +99,20 @@ impl Visitor for Collector<'_> {
         }
     }
 
-    fn content(&mut self, part: &[u8]) {
-        if let Some(wanted) = self.pending.last_mut() {
-            // The size is only a claim: memory is taken as content comes, but no more than was claimed.
-            let stored = &mut wanted.stored;
-            let room = stored.capacity() - stored.len();
-            if part.len() > room {
-                let more = part.len().max(stored.len()).min(wanted.claimed.saturating_sub(stored.len()));
-                stored.reserve_exact(more);
-            }
-            stored.extend_from_slice(part);
-        }
+    fn content(&mut self, part: &[u8]) -> Result<(), LayerError> {
+        self.pending.content(part).map_err(LayerError::Read)
     }
 
-    fn end(&mut self) {
-        if self.pending_bytes >= BATCH_BYTES || self.pending.len() >= BATCH_FILES {
+    fn end(&mut self) -> Result<(), LayerError> {
+        if self.pending.end().map_err(LayerError::Read)? {
             self.parse_pending();
         }
+        Ok(())
     }
 }
 
 impl<'l> Collector<'l> {
-    pub(super) fn new(limits: &'l Limits) -> Self {
+    pub(super) fn new(limits: &'l Limits, spool: Option<&'l dyn Spool>) -> Self {
         Self {
             limits,
             entries: 0,
@@ -131,8 +121,7 @@ impl<'l> Collector<'l> {
             whiteouts: BTreeSet::new(),
             opaques: BTreeSet::new(),
             hard_links: Vec::new(),
-            pending: Vec::new(),
-            pending_bytes: 0,
+            pending: Pending::new(spool),
             packages: 0,
             problems: Vec::new(),
             problems_left_out: 0,
@@ -191,21 +180,28 @@ impl<'l> Collector<'l> {
         self.record(path, Record { entry, size, ..Record::default() })?;
         // A sparse file is in memory twice for a moment: as it is stored, and with its holes.
         let memory = if file.sparse.is_some() { size.saturating_add(file.stored) } else { file.stored };
-        if memory > self.limits.file_bytes {
-            if release || rows.iter().any(|row| !ecosystem::is_stand_in(row, path)) {
-                let message = format!("is larger than {} bytes and was not read", self.limits.file_bytes);
-                self.problem("limit", path.to_owned(), message);
-            }
-            return Ok(false);
-        }
-        if self.pending_bytes.saturating_add(memory) > self.limits.budget_bytes {
-            self.parse_pending();
-        }
-        self.pending_bytes = self.pending_bytes.saturating_add(memory);
         let claimed = usize::try_from(file.stored).unwrap_or(usize::MAX);
-        let (path, sparse) = (path.to_owned(), file.sparse.clone());
-        self.pending.push(parse::Wanted { entry, path, rows, release, sparse, claimed, stored: Vec::new() });
-        Ok(true)
+        let stored = parse::Stored::Memory(Vec::new());
+        let sparse = file.sparse.clone();
+        let wanted = parse::Wanted { entry, path: path.to_owned(), rows, release, sparse, claimed, stored };
+        if memory <= self.limits.file_bytes {
+            if self.pending.is_full(memory, self.limits.budget_bytes) {
+                self.parse_pending();
+            }
+            self.pending.start(wanted, memory);
+            return Ok(true);
+        }
+        let spooled = self.pending.has_spool() && file.sparse.is_none();
+        if spooled && file.stored <= self.limits.spool_bytes {
+            self.parse_pending();
+            self.pending.start_spooled(wanted).map_err(LayerError::Read)?;
+            return Ok(true);
+        }
+        if release || wanted.rows.iter().any(|row| !ecosystem::is_stand_in(row, path)) {
+            let limit = if spooled { self.limits.spool_bytes } else { self.limits.file_bytes };
+            self.problem("limit", path.to_owned(), format!("is larger than {limit} bytes and was not read"));
+        }
+        Ok(false)
     }
 
     fn symbolic_link(&mut self, path: &str, name: &str, target: &[u8]) -> Result<bool, LayerError> {
@@ -300,8 +296,7 @@ impl<'l> Collector<'l> {
 
     /// Parses what is in memory and lets go of it.
     fn parse_pending(&mut self) {
-        let files = std::mem::take(&mut self.pending);
-        self.pending_bytes = 0;
+        let files = self.pending.take();
         for (wanted, parsed) in files.iter().zip(parse::batch(&files, self.limits)) {
             let Some(record) =
                 self.records.get_mut(&wanted.path).filter(|record| record.entry == wanted.entry)

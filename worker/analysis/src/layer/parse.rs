@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use super::sparse::Sparse;
+use super::{sparse::Sparse, spool::Content};
 use crate::{
     distro,
     ecosystem::{self, Ecosystem, Facts, File},
@@ -15,7 +15,7 @@ use crate::{
 /// Below this many bytes a batch is not worth waking other threads.
 const WORTH_SHARING: usize = 256 << 10;
 
-/// A wanted file whose content is in memory.
+/// A wanted file with its content.
 pub(super) struct Wanted {
     /// Number of its entry.
     pub(super) entry: u64,
@@ -26,7 +26,22 @@ pub(super) struct Wanted {
     pub(super) sparse: Option<Sparse>,
     /// Bytes that the archive says it has for the file.
     pub(super) claimed: usize,
-    pub(super) stored: Vec<u8>,
+    pub(super) stored: Stored,
+}
+
+/// The bytes that the archive has for a file.
+pub(super) enum Stored {
+    Memory(Vec<u8>),
+    Spooled(Content),
+}
+
+impl Stored {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Memory(bytes) => bytes,
+            Self::Spooled(content) => (**content).as_ref(),
+        }
+    }
 }
 
 /// What a wanted file says.
@@ -39,7 +54,7 @@ pub(super) struct Parsed {
 
 /// Parses a batch; the results are in its order.
 pub(super) fn batch(files: &[Wanted], limits: &Limits) -> Vec<Parsed> {
-    let bytes: usize = files.iter().map(|file| file.stored.len()).sum();
+    let bytes: usize = files.iter().map(|file| file.stored.bytes().len()).sum();
     if files.len() < 2 || bytes < WORTH_SHARING {
         return files.iter().map(|file| parse(file, limits)).collect();
     }
@@ -50,11 +65,11 @@ fn parse(wanted: &Wanted, limits: &Limits) -> Parsed {
     let mut parsed = Parsed::default();
     let expanded;
     let bytes = match &wanted.sparse {
-        None => &wanted.stored,
-        Some(sparse) => match sparse.expand(&wanted.stored, limits.file_bytes) {
+        None => wanted.stored.bytes(),
+        Some(sparse) => match sparse.expand(wanted.stored.bytes(), limits.file_bytes) {
             Some(content) => {
                 expanded = content;
-                &expanded
+                expanded.as_slice()
             }
             None => {
                 let message = "is a sparse file whose map does not fit its content".to_owned();

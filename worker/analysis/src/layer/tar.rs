@@ -34,9 +34,9 @@ pub(super) trait Visitor {
     /// A new entry; true asks for its content.
     fn entry(&mut self, entry: Entry<'_>) -> Result<bool, LayerError>;
     /// A part of the content that was asked for: as it is stored, without the holes of a sparse file.
-    fn content(&mut self, part: &[u8]);
+    fn content(&mut self, part: &[u8]) -> Result<(), LayerError>;
     /// The content that was asked for is complete.
-    fn end(&mut self);
+    fn end(&mut self) -> Result<(), LayerError>;
 }
 
 /// How the archive ended.
@@ -149,14 +149,14 @@ impl Tar {
     fn body(&mut self, part: &[u8], what: Body, visitor: &mut dyn Visitor) -> Result<(), LayerError> {
         match what {
             Body::Unwanted => {}
-            Body::Wanted => visitor.content(part),
+            Body::Wanted => visitor.content(part)?,
             Body::Special(_) => self.next.special.extend_from_slice(part),
         }
         let State::Body { left: 0, padding, .. } = self.state else { return Ok(()) };
         self.pad(padding);
         match what {
             Body::Unwanted => {}
-            Body::Wanted => visitor.end(),
+            Body::Wanted => visitor.end()?,
             Body::Special(flag) => {
                 let bytes = std::mem::take(&mut self.next.special);
                 self.next.read(flag, &bytes).map_err(|reason| self.malformed(reason))?;
