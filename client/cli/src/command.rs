@@ -2,7 +2,7 @@
 
 pub mod build;
 mod cancel;
-// mod cluster;
+mod cluster;
 mod db;
 mod demo;
 mod report;
@@ -32,8 +32,8 @@ pub async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failu
         Command::Cancel(args) => cancel::run(args).await,
         Command::Report(command) => report::run(command, &settings).await,
         Command::Db(command) => db::run(command, &settings).await,
-        Command::Coordinator(_args) => Err(Failure::usage("")),
-        Command::Worker(_args) => Err(Failure::usage("")),
+        Command::Coordinator(args) => cluster::coordinator(args, &settings).await,
+        Command::Worker(args) => cluster::worker(args, &settings).await,
         Command::Server(args) => roles::server(args, &settings).await,
         Command::Demo(args) => demo::run(args, &settings).await,
     }

@@ -97,7 +97,7 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
         view.verify().map_err(|error| Failure::usage(error.to_string()))?;
     }
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["Ecosystem", "Advisories", "Newest", "Age"]);
+    table.load_style(presets::NOTHING).set_header(["Ecosystem", "Advisories", "Newest", "Age"]);
     let rows = view.status();
     for row in &rows {
         table.add_row([

@@ -64,7 +64,7 @@ async fn search(
 
 fn print(reports: &[ReportSummary]) {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header([
+    table.load_style(presets::NOTHING).set_header([
         "Report",
         "References",
         "Created",

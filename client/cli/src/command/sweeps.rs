@@ -14,7 +14,7 @@ pub(super) async fn run(args: SweepsArgs) -> Result<ExitCode, Failure> {
     let scans = client.list_scans(args.limit, "").await?;
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::NOTHING)
         .set_header(["Scan", "State", "Created", "Of", "Reported", "Failed", "Findings"]);
     for scan in &scans {
         table.add_row(row(scan));
