@@ -63,7 +63,8 @@ impl Plan {
     #[must_use]
     pub const fn demo() -> Self {
         Self {
-            seed: 2026,
+            // One with which every distribution occurs and the well-known vulnerable versions are there.
+            seed: 2031,
             repositories: 12,
             tags_per_repository: 6,
             bases: 5,
