@@ -2,14 +2,20 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::ecosystem;
+use crate::{ecosystem, limits::Limits};
 
 /// Raised when the layer walk or the model changes in a way that changes inventories.
 const REVISION: u32 = 1;
 
-/// 16 hexadecimal digits over the walk's revision and every ecosystem's name and revision.
+/// 16 hexadecimal digits over the walk's revision, every ecosystem's name and revision, and the usual limits.
 #[must_use]
 pub fn fingerprint() -> String {
+    fingerprint_with(&Limits::default())
+}
+
+/// As [`fingerprint`], for an analysis with other limits: what a limit leaves out, another one would not.
+#[must_use]
+pub fn fingerprint_with(limits: &Limits) -> String {
     let mut hasher = Sha256::new();
     hasher.update(REVISION.to_be_bytes());
     for row in ecosystem::TABLE {
@@ -17,5 +23,19 @@ pub fn fingerprint() -> String {
         hasher.update([0]);
         hasher.update(row.revision.to_be_bytes());
     }
+    hasher.update(format!("{limits:?}"));
     hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fingerprint, fingerprint_with};
+    use crate::limits::Limits;
+
+    #[test]
+    fn limits_are_part_of_it() {
+        assert_eq!(fingerprint().len(), 16);
+        assert_eq!(fingerprint(), fingerprint_with(&Limits::default()));
+        assert_ne!(fingerprint(), fingerprint_with(&Limits { packages: 1, ..Limits::default() }));
+    }
 }

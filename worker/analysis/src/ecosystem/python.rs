@@ -4,6 +4,7 @@ use super::{AdvisoryKey, Candidate, Ecosystem, Facts, File, Want};
 use crate::{
     model::{Distribution, Package},
     purl::purl,
+    unzip::{Archive, Budget, ZipError},
     version,
 };
 
@@ -11,7 +12,7 @@ use crate::{
 pub(super) static ROW: Ecosystem = Ecosystem {
     name: "python",
     revision: 1,
-    reads: "`*.dist-info/METADATA`, `*.egg-info`, `*.egg-info/PKG-INFO`, `EGG-INFO/PKG-INFO`",
+    reads: "`*.dist-info/METADATA`, `*.egg-info`, `*.egg-info/PKG-INFO`, `EGG-INFO/PKG-INFO`, `*.egg`, `*.whl`",
     wants,
     parse,
     purl: package_url,
@@ -25,16 +26,55 @@ fn wants(candidate: Candidate<'_>) -> Want {
     let wanted = match candidate.name {
         "METADATA" => parent().ends_with(".dist-info"),
         "PKG-INFO" => parent().ends_with(".egg-info") || parent() == "EGG-INFO",
-        name => name.ends_with(".egg-info"),
+        name => name.ends_with(".egg-info") || is_archive(name),
     };
     if wanted { Want::Whole } else { Want::No }
 }
 
+/// Eggs are used as they are, from within the archive; so are wheels that stand on Python's path.
+fn is_archive(name: &str) -> bool {
+    name.ends_with(".egg") || name.ends_with(".whl")
+}
+
+fn parse(file: File<'_>, facts: &mut Facts) {
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    if !is_archive(name) {
+        read_metadata(file, file.bytes, facts);
+    } else if file.bytes.starts_with(b"PK")
+        && let Err(error) = read_archive(file, facts)
+    {
+        facts.problem(error.code(), file, error.to_string());
+    }
+}
+
+/// An egg has its metadata in `EGG-INFO`, a wheel in the one `dist-info` directory at its top.
+fn read_archive(file: File<'_>, facts: &mut Facts) -> Result<(), ZipError> {
+    let mut budget = Budget::new(file.limits);
+    let archive = Archive::open(file.bytes, &mut budget)?;
+    let mut found = None;
+    for entry in archive.entries(&mut budget) {
+        let entry = entry?;
+        let is_metadata = match entry.name.split_once('/') {
+            Some(("EGG-INFO", name)) => name == "PKG-INFO",
+            Some((directory, name)) => directory.ends_with(".dist-info") && name == "METADATA",
+            None => false,
+        };
+        if is_metadata {
+            found = Some(entry);
+            break;
+        }
+    }
+    let entry = found.ok_or(ZipError::Malformed("it has no metadata"))?;
+    let metadata = archive.whole(&entry, &mut budget)?;
+    read_metadata(file, &metadata, facts);
+    Ok(())
+}
+
 /// Header lines as in a mail, up to the first empty line. The encoding is UTF-8, or Latin-1 in old files; the two
 /// fields that matter are ASCII in both.
-fn parse(file: File<'_>, facts: &mut Facts) {
+fn read_metadata(file: File<'_>, bytes: &[u8], facts: &mut Facts) {
     let (mut name, mut version) = (String::new(), String::new());
-    let bytes = file.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file.bytes);
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     for line in bytes.split(|byte| *byte == b'\n') {
         if line.trim_ascii().is_empty() {
             break;
