@@ -27,6 +27,7 @@
 
 pub mod assess;
 mod bytes;
+pub mod cvss;
 pub mod database;
 pub mod distro;
 pub mod ecosystem;

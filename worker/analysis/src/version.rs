@@ -61,3 +61,5 @@ pub fn by_name(name: &str) -> Option<&'static Scheme> {
     TABLE.iter().copied().find(|row| row.name == name)
 }
 
+#[cfg(test)]
+mod tests;

@@ -78,14 +78,13 @@ fn token<'a>(rest: &mut &'a [u8]) -> Token<'a> {
     }
     let (word, after) = take(text, |byte| byte.is_ascii_alphabetic());
     *rest = after;
-    kind(word)
+    let next = take(after, |byte| !byte.is_ascii_alphanumeric()).1;
+    if word == b"x" && next.starts_with(b"dev") { Token::Number(WILDCARD) } else { kind(word) }
 }
 
 fn kind(word: &[u8]) -> Token<'static> {
     let starts = |name: &[u8]| word.starts_with(name);
-    if word.eq_ignore_ascii_case(b"x") {
-        Token::Number(WILDCARD)
-    } else if starts(b"dev") {
+    if starts(b"dev") {
         Token::Dev
     } else if starts(b"a") {
         Token::Alpha

@@ -15,7 +15,7 @@ use super::{
 pub static PACMAN: Scheme = Scheme { name: "pacman", compare };
 
 fn compare(a: &str, b: &str) -> Option<Ordering> {
-    let (a, b) = (rpm::parse(a)?, rpm::parse(b)?);
+    let (a, b) = (parse(a)?, parse(b)?);
     let order =
         digits::compare(a.epoch, b.epoch).then_with(|| segments(a.version, b.version)).then_with(|| {
             match (a.release, b.release) {
@@ -24,6 +24,12 @@ fn compare(a: &str, b: &str) -> Option<Ordering> {
             }
         });
     Some(order)
+}
+
+/// A version, and a release, start with a letter or a digit.
+fn parse(text: &str) -> Option<rpm::Evr<'_>> {
+    let starts = |text: &[u8]| text.first().is_some_and(u8::is_ascii_alphanumeric);
+    rpm::parse(text).filter(|evr| starts(evr.version) && evr.release.is_none_or(starts))
 }
 
 fn segments<'a>(mut a: &'a [u8], mut b: &'a [u8]) -> Ordering {
