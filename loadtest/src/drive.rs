@@ -4,6 +4,7 @@ mod args;
 mod meter;
 mod print;
 mod sweep;
+mod verify;
 
 use std::{
     io::{self, Write as _},
@@ -12,7 +13,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use strata_loadtest::{content::Synthetic, registry::Registry};
+use strata_loadtest::{
+    content::{Arch, Synthetic},
+    registry::Registry,
+};
 use tokio::net::TcpListener;
 
 pub(crate) use args::Args;
@@ -55,7 +59,7 @@ async fn registry(args: RegistryArgs) -> anyhow::Result<()> {
 
 /// Sweeps a registry that runs elsewhere. True when every image has its report.
 async fn sweep_registry(args: SweepArgs) -> anyhow::Result<bool> {
-    let measured = sweep::sweep(&args.target, &args.registry).await?;
+    let measured = sweep::sweep(&args.target, &args.registry, None).await?;
     print::print(&measured, args.target.json.as_deref())?;
     Ok(measured.is_complete())
 }
@@ -69,12 +73,17 @@ async fn run_both(args: RunArgs) -> anyhow::Result<bool> {
     let mut good = true;
     for _ in 0..args.sweeps {
         registry.reset_counts();
-        let mut measured = sweep::sweep(&args.target, &registry.host()).await?;
+        let mut reports = args.verify.then(Vec::new);
+        let mut measured = sweep::sweep(&args.target, &registry.host(), reports.as_mut()).await?;
         measured.registry = Some(registry.counts());
-        measured.most_downloads = registry.blob_downloads().into_values().max();
         if !args.unchecked {
             let content = Arc::clone(&content);
-            measured.check = Some(tokio::task::spawn_blocking(move || sweep::expected(&content)).await??);
+            let expected = tokio::task::spawn_blocking(move || content.expected(Arch::Amd64)).await??;
+            measured.check = Some(sweep::check(&expected));
+            measured.most_downloads = verify::most_downloads(&expected, &registry.blob_downloads());
+            if let Some(reports) = &reports {
+                measured.wrong_reports = Some(verify::differences(&expected, reports));
+            }
         }
         print::print(&measured, args.target.json.as_deref())?;
         good &= measured.is_complete() && measured.disagreements().is_empty();

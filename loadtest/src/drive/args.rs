@@ -54,6 +54,9 @@ pub(crate) struct RunArgs {
     /// Do not compare the account with what the plan says
     #[arg(long)]
     pub(crate) unchecked: bool,
+    /// Also fetch every report and compare its packages, layers and distribution with what the plan says
+    #[arg(long, conflicts_with = "unchecked")]
+    pub(crate) verify: bool,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
     #[command(flatten)]

@@ -34,10 +34,12 @@ pub(crate) struct Measured {
     pub(crate) failures: Vec<String>,
     /// What the registry counted, when it ran in this process.
     pub(crate) registry: Option<Counts>,
-    /// The most downloads of one blob.
+    /// The most downloads of one layer.
     pub(crate) most_downloads: Option<u64>,
     /// What the plan says.
     pub(crate) check: Option<Check>,
+    /// Reports that say something else than the plan, one sentence each, when they were looked at.
+    pub(crate) wrong_reports: Option<Vec<String>>,
 }
 
 /// The same numbers, from the plan.
@@ -156,7 +158,8 @@ impl Measured {
             ("packages", self.packages, check.packages),
         ];
         let differ = rows.iter().filter(|(_, found, planned)| found != planned);
-        differ.map(|(what, found, planned)| format!("{found} {what}, the plan has {planned}")).collect()
+        let differ = differ.map(|(what, found, planned)| format!("{found} {what}, the plan has {planned}"));
+        differ.chain(self.wrong_reports.iter().flatten().cloned()).collect()
     }
 }
 

@@ -55,7 +55,10 @@ fn table(measured: &Measured) -> String {
         rows.push(("registry: faults", counts.faults.to_string()));
     }
     if let Some(most) = measured.most_downloads {
-        rows.push(("most downloads of a blob", most.to_string()));
+        rows.push(("most downloads of a layer", most.to_string()));
+    }
+    if let Some(wrong) = &measured.wrong_reports {
+        rows.push(("wrong reports", wrong.len().to_string()));
     }
     let mut text: String = rows.iter().map(|(name, value)| format!("{name:<26}{value}\n")).collect();
     for failure in &measured.failures {

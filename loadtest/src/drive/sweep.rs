@@ -3,15 +3,15 @@
 #[cfg(test)]
 mod tests;
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::StreamExt as _;
 use strata_client::{
     Client,
-    v1::{RegistryTarget, SubmitRequest},
+    v1::{RegistryTarget, Report, SubmitRequest, event::Kind},
 };
-use strata_loadtest::content::{Arch, Synthetic};
+use strata_loadtest::content::Expected;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -19,8 +19,13 @@ use super::{
     meter::{Check, Measured, Meter},
 };
 
-/// Submits a sweep of a registry and follows it to its end, or cancels it when its time is over.
-pub(crate) async fn sweep(target: &TargetArgs, registry: &str) -> anyhow::Result<Measured> {
+/// Submits a sweep of a registry and follows it to its end, or cancels it when its time is over. Whole reports are asked
+/// for only where somebody wants to keep them.
+pub(crate) async fn sweep(
+    target: &TargetArgs,
+    registry: &str,
+    mut reports: Option<&mut Vec<Report>>,
+) -> anyhow::Result<Measured> {
     let mut client = Client::connect(&target.server).await.context("connect")?;
     let begin = Instant::now();
     let end = begin + Duration::from_secs(target.timeout);
@@ -31,12 +36,18 @@ pub(crate) async fn sweep(target: &TargetArgs, registry: &str) -> anyhow::Result
         ..SubmitRequest::default()
     };
     let scan_id = client.submit(request).await.with_context(|| format!("sweep {registry}"))?;
-    let mut events = client.watch(&scan_id, 0, false);
+    let mut events = client.watch(&scan_id, 0, reports.is_some());
     let mut meter = Meter::default();
     loop {
         match timeout_at(end, events.next()).await {
             Ok(Some(event)) => {
-                meter.take(&event.with_context(|| format!("follow scan {scan_id}"))?, begin.elapsed())
+                let mut event = event.with_context(|| format!("follow scan {scan_id}"))?;
+                meter.take(&event, begin.elapsed());
+                if let (Some(reports), Some(Kind::Reported(reported))) =
+                    (reports.as_deref_mut(), &mut event.kind)
+                {
+                    reports.extend(reported.report.take());
+                }
             }
             Ok(None) => break,
             Err(_) => {
@@ -49,13 +60,12 @@ pub(crate) async fn sweep(target: &TargetArgs, registry: &str) -> anyhow::Result
 }
 
 /// What the account of a sweep of this content must be.
-pub(crate) fn expected(content: &Synthetic) -> io::Result<Check> {
-    let expected = content.expected(Arch::Amd64)?;
-    Ok(Check {
+pub(crate) fn check(expected: &Expected) -> Check {
+    Check {
         references: expected.references,
         skipped: expected.skipped,
         images: expected.images.len() as u64,
         distinct_layers: expected.distinct_layers,
         packages: expected.packages,
-    })
+    }
 }

@@ -12,8 +12,9 @@ use futures::{Stream, stream};
 use strata_client::v1::{
     CancelRequest, Event, GetReportRequest, GetScanRequest, ImageReported, Ledger, ListScansRequest,
     ListScansResponse, Report, Scan, ScanFinished, ScanStarted, ScanState, SearchReportsRequest,
-    SearchReportsResponse, SubmitResponse, Summary, WatchRequest, event::Kind,
+    SearchReportsResponse, SubmitResponse, Summary, WatchRequest,
 };
+use strata_loadtest::content::{Arch, Plan, Synthetic};
 use strata_proto::v1::strata_server::{Strata, StrataServer};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -84,7 +85,7 @@ async fn measure(part: &Part, timeout: u64) -> anyhow::Result<Measured> {
     let serving = tokio::spawn(
         Server::builder().add_service(service).serve_with_incoming(TcpListenerStream::new(listener)),
     );
-    let measured = sweep(&TargetArgs { server, timeout, json: None }, "127.0.0.1:5000").await;
+    let measured = sweep(&TargetArgs { server, timeout, json: None }, "127.0.0.1:5000", None).await;
     serving.abort();
     measured
 }
@@ -133,14 +134,14 @@ async fn says_where_nobody_answers() {
     let server = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let failed =
-        sweep(&TargetArgs { server: server.clone(), timeout: 1, json: None }, "r:1").await.unwrap_err();
+        sweep(&TargetArgs { server: server.clone(), timeout: 1, json: None }, "r:1", None).await.unwrap_err();
     assert!(format!("{failed:#}").contains(&server), "{failed:#}");
 }
 
 #[test]
 fn the_plan_gives_the_account() {
-    let content = Synthetic::new(strata_loadtest::content::Plan::demo());
-    let check = expected(&content).unwrap();
+    let content = Synthetic::new(Plan::demo());
+    let check = check(&content.expected(Arch::Amd64).unwrap());
     assert_eq!((check.images, check.references), (60, 72 + check.skipped));
     assert!(check.distinct_layers > 80 && check.packages > 1000, "{check:?}");
 }
