@@ -57,8 +57,11 @@ pub struct Archives(Arc<Shared>);
 struct Shared {
     config: ArchiveConfig,
     // The one used last at the end.
-    open: Mutex<Vec<(Identity, Arc<OnceCell<Arc<Store>>>)>>,
+    open: Mutex<Vec<(Identity, Opening)>>,
 }
+
+/// An archive that is open, or is being opened by the first who wanted it.
+type Opening = Arc<OnceCell<Arc<Store>>>;
 
 /// A file as it is now: one that was replaced or changed is another.
 #[derive(Clone, PartialEq, Eq)]
@@ -271,3 +274,6 @@ impl Images for Archives {
         Ok(Blob { size: Some(part.size()), stream: part.stream(), digest_is_diff_id })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,8 +62,11 @@ pub struct Scheme {
     /// Name for messages and documents.
     pub name: &'static str,
     /// Looks a host's login up; `None` when this place has none.
-    pub find: for<'a> fn(&'a Credentials, &'a str) -> BoxFuture<'a, Result<Option<Login>, JobError>>,
+    pub find: for<'a> fn(&'a Credentials, &'a str) -> Finding<'a>,
 }
+
+/// A look-up under way.
+pub type Finding<'a> = BoxFuture<'a, Result<Option<Login>, JobError>>;
 
 /// The first that has a login for the host wins.
 pub const SCHEMES: [Scheme; 3] = [

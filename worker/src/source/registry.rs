@@ -231,3 +231,6 @@ impl Documents for Image {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

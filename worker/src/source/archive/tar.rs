@@ -271,4 +271,4 @@ fn number(field: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

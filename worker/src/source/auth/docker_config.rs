@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use futures::{FutureExt as _, future::BoxFuture};
+use futures::FutureExt as _;
 use serde::Deserialize;
 use tokio::io::AsyncReadExt as _;
 
-use super::{Credentials, HUB, HUB_KEY, Login, Secret, names_host};
+use super::{Credentials, Finding, HUB, HUB_KEY, Login, Secret, names_host};
 use crate::error::JobError;
 
 /// Bytes of a configuration; real ones have a few hundred.
@@ -35,10 +35,7 @@ struct Auth {
 }
 
 /// The file's own login for a host.
-pub(super) fn find<'a>(
-    credentials: &'a Credentials,
-    host: &'a str,
-) -> BoxFuture<'a, Result<Option<Login>, JobError>> {
+pub(super) fn find<'a>(credentials: &'a Credentials, host: &'a str) -> Finding<'a> {
     async move {
         let Some(path) = &credentials.docker_config else { return Ok(None) };
         match read(path).await? {

@@ -3,14 +3,14 @@
 
 use std::process::Stdio;
 
-use futures::{FutureExt as _, future::BoxFuture};
+use futures::FutureExt as _;
 use serde::Deserialize;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     process::{Child, Command},
 };
 
-use super::{Credentials, Login, Secret, docker_config};
+use super::{Credentials, Finding, Login, Secret, docker_config};
 use crate::error::JobError;
 
 /// Bytes of a helper's answer.
@@ -27,10 +27,7 @@ struct Answer {
 }
 
 /// The login that a host's credential helper knows.
-pub(super) fn find<'a>(
-    credentials: &'a Credentials,
-    host: &'a str,
-) -> BoxFuture<'a, Result<Option<Login>, JobError>> {
+pub(super) fn find<'a>(credentials: &'a Credentials, host: &'a str) -> Finding<'a> {
     async move {
         let Some(path) = &credentials.docker_config else { return Ok(None) };
         let Some(config) = docker_config::read(path).await? else { return Ok(None) };

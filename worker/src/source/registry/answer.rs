@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use reqwest::{Response, StatusCode, header};
 use serde::Deserialize;
 
-use super::{address, retry_after};
+use super::{address, host, retry_after};
 use crate::error::JobError;
 
 /// Bytes of an error's body that are read.
@@ -57,8 +57,7 @@ impl Asked<'_> {
     pub(super) async fn refusal(&self, response: Response) -> JobError {
         let status = response.status();
         let wait = wait(&response);
-        let elsewhere = response.url().host_str().filter(|name| !self.host.contains(name)).map(str::to_owned);
-        let is_redirected = elsewhere.is_some() && self.host != "docker.io";
+        let is_redirected = !host::is_home(self.host, response.url());
         let said = said(response).await;
         let Self { what, host, .. } = self;
         match status {
@@ -165,7 +164,7 @@ struct Said {
 }
 
 /// What a registry says about its refusal (distribution specification, error codes), as the end of a sentence.
-async fn said(response: Response) -> String {
+pub(super) async fn said(response: Response) -> String {
     let mut body = BytesMut::new();
     let mut stream = response.bytes_stream();
     while let Some(Ok(chunk)) = stream.next().await {

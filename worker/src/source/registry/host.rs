@@ -125,14 +125,23 @@ impl Host {
     }
 
     fn base(&self, scheme: &str) -> Result<Url, JobError> {
-        let name = if self.name == HUB.0 { HUB.1 } else { &self.name };
-        Url::parse(&format!("{scheme}://{name}/")).map_err(|error| {
+        base(scheme, &self.name).map_err(|error| {
             JobError::never(
                 "bad-reference",
                 format!("failed to read the registry's host {}: {error}", self.name),
             )
         })
     }
+}
+
+fn base(scheme: &str, name: &str) -> Result<Url, url::ParseError> {
+    let name = if name == HUB.0 { HUB.1 } else { name };
+    Url::parse(&format!("{scheme}://{name}/"))
+}
+
+/// Whether an address is on the registry's own host rather than where it redirected to.
+pub(super) fn is_home(name: &str, url: &Url) -> bool {
+    base(url.scheme(), name).is_ok_and(|base| base.host() == url.host())
 }
 
 /// A path with an optional query below a registry's base: never another host.

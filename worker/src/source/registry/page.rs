@@ -1,12 +1,12 @@
 //! Catalogs and tags, page by page (distribution specification, "content discovery").
 
-use reqwest::{Method, StatusCode, header};
+use reqwest::{Method, Response, header};
 use serde::Deserialize;
 use strata_proto::reference::{is_repository, is_tag};
 
 use super::{
     Registry,
-    answer::{self, Asked},
+    answer::Asked,
     host,
     host::Host,
     link,
@@ -52,81 +52,95 @@ pub(super) async fn list(
     repository: &str,
     cursor: &str,
 ) -> Result<Page, JobError> {
-    let is_catalog = repository.is_empty();
-    let (path, scope, what) = if is_catalog {
-        ("/v2/_catalog".to_owned(), "registry:catalog:*".to_owned(), format!("the catalog of {}", host.name))
+    let what = if repository.is_empty() {
+        format!("the catalog of {}", host.name)
     } else {
-        (
-            format!("/v2/{repository}/tags/list"),
-            format!("repository:{repository}:pull"),
-            format!("the tags of {}/{repository}", host.name),
-        )
+        format!("the tags of {}/{repository}", host.name)
     };
     let cursor = Cursor::parse(cursor);
     let size = registry.config.page_size;
-    let path = match cursor.start {
+    let path = path(repository, &cursor, size);
+    let (response, asked) = ask(registry, host, repository, &path, &what).await?;
+    let next = next(registry, host, &response, &path, &what).await?;
+    let body = asked.body(response, registry.config.page_bytes, registry.config.request_timeout).await?;
+    let malformed = |reason: String| JobError::never("malformed", format!("failed to read {what}: {reason}"));
+    let names: Names = serde_json::from_slice(&body)
+        .map_err(|error| malformed(format!("the answer is not the JSON of a list: {error}")))?;
+    let (names, valid): (_, fn(&str) -> bool) = match repository {
+        "" => (names.repositories, is_repository),
+        _ => (names.tags, is_tag),
+    };
+    let names = names.unwrap_or_default().into_iter();
+    let names: Vec<String> = names.map(|name| if valid(&name) { name } else { quote(&name) }).collect();
+    paginate(names, next, &cursor, size).map_err(|()| malformed("its pages go round in a circle".to_owned()))
+}
+
+fn path(repository: &str, cursor: &Cursor<'_>, size: usize) -> String {
+    let path = match repository {
+        "" => "/v2/_catalog".to_owned(),
+        repository => format!("/v2/{repository}/tags/list"),
+    };
+    match cursor.start {
         "" => format!("{path}?n={size}"),
         start if start.starts_with('/') => start.to_owned(),
         name => format!("{path}?n={size}&last={}", encode(name)),
+    }
+}
+
+/// Asks for a page; a catalog that is not given has an error of its own.
+async fn ask<'a>(
+    registry: &Registry,
+    host: &'a Host,
+    repository: &str,
+    path: &str,
+    what: &'a str,
+) -> Result<(Response, Asked<'a>), JobError> {
+    let is_catalog = repository.is_empty();
+    let scope = match repository {
+        "" => "registry:catalog:*".to_owned(),
+        repository => format!("repository:{repository}:pull"),
     };
-    let request = Request {
-        method: Method::GET,
-        path: &path,
-        accept: "application/json",
-        from: 0,
-        scope: &scope,
-        what: &what,
-    };
+    let request =
+        Request { method: Method::GET, path, accept: "application/json", from: 0, scope: &scope, what };
     let answered = match send(registry, host, &request).await {
         Err(error) if is_catalog && error.code == "unauthorized" => {
             return Err(refused(host, &error.message));
         }
         answered => answered?,
     };
-    let asked = Asked { what: &what, host: &host.name, login: answered.login };
+    let asked = Asked { what, host: &host.name, login: answered.login };
     let response = answered.response;
-    match response.status() {
-        StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED
-        | StatusCode::FORBIDDEN
-        | StatusCode::NOT_FOUND
-        | StatusCode::METHOD_NOT_ALLOWED
-            if is_catalog =>
-        {
-            return Err(refused(
-                host,
-                &format!("failed to read {what}: {} answered {}", host.name, response.status()),
-            ));
+    match response.status().as_u16() {
+        200 => Ok((response, asked)),
+        401 | 403 | 404 | 405 if is_catalog => {
+            let status = response.status();
+            Err(refused(host, &format!("failed to read {what}: {} answered {status}", host.name)))
         }
-        _ => return Err(asked.refusal(response).await),
+        _ => Err(asked.refusal(response).await),
     }
-    let mut next = None;
-    for value in response.headers().get_all(header::LINK) {
-        if let Some(target) = value.to_str().ok().and_then(link::next) {
-            let base = host::join(&host.endpoint(registry).await?.base, &path);
-            let followed = link::same_host(&base, &target);
-            next = Some(followed.ok_or_else(|| {
-                let shown: String = target.chars().take(200).collect();
-                JobError::never(
-                    "malformed",
-                    format!("failed to read {what}: its next page is on another host: {shown}"),
-                )
-            })?);
-            break;
+}
+
+/// Where the next page is, by the answer's `Link`.
+async fn next(
+    registry: &Registry,
+    host: &Host,
+    response: &Response,
+    path: &str,
+    what: &str,
+) -> Result<Option<String>, JobError> {
+    let mut links = response.headers().get_all(header::LINK).iter();
+    let Some(target) = links.find_map(|value| value.to_str().ok().and_then(link::next)) else {
+        return Ok(None);
+    };
+    let page = host::join(&host.endpoint(registry).await?.base, path);
+    match link::same_host(&page, &target) {
+        Some(path) => Ok(Some(path)),
+        None => {
+            let shown: String = target.chars().take(200).collect();
+            let message = format!("failed to read {what}: its next page is on another host: {shown}");
+            Err(JobError::never("malformed", message))
         }
     }
-    let is_json = answer::text(&response, &header::CONTENT_TYPE).is_none_or(|kind| kind.contains("json"));
-    let body = asked.body(response, registry.config.page_bytes, registry.config.request_timeout).await?;
-    let malformed = |reason: String| JobError::never("malformed", format!("failed to read {what}: {reason}"));
-    let names: Names = serde_json::from_slice(&body).map_err(|error| {
-        let kind = if is_json { "" } else { ", and does not claim to be" };
-        malformed(format!("the answer is not the JSON of a list{kind}: {error}"))
-    })?;
-    let names = if is_catalog { names.repositories } else { names.tags }.unwrap_or_default();
-    let valid = if is_catalog { is_repository } else { is_tag };
-    let names: Vec<String> =
-        names.into_iter().map(|name| if valid(&name) { name } else { quote(&name) }).collect();
-    paginate(names, next, &cursor, size).map_err(|()| malformed("its pages go round in a circle".to_owned()))
 }
 
 fn refused(host: &Host, reason: &str) -> JobError {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 
 use super::{
-    Registry, address,
+    Registry, address, answer,
     answer::Asked,
     challenge::Challenge,
     host::{Endpoint, Host},
@@ -183,7 +183,12 @@ impl Exchange<'_> {
         match response.status() {
             status if status.is_success() => {}
             // Some services say 400 to a wrong login; a 404 is about the account or the repository.
-            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => return Err(asked.unauthorized("")),
+            StatusCode::BAD_REQUEST
+            | StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_FOUND => {
+                return Err(asked.unauthorized(&answer::said(response).await));
+            }
             _ => return Err(asked.refusal(response).await),
         }
         let body = asked.body(response, MAX_ANSWER, self.registry.config.request_timeout).await?;

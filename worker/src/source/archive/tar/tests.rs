@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// One member: name, type flag, link target, content.
-pub(crate) fn member(name: &[u8], kind: u8, link: &[u8], content: &[u8]) -> Vec<u8> {
+pub(in crate::source::archive) fn member(name: &[u8], kind: u8, link: &[u8], content: &[u8]) -> Vec<u8> {
     let mut block = vec![0_u8; 512];
     block[..name.len()].copy_from_slice(name);
     block[100..107].copy_from_slice(b"0000644");
