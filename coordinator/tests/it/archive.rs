@@ -1,0 +1,5 @@
+//! One conformance suite for both archives, and what is special to each.
+
+mod postgres;
+mod sqlite;
+mod suite;

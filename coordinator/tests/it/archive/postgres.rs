@@ -1,0 +1,63 @@
+//! The archive in PostgreSQL.
+
+use std::sync::Arc;
+
+use strata_coordinator::{archive::postgres::PostgresArchive, ports::Archive as _};
+use strata_proto::v1::{ScanStarted, ScanState, event::Kind};
+
+use super::suite;
+use crate::postgres::Server;
+
+#[tokio::test]
+async fn conformance() {
+    let Some(server) = Server::start().await else { return };
+    let url = server.database("conformance").await;
+    let archive = PostgresArchive::connect(&url).await.expect("connected");
+    suite::conformance(Arc::new(archive)).await;
+}
+
+#[tokio::test]
+async fn several_coordinators_may_start_at_once_on_an_empty_database() {
+    let Some(server) = Server::start().await else { return };
+    let url = server.database("several").await;
+    let starts = (0..4).map(|_| PostgresArchive::connect(&url));
+    for started in futures::future::join_all(starts).await {
+        assert!(started.expect("connected").running().await.expect("tables exist").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_archive_works_again_after_the_server_crashed() {
+    let Some(mut server) = Server::start().await else { return };
+    let url = server.database("crash").await;
+    let archive = PostgresArchive::connect(&url).await.expect("connected");
+    archive.create_scan(&suite::scan("s", ScanState::Running, "")).await.expect("recorded");
+    server.crash_and_restart().await;
+    let event = suite::event("s", 1, Kind::Started(ScanStarted {}));
+    // Connections of the pool are broken: each is noticed once.
+    let mut tries = 0;
+    while let Err(error) = archive.append(std::slice::from_ref(&event)).await {
+        tries += 1;
+        assert!(tries < 20, "{error}");
+    }
+    assert_eq!(archive.events("s", 0, 10).await.expect("read"), [event]);
+    assert_eq!(archive.running().await.expect("listed").len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_named_and_its_password_is_not() {
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let url = format!("postgres://strata:s3cret@127.0.0.1:{port}/strata");
+    let error = PostgresArchive::connect(&url).await.err().expect("refused").to_string();
+    assert!(error.contains(&format!("127.0.0.1:{port}")) && error.contains("refused"), "{error}");
+    assert!(!error.contains("s3cret"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_exist_is_named() {
+    let Some(server) = Server::start().await else { return };
+    let url = format!("postgres://strata@127.0.0.1:{}/nowhere", server.port());
+    let error = PostgresArchive::connect(&url).await.err().expect("refused").to_string();
+    assert!(error.contains("nowhere"), "{error}");
+}
