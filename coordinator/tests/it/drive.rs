@@ -200,7 +200,7 @@ async fn unknown_scans_and_reports_are_named() {
         handle.scan("nope").await.expect_err("unknown"),
         handle.cancel("nope").await.expect_err("unknown"),
         handle.report("nope").await.expect_err("unknown"),
-        watched.err().expect("unknown"),
+        watched.expect_err("unknown"),
     ] {
         assert!(matches!(&error, CallError::NotFound(text) if text.contains("`nope`")), "{error}");
     }

@@ -73,7 +73,7 @@ async fn a_scan_from_submission_to_report() {
         client.get_scan(GetScanRequest { scan_id: scan_id.clone() }).await.expect("a scan").into_inner();
     assert_eq!(scan.state(), ScanState::Completed);
     let listed = client.list_scans(ListScansRequest::default()).await.expect("listed").into_inner().scans;
-    assert_eq!(listed, [scan.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&scan));
     let report =
         client.get_report(GetReportRequest { report_id: report_id.clone() }).await.expect("a report");
     assert_eq!(report.into_inner().packages.len(), 1);
