@@ -135,11 +135,16 @@ impl<'d> Assessor<'_, 'd> {
             let Some(mut entries) = self.database.lookup(ecosystem, name)? else { continue };
             // Ubuntu's paid channels fix what the release leaves open: a package that has such a fix is clear of the flaw.
             let settles = ecosystem.starts_with("Ubuntu:Pro:") && !assessed.flaws.is_empty();
-            let may_stop = entries.sorted_by() == self.row.order.name && !settles;
+            let same_scheme = entries.scheme() == self.row.order.name;
+            let may_stop = same_scheme && entries.bounds_descend() && !settles;
+            let mut bounded = affects::Bounded::new(version, self.row.order);
             while let Some(entry) = entries.next() {
                 let entry = entry?;
-                match affects::entry(&entry.rule, version, self.row.order) {
-                    Answer::No if may_stop && affects::is_before(&entry.rule) => entries.skip_fixed(),
+                if may_stop && bounded.is_behind(entry.bound) {
+                    entries.skip_bounded();
+                    continue;
+                }
+                match bounded.answer(&entry, same_scheme) {
                     Answer::No if settles => assessed.flaws.settle(entry.advisory),
                     Answer::No => {}
                     _ if !is_for(&self.installed.package, version, &entry) => {}

@@ -12,6 +12,7 @@ mod entry;
 mod identity;
 mod layout;
 pub mod osv;
+pub(crate) mod ranges;
 mod rating;
 mod read;
 pub mod score;

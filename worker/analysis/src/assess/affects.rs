@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::{
-    database::{Rule, osv::EventKind},
+    database::{Entry, Rule, osv::EventKind},
     version::Scheme,
 };
 
@@ -21,30 +21,61 @@ pub(crate) enum Answer<'a> {
     Unknown,
 }
 
-/// Whether the rule is "every version before a fix".
-pub(super) fn is_before(rule: &Rule<'_>) -> bool {
-    matches!(rule, Rule::Before(_))
+/// One version against the entries of a key, many of which share a bound: each bound is compared once.
+pub(super) struct Bounded<'v, 'a> {
+    version: &'v str,
+    scheme: &'v Scheme,
+    bound: &'a str,
+    order: Option<Ordering>,
 }
 
-/// Whether one advisory's word on a package concerns a version.
-pub(super) fn entry<'a>(rule: &Rule<'a>, version: &str, scheme: &Scheme) -> Answer<'a> {
-    let (ranges, versions) = match rule {
-        Rule::Before(fixed) => {
-            return match (scheme.compare)(version, fixed) {
+impl<'v, 'a> Bounded<'v, 'a> {
+    pub(super) fn new(version: &'v str, scheme: &'v Scheme) -> Self {
+        Self { version, scheme, bound: "", order: None }
+    }
+
+    fn order(&mut self, bound: &'a str) -> Option<Ordering> {
+        if bound != self.bound {
+            self.bound = bound;
+            self.order = (self.scheme.compare)(self.version, bound);
+        }
+        self.order
+    }
+
+    /// Whether the version is at a bound or after it: what ends there does not concern it.
+    pub(super) fn is_behind(&mut self, bound: &'a str) -> bool {
+        !bound.is_empty() && matches!(self.order(bound), Some(Ordering::Equal | Ordering::Greater))
+    }
+
+    /// Whether an entry concerns the version. `same_scheme` says that the file was sorted by the scheme.
+    pub(super) fn answer(&mut self, entry: &Entry<'a>, same_scheme: bool) -> Answer<'a> {
+        match &entry.rule {
+            Rule::Before(fixed) => match self.order(fixed) {
                 Some(Ordering::Less) => Answer::Yes { fix: Some(fixed) },
                 Some(_) => Answer::No,
                 None => Answer::Unknown,
-            };
+            },
+            Rule::Ranges { ranges, sorted, versions } => {
+                let range = if *sorted && same_scheme { sorted_range } else { range };
+                ranges_and_list(ranges, range, versions, self.version, self.scheme)
+            }
         }
-        Rule::Ranges { ranges, versions } => (ranges, versions),
-    };
+    }
+}
+
+/// How one range is evaluated.
+type Evaluate = for<'e> fn(&[(EventKind, &'e str)], &str, &Scheme) -> Answer<'e>;
+
+fn ranges_and_list<'a>(
+    ranges: &[Vec<(EventKind, &'a str)>],
+    evaluate: Evaluate,
+    versions: &[&str],
+    version: &str,
+    scheme: &Scheme,
+) -> Answer<'a> {
     let mut answer = Answer::No;
     for events in ranges {
-        match range(events, version, scheme) {
-            Answer::No => {}
-            Answer::Unknown => answer = better(answer, Answer::Unknown),
-            yes => answer = better(answer, yes),
-        }
+        answer = better(answer, evaluate(events, version, scheme));
     }
     if matches!(answer, Answer::Yes { .. }) {
         return answer;
@@ -56,6 +87,33 @@ pub(super) fn entry<'a>(rule: &Rule<'a>, version: &str, scheme: &Scheme) -> Answ
         return Answer::Yes { fix: ranges.iter().find_map(|events| nearest_fix(events, version, scheme)) };
     }
     answer
+}
+
+/// [`range`] for events that are in the order of their versions, and are all versions of the scheme.
+fn sorted_range<'a>(events: &[(EventKind, &'a str)], version: &str, scheme: &Scheme) -> Answer<'a> {
+    let mut affected = false;
+    let mut rest = events.iter();
+    for (kind, bound) in rest.by_ref() {
+        if *bound == "0" && *kind == EventKind::Introduced {
+            affected = true;
+            continue;
+        }
+        match ((scheme.compare)(version, bound), kind) {
+            (None, _) => return Answer::Unknown,
+            (Some(Ordering::Less), EventKind::Fixed) if affected => return Answer::Yes { fix: Some(bound) },
+            (Some(Ordering::Less), _) => break,
+            (Some(_), EventKind::Introduced) => affected = true,
+            (Some(_), EventKind::Fixed) | (Some(Ordering::Greater), EventKind::LastAffected) => {
+                affected = false
+            }
+            (Some(_), _) => {}
+        }
+    }
+    if !affected {
+        return Answer::No;
+    }
+    let fix = rest.find(|(kind, _)| *kind == EventKind::Fixed).map(|(_, bound)| *bound);
+    Answer::Yes { fix }
 }
 
 /// A yes with a fix, then a yes, then the unknown.

@@ -8,7 +8,7 @@ use super::{
     Score, ecosystems, identity,
     identity::Names,
     osv::{self, Event, EventKind, Record},
-    rating, time,
+    ranges, rating, time,
 };
 use crate::{
     assess::{
@@ -61,6 +61,10 @@ pub(super) struct Package<T> {
     pub(super) modular: bool,
     pub(super) stream: T,
     pub(super) ranges: Box<[Events<T>]>,
+    /// Whether the events of all ranges are in the order of their versions.
+    pub(super) sorted: bool,
+    /// The first version behind all ranges; empty when there is none.
+    pub(super) bound: T,
     pub(super) versions: Box<[T]>,
 }
 
@@ -148,6 +152,12 @@ fn prepare_package(affected: &osv::Affected, record: &Record, errata: bool) -> P
     let modular = errata && events().any(|event| modular(&event.version));
     // `Important: nodejs:14 security update` names module and stream.
     let stream = the_stream(&record.title).filter(|_| modular);
+    let versions = listed(affected, scheme);
+    let recorded: Vec<Vec<_>> =
+        affected.ranges.iter().map(|range| range.events.iter().map(event).collect()).collect();
+    let sorted = scheme.and_then(|scheme| ranges::all_sorted(&recorded, scheme));
+    let bound = sorted.as_deref().zip(scheme).and_then(|(sorted, scheme)| ranges::bound(sorted, scheme));
+    let bound = bound.filter(|_| versions.is_empty()).unwrap_or_default().to_owned();
     Package {
         name: ecosystems::package_key(&ecosystem, &affected.name).into_owned(),
         state: rating::state(affected),
@@ -155,8 +165,10 @@ fn prepare_package(affected: &osv::Affected, record: &Record, errata: bool) -> P
         score: rating::score(&affected.severity),
         modular,
         stream: stream.unwrap_or_default().to_owned(),
-        versions: listed(affected, scheme),
-        ranges: affected.ranges.iter().map(|range| range.events.iter().map(event).collect()).collect(),
+        versions,
+        sorted: sorted.is_some(),
+        ranges: sorted.unwrap_or(recorded).into_iter().map(Vec::into_boxed_slice).collect(),
+        bound,
         ecosystem,
     }
 }
@@ -240,6 +252,8 @@ impl Package<String> {
             modular: self.modular,
             stream: texts.add(&self.stream),
             ranges,
+            sorted: self.sorted,
+            bound: texts.add(&self.bound),
             versions: self.versions.iter().map(|version| texts.add(version)).collect(),
         }
     }

@@ -67,7 +67,7 @@ fn facts(database: &Database<'_>, entries: Entries<'_>) -> Result<Vec<String>, D
         let advisory = database.advisory(entry.advisory)?;
         let rule = match &entry.rule {
             Rule::Before(fixed) => format!("<{fixed}"),
-            Rule::Ranges { ranges, versions } => format!("{ranges:?} {versions:?}"),
+            Rule::Ranges { ranges, versions, .. } => format!("{ranges:?} {versions:?}"),
         };
         let mut flaws = Vec::new();
         for flaw in &advisory.flaws {

@@ -14,6 +14,8 @@ pub struct Entry<'a> {
     pub advisory: usize,
     /// Which versions it affects.
     pub rule: Rule<'a>,
+    /// A version that is not affected, nor is any after it; empty when there is none.
+    pub bound: &'a str,
     /// What its source says of a fix, where there is none. Never `Fixed`.
     pub state: FixState,
     /// The source's rating for this package only.
@@ -33,25 +35,26 @@ pub enum Rule<'a> {
     Before(&'a str),
     /// The listed versions, and those that the events of a range enclose.
     Ranges {
-        /// Events of each range, in the record's order.
+        /// Events of each range.
         ranges: Vec<Vec<(EventKind, &'a str)>>,
+        /// Whether the events are in the order of their versions, by the ecosystem's scheme; else in the record's.
+        sorted: bool,
         /// Versions listed one by one.
         versions: Vec<&'a str>,
     },
 }
 
-/// The entries of one key, in the file's order: first those that affect every version before a fix, by fix, newest
-/// first, then all others.
+/// The entries of one key, in the file's order: first those with a bound, greatest bound first, then all others.
 #[derive(Debug, Clone)]
 pub struct Entries<'a> {
     strings: Table<'a>,
-    /// Name of the scheme by which the first part is sorted; empty when it is not.
-    sorted: &'a str,
+    scheme: &'a str,
+    is_sorted: bool,
     groups: Cursor<'a>,
     others: Cursor<'a>,
-    /// Entries left in the group, the fix that they share, and the last advisory.
+    /// Entries left in the group, the bound that they share, and the last advisory.
     left: usize,
-    fixed: &'a str,
+    bound: &'a str,
     previous: usize,
 }
 
@@ -62,21 +65,27 @@ impl<'a> Entries<'a> {
         scheme: &'a str,
         mut cursor: Cursor<'a>,
     ) -> Result<Self, DatabaseError> {
-        let sorted = if cursor.byte()? & 1 == 1 { scheme } else { "" };
+        let is_sorted = cursor.byte()? & 1 == 1;
         let length = cursor.index()?;
         let groups = Cursor::new(cursor.bytes(length)?);
-        Ok(Self { strings, sorted, groups, others: cursor, left: 0, fixed: "", previous: 0 })
+        Ok(Self { strings, scheme, is_sorted, groups, others: cursor, left: 0, bound: "", previous: 0 })
     }
 
-    /// Name of the order by which the entries of [`Rule::Before`] are sorted, newest fix first; empty when they are
-    /// not. Whoever compares by the same order may stop at the first fix that the version has reached.
+    /// Name of the order by which the file's compiler compared versions; empty when it knew none.
     #[must_use]
-    pub fn sorted_by(&self) -> &'a str {
-        self.sorted
+    pub fn scheme(&self) -> &'a str {
+        self.scheme
     }
 
-    /// Leaves out the rest of the entries of [`Rule::Before`].
-    pub fn skip_fixed(&mut self) {
+    /// Whether the bounds descend. Whoever compares by the same order may stop at the first that the version has
+    /// reached: see [`Self::skip_bounded`].
+    #[must_use]
+    pub fn bounds_descend(&self) -> bool {
+        self.is_sorted
+    }
+
+    /// Leaves out the rest of the entries with a bound.
+    pub fn skip_bounded(&mut self) {
         self.groups = Cursor::new(&[]);
         self.left = 0;
     }
@@ -88,19 +97,26 @@ impl<'a> Entries<'a> {
     fn grouped(&mut self) -> Result<Entry<'a>, DatabaseError> {
         let mut cursor = self.groups;
         if self.left == 0 {
-            self.fixed = self.string(&mut cursor)?;
+            self.bound = self.string(&mut cursor)?;
             self.left = cursor.index()?;
             self.previous = 0;
         }
-        let head = self.head(&mut cursor)?;
-        self.previous = head.advisory;
+        let entry = self.read(&mut cursor, self.bound)?;
+        self.previous = entry.advisory;
         self.left = self.left.checked_sub(1).ok_or_else(|| damaged("an empty group"))?;
         self.groups = cursor;
-        Ok(Entry { rule: Rule::Before(self.fixed), ..head })
+        Ok(entry)
     }
 
-    /// Advisory and qualifiers.
-    fn head(&self, cursor: &mut Cursor<'a>) -> Result<Entry<'a>, DatabaseError> {
+    fn other(&mut self) -> Result<Entry<'a>, DatabaseError> {
+        let mut cursor = self.others;
+        self.previous = 0;
+        let entry = self.read(&mut cursor, "")?;
+        self.others = cursor;
+        Ok(entry)
+    }
+
+    fn read(&self, cursor: &mut Cursor<'a>, bound: &'a str) -> Result<Entry<'a>, DatabaseError> {
         let step = cursor.index()?;
         let advisory = self.previous.checked_add(step).ok_or_else(|| damaged("a number is too large"))?;
         let bits = cursor.varint()?;
@@ -111,21 +127,25 @@ impl<'a> Entries<'a> {
             Score { version: cursor.byte()?, tenths: cursor.byte()? }
         };
         let stream = if bits & layout::STREAM == 0 { "" } else { self.string(cursor)? };
+        let rule = if bits & layout::RANGES == 0 {
+            Rule::Before(bound)
+        } else {
+            self.ranges(cursor, bits & layout::UNSORTED == 0)?
+        };
+        let modular = bits & layout::MODULAR != 0;
         Ok(Entry {
             advisory,
-            rule: Rule::Before(""),
+            rule,
+            bound,
             state: state(bits & layout::STATE)?,
             rating,
             score,
-            modular: bits & layout::MODULAR != 0,
+            modular,
             stream,
         })
     }
 
-    fn other(&mut self) -> Result<Entry<'a>, DatabaseError> {
-        let mut cursor = self.others;
-        self.previous = 0;
-        let head = self.head(&mut cursor)?;
+    fn ranges(&self, cursor: &mut Cursor<'a>, sorted: bool) -> Result<Rule<'a>, DatabaseError> {
         let mut ranges = Vec::new();
         for _ in 0..cursor.index()? {
             let mut events = Vec::new();
@@ -137,10 +157,9 @@ impl<'a> Entries<'a> {
         }
         let mut versions = Vec::new();
         for _ in 0..cursor.index()? {
-            versions.push(self.string(&mut cursor)?);
+            versions.push(self.string(cursor)?);
         }
-        self.others = cursor;
-        Ok(Entry { rule: Rule::Ranges { ranges, versions }, ..head })
+        Ok(Rule::Ranges { ranges, sorted, versions })
     }
 }
 
@@ -157,7 +176,7 @@ impl<'a> Iterator for Entries<'a> {
         };
         if entry.is_err() {
             // What follows a broken record cannot be read either.
-            self.skip_fixed();
+            self.skip_bounded();
             self.others = Cursor::new(&[]);
         }
         Some(entry)

@@ -74,6 +74,11 @@ pub(super) const STREAM: u64 = 1 << 5;
 /// The entry speaks of modular packages.
 pub(super) const MODULAR: u64 = 1 << 6;
 
+/// Ranges and listed versions follow.
+pub(super) const RANGES: u64 = 1 << 7;
+/// The events of the ranges are not in the order of their versions.
+pub(super) const UNSORTED: u64 = 1 << 8;
+
 /// Hash of a key: `ecosystem` and `package`, eight bytes at a time, each step a multiplication by an odd constant (that
 /// of Fibonacci hashing) and a fold of the high half into the low one.
 pub(super) fn hash(ecosystem: &str, package: &str) -> u64 {

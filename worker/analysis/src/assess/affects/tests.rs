@@ -1,6 +1,9 @@
-use super::{Answer, entry, range};
+use proptest::prelude::*;
+
+use super::{Answer, Bounded, range, sorted_range};
 use crate::{
-    database::{Rule, osv::EventKind},
+    assess::FixState,
+    database::{Entry, Rule, Score, osv::EventKind, ranges::all_sorted},
     version::SEMVER,
 };
 
@@ -23,6 +26,20 @@ fn events(text: &str) -> Vec<(EventKind, &str)> {
 
 const fn yes(fix: &str) -> Answer<'_> {
     Answer::Yes { fix: Some(fix) }
+}
+
+fn entry<'a>(rule: &Rule<'a>, version: &str) -> Answer<'a> {
+    let entry = Entry {
+        advisory: 0,
+        rule: rule.clone(),
+        bound: "",
+        state: FixState::NotFixed,
+        rating: None,
+        score: Score::default(),
+        modular: false,
+        stream: "",
+    };
+    Bounded::new(version, &SEMVER).answer(&entry, true)
 }
 
 const UNFIXED: Answer<'static> = Answer::Yes { fix: None };
@@ -66,6 +83,7 @@ fn ranges_enclose_what_their_events_say() {
 fn listed_versions_are_affected_and_take_the_fix_of_the_ranges() {
     let rule = Rule::Ranges {
         ranges: vec![events("introduced 2.0.0, fixed 2.1.0")],
+        sorted: true,
         versions: vec!["1.0.0", "1.x"],
     };
     for (version, expected) in [
@@ -77,10 +95,10 @@ fn listed_versions_are_affected_and_take_the_fix_of_the_ranges() {
         ("1.x", UNFIXED),
         ("2.x", Answer::Unknown),
     ] {
-        assert_eq!(entry(&rule, version, &SEMVER), expected, "{version}");
+        assert_eq!(entry(&rule, version), expected, "{version}");
     }
-    let only = Rule::Ranges { ranges: Vec::new(), versions: vec!["1.0.0"] };
-    assert_eq!(entry(&only, "2.x", &SEMVER), Answer::No);
+    let only = Rule::Ranges { ranges: Vec::new(), sorted: true, versions: vec!["1.0.0"] };
+    assert_eq!(entry(&only, "2.x"), Answer::No);
 }
 
 #[test]
@@ -91,8 +109,31 @@ fn a_yes_of_one_range_outweighs_the_doubt_of_another() {
             events("introduced 0, last 2.0.0"),
             events("introduced 0, fixed 3.0.0"),
         ],
+        sorted: false,
         versions: Vec::new(),
     };
-    assert_eq!(entry(&rule, "1.0.0", &SEMVER), yes("3.0.0"));
-    assert_eq!(entry(&rule, "4.0.0", &SEMVER), Answer::Unknown);
+    assert_eq!(entry(&rule, "1.0.0"), yes("3.0.0"));
+    assert_eq!(entry(&rule, "4.0.0"), Answer::Unknown);
+}
+
+fn any_event() -> impl Strategy<Value = (EventKind, String)> {
+    let kind =
+        prop_oneof![Just(EventKind::Introduced), Just(EventKind::Fixed), Just(EventKind::LastAffected)];
+    (kind, 0_u8..6).prop_map(|(kind, number)| match (kind, number) {
+        (EventKind::Introduced, 0) => (kind, "0".to_owned()),
+        _ => (kind, format!("{number}.0.0")),
+    })
+}
+
+proptest! {
+    #[test]
+    fn sorting_the_events_changes_no_answer(events in prop::collection::vec(any_event(), 1..7), version in 0_u8..13) {
+        fn borrowed(events: &[(EventKind, String)]) -> Vec<(EventKind, &str)> {
+            events.iter().map(|(kind, version)| (*kind, version.as_str())).collect()
+        }
+        let version = format!("{}.{}.0", version / 2, version % 2);
+        let sorted = all_sorted(std::slice::from_ref(&events), &SEMVER).expect("comparable");
+        let one = range(&borrowed(&events), &version, &SEMVER);
+        prop_assert_eq!(one, sorted_range(&borrowed(&sorted[0]), &version, &SEMVER));
+    }
 }

@@ -30,9 +30,9 @@ pub(super) struct Keys {
 /// One advisory's word on a key.
 type Word<'a> = (usize, &'a Package<Symbol>);
 
-/// Words that affect every version before the same fix.
+/// Words that end at the same version.
 struct Group<'a> {
-    fixed: Symbol,
+    bound: Symbol,
     words: Vec<Word<'a>>,
 }
 
@@ -73,23 +73,22 @@ fn encode_words(
     let mut groups: BTreeMap<&str, Group<'_>> = BTreeMap::new();
     let mut others: Vec<Word<'_>> = Vec::new();
     for word in words {
-        match before(word.1, texts, scheme) {
-            Some(fixed) => groups
-                .entry(texts.get(fixed))
-                .or_insert_with(|| Group { fixed, words: Vec::new() })
-                .words
-                .push(*word),
-            None => others.push(*word),
+        let bound = word.1.bound;
+        if texts.get(bound).is_empty() {
+            others.push(*word);
+            continue;
         }
+        let group = groups.entry(texts.get(bound)).or_insert_with(|| Group { bound, words: Vec::new() });
+        group.words.push(*word);
     }
     let (groups, sorted) = order(groups.into_values().collect(), texts, scheme);
     let mut body = Out::default();
     for group in &groups {
-        body.index(strings.number(group.fixed));
+        body.index(strings.number(group.bound));
         body.index(group.words.len());
         let mut previous = 0;
         for (advisory, package) in &group.words {
-            encode_head(advisory.saturating_sub(previous), package, strings, &mut body);
+            encode_word(advisory.saturating_sub(previous), package, texts, strings, &mut body);
             previous = *advisory;
         }
     }
@@ -97,31 +96,21 @@ fn encode_words(
     out.index(body.bytes.len());
     out.bytes.extend_from_slice(&body.bytes);
     for (advisory, package) in others {
-        encode_head(advisory, package, strings, out);
-        out.index(package.ranges.len());
-        for range in &package.ranges {
-            out.index(range.len());
-            range.iter().for_each(|(kind, version)| out.index(strings.number(*version) << 2 | bits(*kind)));
-        }
-        out.index(package.versions.len());
-        package.versions.iter().for_each(|version| out.index(strings.number(*version)));
+        encode_word(advisory, package, texts, strings, out);
     }
 }
 
-/// The fix, if the word is "every version before this fix" and nothing else.
-fn before(package: &Package<Symbol>, texts: &Interner, scheme: Option<&Scheme>) -> Option<Symbol> {
-    let [range] = &*package.ranges else { return None };
-    let [(EventKind::Introduced, start), (EventKind::Fixed, fixed)] = &**range else { return None };
-    let version = texts.get(*fixed);
-    let valid = scheme.is_none_or(|scheme| (scheme.compare)(version, version).is_some());
-    (texts.get(*start) == "0" && package.versions.is_empty() && valid && !version.is_empty())
-        .then_some(*fixed)
+/// Whether the word is "every version before its bound" and nothing else.
+fn is_before(package: &Package<Symbol>, texts: &Interner) -> bool {
+    let [range] = &*package.ranges else { return false };
+    let [(EventKind::Introduced, start), (EventKind::Fixed, fixed)] = &**range else { return false };
+    texts.get(*start) == "0" && *fixed == package.bound && package.versions.is_empty()
 }
 
-/// Newest fix first, and whether that is so: without an order, or with one that contradicts itself, it is not.
+/// Greatest bound first, and whether that is so: without an order, or with one that contradicts itself, it is not.
 fn order<'a>(groups: Vec<Group<'a>>, texts: &Interner, scheme: Option<&Scheme>) -> (Vec<Group<'a>>, bool) {
     let Some(scheme) = scheme else { return (groups, false) };
-    let compare = |a: &Group<'_>, b: &Group<'_>| (scheme.compare)(texts.get(a.fixed), texts.get(b.fixed));
+    let compare = |a: &Group<'_>, b: &Group<'_>| (scheme.compare)(texts.get(a.bound), texts.get(b.bound));
     let mut sorted: Vec<Group<'a>> = Vec::with_capacity(groups.len());
     for group in groups {
         // Not `sort_by`: that may panic where an order contradicts itself.
@@ -136,7 +125,14 @@ fn order<'a>(groups: Vec<Group<'a>>, texts: &Interner, scheme: Option<&Scheme>) 
     (sorted, is_sorted)
 }
 
-fn encode_head(advisory: usize, package: &Package<Symbol>, strings: &Strings, out: &mut Out) {
+fn encode_word(
+    advisory: usize,
+    package: &Package<Symbol>,
+    texts: &Interner,
+    strings: &Strings,
+    out: &mut Out,
+) {
+    let ranged = !is_before(package, texts);
     let stream = strings.number(package.stream);
     let mut word = match package.state {
         FixState::Fixed(_) | FixState::NotFixed => 0,
@@ -150,6 +146,8 @@ fn encode_head(advisory: usize, package: &Package<Symbol>, strings: &Strings, ou
         (layout::SCORE, package.score.is_known()),
         (layout::STREAM, stream != 0),
         (layout::MODULAR, package.modular),
+        (layout::RANGES, ranged),
+        (layout::UNSORTED, ranged && !package.sorted),
     ] {
         word |= if is_set { bit } else { 0 };
     }
@@ -164,6 +162,15 @@ fn encode_head(advisory: usize, package: &Package<Symbol>, strings: &Strings, ou
     }
     if stream != 0 {
         out.index(stream);
+    }
+    if ranged {
+        out.index(package.ranges.len());
+        for range in &package.ranges {
+            out.index(range.len());
+            range.iter().for_each(|(kind, version)| out.index(strings.number(*version) << 2 | bits(*kind)));
+        }
+        out.index(package.versions.len());
+        package.versions.iter().for_each(|version| out.index(strings.number(*version)));
     }
 }
 

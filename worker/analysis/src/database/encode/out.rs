@@ -83,7 +83,10 @@ impl Strings {
         }
         for (_, package) in packages(advisories) {
             let events = package.ranges.iter().flat_map(|range| range.iter().map(|(_, version)| *version));
-            events.chain(package.versions.iter().copied()).chain([package.stream]).for_each(&mut count);
+            events
+                .chain(package.versions.iter().copied())
+                .chain([package.stream, package.bound])
+                .for_each(&mut count);
         }
         flaws.iter().filter_map(|flaw| known.get(flaw)?.title).for_each(&mut count);
         let mut list: Vec<(Symbol, u64)> =
