@@ -61,4 +61,3 @@ pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<Exit
     dispatch::run(config, ports, stop_on_signal()).await;
     Ok(ExitCode::SUCCESS)
 }
-

@@ -88,10 +88,16 @@ fn write_image(image: &Image, out: &mut dyn Write) -> io::Result<()> {
 
 fn finding_table(report: &Report) -> Table {
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["Severity", "Package", "Installed", "Fixed in", "Advisory", "Aliases", "File", "Layer"]);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header([
+        "Severity",
+        "Package",
+        "Installed",
+        "Fixed in",
+        "Advisory",
+        "Aliases",
+        "File",
+        "Layer",
+    ]);
     let mut findings: Vec<&Finding> = report.findings.iter().collect();
     findings.sort_by_key(|finding| {
         (std::cmp::Reverse(finding.severity() as i32), finding.package, finding.id.clone())
