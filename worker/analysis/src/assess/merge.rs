@@ -1,6 +1,9 @@
 //! Several advisories of one flaw → one finding.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, btree_map},
+};
 
 use super::{Finding, FixState, Severity};
 use crate::{
@@ -21,7 +24,7 @@ struct Voice<'d> {
 /// The flaws of one package, by number: numbers are in the order of identifiers.
 #[derive(Default)]
 pub(super) struct Merge<'d> {
-    flaws: BTreeMap<usize, (Option<Flaw<'d>>, Vec<Voice<'d>>)>,
+    flaws: BTreeMap<usize, (Flaw<'d>, Vec<Voice<'d>>)>,
 }
 
 impl<'d> Merge<'d> {
@@ -33,16 +36,22 @@ impl<'d> Merge<'d> {
     ) -> Result<(), DatabaseError> {
         let advisory = database.advisory(entry.advisory)?;
         for number in &advisory.flaws {
-            let (flaw, voices) = self.flaws.entry(*number).or_default();
-            if flaw.is_none() {
-                *flaw = Some(database.flaw(*number)?);
-            }
+            let (flaw, voices) = match self.flaws.entry(*number) {
+                btree_map::Entry::Occupied(known) => known.into_mut(),
+                btree_map::Entry::Vacant(place) => place.insert((database.flaw(*number)?, Vec::new())),
+            };
+            // The vectors of an advisory that answers several flaws speak of the worst one.
+            let score = match (entry.score.is_known(), advisory.flaws.len() > 1 && flaw.score.is_known()) {
+                (true, _) => entry.score,
+                (false, true) => Score::default(),
+                (false, false) => advisory.score,
+            };
             voices.push(Voice {
                 number: entry.advisory,
                 fix,
                 state: entry.state.clone(),
                 rating: entry.rating.unwrap_or(advisory.rating),
-                score: if entry.score.is_known() { entry.score } else { advisory.score },
+                score,
                 advisory: advisory.clone(),
             });
         }
@@ -62,8 +71,7 @@ impl<'d> Merge<'d> {
 
     /// The findings of the package of that index, ordered by identifier.
     pub(super) fn finish(self, package: usize, order: &Scheme) -> impl Iterator<Item = Finding> {
-        let flaws = self.flaws.into_values().filter_map(|(flaw, voices)| Some((flaw?, voices)));
-        flaws.filter_map(move |(flaw, voices)| finding(package, &flaw, voices, order))
+        self.flaws.into_values().filter_map(move |(flaw, voices)| finding(package, &flaw, voices, order))
     }
 }
 

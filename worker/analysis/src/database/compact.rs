@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Score, ecosystems, identity,
     identity::Names,
-    osv::{self, Event, EventKind, Record},
+    osv::{self, Event, EventKind, Rating, Record},
     ranges, rating, time,
 };
 use crate::{
@@ -104,6 +104,9 @@ pub(super) fn prepare(json: &[u8]) -> Result<Prepared, String> {
     let hash = Sha256::digest(json);
     let content = hash.iter().take(16).fold(0_u128, |sum, byte| (sum << 8) | u128::from(*byte));
     let mut defects = record.defects.clone();
+    let ratings = record.affected.iter().flat_map(|affected| &affected.severity).chain(&record.severity);
+    let ratings: Vec<Rating> = ratings.cloned().collect();
+    defects.extend(rating::invalid(&ratings).map(|vector| format!("`{vector}` is no CVSS vector")));
     let mut unversioned = 0;
     let mut packages: Vec<Package<String>> = Vec::new();
     for affected in &record.affected {

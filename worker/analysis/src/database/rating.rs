@@ -1,7 +1,10 @@
 //! Ratings: the words of advisory sources, and base scores of CVSS vectors.
 
 use super::osv::{Affected, Rating, Record};
-use crate::assess::{FixState, Severity};
+use crate::{
+    assess::{FixState, Severity},
+    cvss::{self, Version},
+};
 
 /// A CVSS base score.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,17 +22,16 @@ impl Score {
         self.version != 0
     }
 
-    /// The qualitative rating of the score (CVSS v3.1, section 5; the same scale is used for all versions).
+    /// The qualitative rating of the score; `Unknown` when there is none.
     #[must_use]
     pub fn severity(self) -> Severity {
-        match (self.is_known(), self.tenths) {
-            (false, _) => Severity::Unknown,
-            (true, 0) => Severity::Negligible,
-            (true, 1..=39) => Severity::Low,
-            (true, 40..=69) => Severity::Medium,
-            (true, 70..=89) => Severity::High,
-            (true, _) => Severity::Critical,
-        }
+        let version = match self.version {
+            0 => return Severity::Unknown,
+            2 => Version::V2,
+            3 => Version::V3,
+            _ => Version::V4,
+        };
+        cvss::severity(version, u32::from(self.tenths))
     }
 
     /// How a finding names the source of a severity that comes from the score.
@@ -62,8 +64,21 @@ pub(super) fn score(ratings: &[Rating]) -> Score {
     ratings.iter().map(|rating| vector(&rating.score)).max().unwrap_or_default()
 }
 
-fn vector(_vector: &str) -> Score {
-    Score::default()
+/// The score of a vector; none when it is not a valid one.
+fn vector(vector: &str) -> Score {
+    let Some((version, tenths)) = cvss::base_score_tenths(vector) else { return Score::default() };
+    let version = match version {
+        Version::V2 => 2,
+        Version::V3 => 3,
+        Version::V4 => 4,
+    };
+    Score { version, tenths: u8::try_from(tenths).unwrap_or(100).min(100) }
+}
+
+/// The vectors of a list that are none.
+pub(super) fn invalid(ratings: &[Rating]) -> impl Iterator<Item = &str> {
+    let vectors = ratings.iter().filter(|rating| rating.kind.starts_with("CVSS"));
+    vectors.map(|rating| rating.score.as_str()).filter(|text| !vector(text).is_known())
 }
 
 /// The source's own rating of a whole record.

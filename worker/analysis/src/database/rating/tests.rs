@@ -1,4 +1,4 @@
-use super::{Score, of_affected, of_record, state, word};
+use super::{Score, invalid, of_affected, of_record, score, state, word};
 use crate::{
     assess::{FixState, Severity},
     database::osv::{Affected, Rating, Record},
@@ -65,19 +65,28 @@ fn states_of_ubuntu_wolfi_and_debian_are_told_apart() {
 }
 
 #[test]
-fn scores_have_the_bands_of_cvss() {
-    for (tenths, expected) in [
-        (0, Severity::Negligible),
-        (1, Severity::Low),
-        (39, Severity::Low),
-        (40, Severity::Medium),
-        (69, Severity::Medium),
-        (70, Severity::High),
-        (89, Severity::High),
-        (90, Severity::Critical),
-        (100, Severity::Critical),
+fn the_newest_valid_vector_counts_and_invalid_ones_are_named() {
+    let list = |vectors: &[&str]| {
+        let rating = |score: &&str| Rating { kind: "CVSS_V3".to_owned(), score: (*score).to_owned() };
+        vectors.iter().map(rating).collect::<Vec<_>>()
+    };
+    let three = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+    let milder = "CVSS:3.0/AV:L/AC:H/PR:L/UI:R/S:U/C:L/I:N/A:N";
+    let two = "AV:N/AC:L/Au:N/C:C/I:C/A:C";
+    for (vectors, expected, severity, source) in [
+        (&[two, milder, three][..], Score { version: 3, tenths: 98 }, Severity::Critical, "cvss-v3"),
+        (&[two], Score { version: 2, tenths: 100 }, Severity::High, "cvss-v2"),
+        (
+            &["CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:N"],
+            Score { version: 3, tenths: 0 },
+            Severity::Negligible,
+            "cvss-v3",
+        ),
+        (&["CVSS:3.1/AV:N"], Score::default(), Severity::Unknown, ""),
+        (&[], Score::default(), Severity::Unknown, ""),
     ] {
-        assert_eq!(Score { version: 3, tenths }.severity(), expected, "{tenths}");
+        let best = score(&list(vectors));
+        assert_eq!((best, best.severity(), best.source()), (expected, severity, source), "{vectors:?}");
     }
-    assert_eq!(Score::default().severity(), Severity::Unknown);
+    assert_eq!(invalid(&list(&[three, "CVSS:3.1/AV:N", two])).collect::<Vec<_>>(), ["CVSS:3.1/AV:N"]);
 }
