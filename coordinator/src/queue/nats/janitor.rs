@@ -3,21 +3,22 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::{message::StreamMessage, stream::Stream};
-use futures::TryStreamExt as _;
+use async_nats::jetstream::{
+    message::StreamMessage,
+    stream::{DeleteMessageErrorKind, Stream},
+};
 use prost::Message as _;
 use strata_proto::{
     subject,
-    trace::TraceHeaders,
-    v1::{Failure, Job, Lane, Outcome, Retry, outcome::Result as Answer},
+    v1::{Failure, Job, Outcome, Retry, outcome::Result as Answer},
 };
 use tokio::time::sleep;
 
-use super::{NatsConfig, connection::Connection, message, topology};
+use super::{NatsConfig, connection::Connection, is_absent, message, topology};
 use crate::ports::PortError;
 
 const ACTION: &str = "look for forgotten jobs";
-/// How many given-up jobs one round deals with.
+/// How many jobs of a lane one round deals with.
 const ROUND: usize = 1000;
 
 /// Looks on every new connection and from time to time, until it is aborted. A server that came back without its streams
@@ -42,96 +43,72 @@ pub(super) async fn run(connection: Connection, config: NatsConfig) {
 }
 
 async fn clean(connection: &Connection) -> Result<(), PortError> {
-    let stream = connection.jetstream.get_stream(subject::JOBS).await.map_err(failed)?;
+    let stream = connection.jetstream.get_stream_no_info(subject::JOBS).await.map_err(failed)?;
     for lane in subject::LANES {
         let (_, filter) = subject::lane_consumer(lane);
         let consumer = topology::lane_consumer(&connection.jetstream, lane).await?;
         let info = consumer.cached_info();
-        let known = info.num_pending.saturating_add(u64::try_from(info.num_ack_pending).unwrap_or(u64::MAX));
-        if count(&stream, &filter).await? <= known {
-            continue;
-        }
-        // All up to the floor is acknowledged: whatever is still there was forgotten.
+        // All up to the floor is acknowledged: what is still there was forgotten. With nothing waiting and nothing
+        // running, whatever was handed out and is still there was handed out too often.
         let floor = info.ack_floor.stream_sequence;
-        if floor > 0 {
-            let purged =
-                stream.purge().filter(&filter).sequence(floor.saturating_add(1)).await.map_err(failed)?;
-            if purged.purged > 0 {
-                tracing::warn!(
-                    jobs = purged.purged,
-                    lane = subject::lane(lane),
-                    "removed jobs that were done"
-                );
-            }
-        }
-        if known == 0 {
-            give_up(connection, &stream, lane, &filter).await?;
+        let quiet = info.num_pending == 0 && info.num_ack_pending == 0;
+        let last = if quiet { info.delivered.stream_sequence.max(floor) } else { floor };
+        let mut from = 1;
+        for _ in 0..ROUND {
+            let next = stream.raw_message_builder().sequence(from).next_by_subject(filter.as_str()).send();
+            let letter = match next.await {
+                Ok(letter) if letter.sequence <= last => letter,
+                Ok(_) => break,
+                Err(error) if is_absent(&error.kind()) => break,
+                Err(error) => return Err(failed(error)),
+            };
+            from = letter.sequence.saturating_add(1);
+            let fate = if letter.sequence <= floor { &FORGOTTEN } else { &GIVEN_UP };
+            remove(connection, &stream, letter, fate).await?;
         }
     }
     Ok(())
 }
 
-async fn count(stream: &Stream, filter: &str) -> Result<u64, PortError> {
-    let mut subjects = stream.info_with_subjects(filter).await.map_err(failed)?;
-    let mut count: u64 = 0;
-    while let Some((_, messages)) = subjects.try_next().await.map_err(failed)? {
-        count = count.saturating_add(u64::try_from(messages).unwrap_or(u64::MAX));
-    }
-    Ok(count)
+/// What becomes of a message that is removed.
+struct Fate {
+    code: &'static str,
+    reason: &'static str,
+    retry: Retry,
+    bury: bool,
 }
 
-/// With nothing waiting and nothing running, what is left was delivered too often: a worker died of it every time before
-/// it could even count.
-async fn give_up(
+/// Its outcome was published before it was acknowledged. But a coordinator that asked for the job again was told that it
+/// is queued, and waits: it hears that it should ask once more.
+const FORGOTTEN: Fate =
+    Fate { code: "queue", reason: "the queue kept it after it was done", retry: Retry::Later, bury: false };
+
+/// A worker died of it every time, before it could even count.
+const GIVEN_UP: Fate =
+    Fate { code: "poison", reason: "every worker that took it died", retry: Retry::Never, bury: true };
+
+/// The outcome first: a crash in between repeats it, and loses nothing.
+async fn remove(
     connection: &Connection,
-    stream: &Stream,
-    lane: Lane,
-    filter: &str,
+    stream: &Stream<()>,
+    letter: StreamMessage,
+    fate: &Fate,
 ) -> Result<(), PortError> {
-    let mut left = Vec::new();
-    let mut subjects = stream.info_with_subjects(filter).await.map_err(failed)?;
-    while let Some((subject, _)) = subjects.try_next().await.map_err(failed)? {
-        left.push(subject);
-        if left.len() >= ROUND {
-            break;
-        }
-    }
-    let mut given_up = Vec::new();
-    for subject in left {
-        // It may have been settled meanwhile.
-        if let Ok(message) = stream.get_last_raw_message_by_subject(&subject).await {
-            given_up.push(message);
-        }
-    }
-    let consumer = topology::lane_consumer(&connection.jetstream, lane).await?;
-    let info = consumer.cached_info();
-    if info.num_pending > 0 || info.num_ack_pending > 0 {
-        return Ok(());
-    }
-    // Of these the server has handed out every one, or there would be something waiting; one that was published
-    // after this look has a higher number than the last that was handed out.
-    given_up.retain(|message| message.sequence <= info.delivered.stream_sequence);
-    for message in given_up {
-        bury(connection, stream, message).await?;
-    }
-    Ok(())
-}
-
-async fn bury(connection: &Connection, stream: &Stream, letter: StreamMessage) -> Result<(), PortError> {
-    const REASON: &str = "every worker that took it died";
-    tracing::error!(subject = %letter.subject, "{REASON}");
+    tracing::warn!(subject = %letter.subject, sequence = letter.sequence, reason = fate.reason, "removing a job");
     let job = Job::decode(letter.payload.clone()).ok();
-    let to = job.as_ref().map_or_else(|| subject::dead_unreadable().to_owned(), subject::dead);
-    let mut headers = letter.headers.clone();
-    headers.insert(subject::REASON_HEADER, REASON);
-    message::publish(connection, ACTION, to, headers, letter.payload).await?;
+    if fate.bury {
+        let to = job.as_ref().map_or_else(|| subject::dead_unreadable().to_owned(), subject::dead);
+        let mut headers = letter.headers.clone();
+        headers.insert(subject::REASON_HEADER, fate.reason);
+        message::publish(connection, ACTION, to, headers, letter.payload).await?;
+    }
     if let Some(job) = job {
         let mut failure = Failure {
-            code: "poison".to_owned(),
-            message: format!("failed to carry out job {}: {REASON}", job.key),
+            code: fate.code.to_owned(),
+            message: format!("failed to carry out job {}: {}", job.key, fate.reason),
             ..Failure::default()
         };
-        failure.set_retry(Retry::Never);
+        failure.set_retry(fate.retry);
         let outcome = Outcome {
             key: job.key,
             wire_version: strata_proto::WIRE_VERSION,
@@ -140,14 +117,19 @@ async fn bury(connection: &Connection, stream: &Stream, letter: StreamMessage) -
             sequence: letter.sequence,
             ..Outcome::default()
         };
-        let mut headers = message::headers_of(&TraceHeaders::default());
+        let mut headers = async_nats::HeaderMap::new();
         if let Some(id) = subject::outcome_id(&outcome) {
             headers.insert(async_nats::header::NATS_MESSAGE_ID, id);
         }
         let to = subject::outcome(&outcome.key);
         message::publish(connection, ACTION, to, headers, outcome.encode_to_vec().into()).await?;
     }
-    stream.delete_message(letter.sequence).await.map_err(failed).map(drop)
+    match stream.delete_message(letter.sequence).await {
+        Ok(_) => Ok(()),
+        // It was settled in this very moment.
+        Err(error) if matches!(error.kind(), DeleteMessageErrorKind::JetStream(_)) => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
 }
 
 fn failed(error: impl std::fmt::Display) -> PortError {
