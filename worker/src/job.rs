@@ -12,6 +12,7 @@ use strata_analysis::limits::Limits;
 use crate::{
     error::JobError,
     ports::{Advisories, Images, InventoryCache, PortError},
+    spool::DirectorySpool,
 };
 
 /// What every job may use.
@@ -25,6 +26,8 @@ pub struct Context {
     pub advisories: Arc<dyn Advisories>,
     /// Bounds on hostile layers.
     pub limits: Limits,
+    /// Where wanted files wait that are too large for memory.
+    pub spool: DirectorySpool,
     /// Fingerprint of the analysis that is linked into this worker.
     pub fingerprint: String,
     /// Name of this worker, in leases, outcomes and logs.

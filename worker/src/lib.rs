@@ -11,4 +11,5 @@ pub mod job;
 pub mod ports;
 pub mod queue;
 pub mod source;
+pub mod spool;
 pub mod wire;

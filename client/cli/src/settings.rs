@@ -11,6 +11,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Directory of docker's `config.json`, where registry credentials are looked up.
     pub docker_config: Option<PathBuf>,
+    /// Directory for files that are too large for memory; nothing there ever has a name.
+    pub spool_dir: PathBuf,
     /// OTLP endpoint; without one nothing is exported.
     pub otlp_endpoint: Option<String>,
     /// Filter of log lines (`STRATA_LOG`), in tracing's syntax.
@@ -49,6 +51,7 @@ impl Settings {
         Ok(Self {
             data_dir,
             docker_config,
+            spool_dir: env::var_os("STRATA_SPOOL_DIR").map_or_else(default_spool, PathBuf::from),
             otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
                 .or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT")),
             log: text("STRATA_LOG"),
@@ -75,6 +78,12 @@ impl Settings {
     pub fn cache_dir(&self, named: Option<&PathBuf>) -> PathBuf {
         named.cloned().unwrap_or_else(|| self.data_dir.join("cache"))
     }
+}
+
+/// `/var/tmp` survives where `/tmp` is memory; a container may have only `/tmp`.
+fn default_spool() -> PathBuf {
+    let disk = PathBuf::from("/var/tmp");
+    if disk.is_dir() { disk } else { env::temp_dir() }
 }
 
 fn text(name: &str) -> Option<String> {

@@ -7,6 +7,7 @@ use strata_worker::{
     job::Context,
     ports::{Advisories, Images, InventoryCache},
     source::{SourceConfig, Sources, archive::ArchiveConfig, auth::Credentials, registry::RegistryConfig},
+    spool::DirectorySpool,
 };
 
 use crate::{exit::Failure, settings::Settings};
@@ -22,7 +23,8 @@ pub fn sources(settings: &Settings, archives: bool) -> Result<Sources, Failure> 
     let docker_config = settings.docker_config.as_ref().map(|directory| directory.join("config.json"));
     let credentials = Credentials { docker_config, ..Credentials::default() };
     let registry = RegistryConfig { credentials, ..RegistryConfig::default() };
-    let archives = archives.then(ArchiveConfig::default);
+    let archives =
+        archives.then(|| ArchiveConfig { spool: settings.spool_dir.clone(), ..ArchiveConfig::default() });
     Sources::new(SourceConfig { registry, archives }).map_err(|error| Failure::usage(error.message))
 }
 
@@ -34,12 +36,15 @@ pub fn context(
     cache: Arc<dyn InventoryCache>,
     advisories: Arc<dyn Advisories>,
 ) -> Context {
+    // Six jobs at once must not hold six such files in memory: what is larger is spooled.
+    let limits = Limits { file_bytes: 16 << 20, budget_bytes: 48 << 20, ..Limits::default() };
     Context {
         images,
         cache,
         advisories,
-        limits: Limits::default(),
-        fingerprint: fingerprint::fingerprint(),
+        fingerprint: fingerprint::fingerprint_with(&limits),
+        limits,
+        spool: DirectorySpool::new(settings.spool_dir.clone()),
         name: settings.name.clone(),
         lease: LEASE,
     }

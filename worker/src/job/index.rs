@@ -12,7 +12,11 @@ use std::{
 use bytes::{Buf as _, Bytes};
 use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};
-use strata_analysis::{layer::LayerError, limits::Limits, model::Inventory};
+use strata_analysis::{
+    layer::{self, LayerError},
+    limits::Limits,
+    model::Inventory,
+};
 use strata_proto::v1::{IndexJob, Indexed};
 use tokio::sync::mpsc;
 
@@ -21,6 +25,7 @@ use crate::{
     error::JobError,
     job::{Context, patiently},
     ports::{Blob, Claim, LayerKey, Token},
+    spool::DirectorySpool,
     wire,
 };
 
@@ -95,8 +100,10 @@ async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexe
             }
         }
     };
-    let (limits, digest) = (context.limits.clone(), job.digest.clone());
-    let work = compute::block(&job.digest, move || read_layer(receiver, &digest, digest_is_diff_id, &limits));
+    let (limits, spool, digest) = (context.limits.clone(), context.spool.clone(), job.digest.clone());
+    let work = compute::block(&job.digest, move || {
+        read_layer(receiver, &digest, digest_is_diff_id, &Bounds { limits, spool })
+    });
     let ((), inventory) = tokio::join!(feed, work);
     let inventory = inventory??;
     let packages = inventory.files.iter().map(|file| file.packages.len()).sum::<usize>();
@@ -108,29 +115,34 @@ async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexe
     Ok((inventory, indexed))
 }
 
+struct Bounds {
+    limits: Limits,
+    spool: DirectorySpool,
+}
+
 /// Analyses and verifies in one pass. What the digest covers is read to its end, whatever the analysis needed of it.
 fn read_layer(
     receiver: mpsc::Receiver<Result<Bytes, JobError>>,
     digest: &str,
     digest_is_diff_id: bool,
-    limits: &Limits,
+    bounds: &Bounds,
 ) -> Result<Inventory, JobError> {
     let stored = ChunkReader { receiver, chunk: Bytes::new() };
     if digest_is_diff_id {
         let plain = plain_tar(stored).map_err(|error| read_error(digest, &error))?;
-        verified(plain, digest, limits)
+        verified(plain, digest, bounds)
     } else {
-        verified(stored, digest, limits)
+        verified(stored, digest, bounds)
     }
 }
 
-fn verified(reader: impl Read, digest: &str, limits: &Limits) -> Result<Inventory, JobError> {
+fn verified(reader: impl Read, digest: &str, bounds: &Bounds) -> Result<Inventory, JobError> {
     let mut reader = Hashing { reader, hasher: Sha256::new() };
-    let analysed = strata_analysis::index(&mut reader, limits);
+    let analysed = layer::index_with(&mut reader, &bounds.limits, &bounds.spool);
     if let Err(LayerError::Read(error)) = &analysed {
         return Err(read_error(digest, error));
     }
-    let rest = io::copy(&mut (&mut reader).take(limits.layer_bytes), &mut io::sink());
+    let rest = io::copy(&mut (&mut reader).take(bounds.limits.layer_bytes), &mut io::sink());
     rest.map_err(|error| read_error(digest, &error))?;
     let found = format!("sha256:{}", hex(&reader.hasher.finalize()));
     if found != digest {
