@@ -70,7 +70,12 @@ impl Context<'_> {
                 Err(error) => tracing::warn!(reference, %error, "asking the registry again"),
             }
         }
-        match self.images.resolve(reference, self.platform, &self.options).await? {
+        // By the digest that was just told: a tag that moves meanwhile must not put one image's facts under another's name.
+        let pinned = match &digest {
+            Some(digest) if !reference.contains('@') => format!("{reference}@{digest}"),
+            _ => reference.to_owned(),
+        };
+        match self.images.resolve(&pinned, self.platform, &self.options).await? {
             Resolution::Other(code) => Ok(Found::Other(code)),
             Resolution::Image(facts) => {
                 self.keep(reference, digest.as_deref(), &facts).await?;

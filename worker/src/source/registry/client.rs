@@ -1,7 +1,7 @@
 //! The HTTP clients: with and without certificate checks, for any address and for public ones only. None follows a
 //! redirect by itself: [`send`](super::send) does, by rules.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use reqwest::{Certificate, Client, NoProxy, Proxy, redirect};
 
@@ -10,38 +10,53 @@ use crate::error::JobError;
 
 const USER_AGENT: &str = concat!("strata/", env!("CARGO_PKG_VERSION"));
 
-/// One client for each kind of connection.
+/// One client for each kind of connection, made when it is first needed: reading the platform's authorities takes time.
 pub(super) struct Clients {
     checked: Client,
-    unchecked: Client,
-    checked_public: Client,
-    unchecked_public: Client,
+    unchecked: OnceLock<Client>,
+    checked_public: OnceLock<Client>,
+    unchecked_public: OnceLock<Client>,
     /// Whether connections go through a proxy, so that addresses seen here say nothing about the other side.
     pub(super) proxied: bool,
 }
 
 impl Clients {
-    /// Builds the clients. A TLS provider must have been installed.
+    /// Checks the settings. A TLS provider must have been installed.
     ///
     /// # Errors
     /// When a certificate or the proxy's address is malformed.
     pub(super) fn new(config: &RegistryConfig) -> Result<Self, JobError> {
         Ok(Self {
             checked: build(config, false, false)?,
-            unchecked: build(config, true, false)?,
-            checked_public: build(config, false, true)?,
-            unchecked_public: build(config, true, true)?,
+            unchecked: OnceLock::new(),
+            checked_public: OnceLock::new(),
+            unchecked_public: OnceLock::new(),
             proxied: config.proxy.is_some(),
         })
     }
 
     /// The client for a kind of connection.
-    pub(super) const fn pick(&self, accept_any_certificate: bool, public_only: bool) -> &Client {
-        match (accept_any_certificate, public_only) {
-            (false, false) => &self.checked,
+    ///
+    /// # Errors
+    /// Never for settings that were checked once, unless the platform's authorities vanish.
+    pub(super) fn pick(
+        &self,
+        config: &RegistryConfig,
+        accept_any_certificate: bool,
+        public_only: bool,
+    ) -> Result<&Client, JobError> {
+        let slot = match (accept_any_certificate, public_only) {
+            (false, false) => return Ok(&self.checked),
             (true, false) => &self.unchecked,
             (false, true) => &self.checked_public,
             (true, true) => &self.unchecked_public,
+        };
+        match slot.get() {
+            Some(client) => Ok(client),
+            None => {
+                let client = build(config, accept_any_certificate, public_only)?;
+                Ok(slot.get_or_init(|| client))
+            }
         }
     }
 }

@@ -1,9 +1,12 @@
 //! One registry: how it is reached (scheme, certificate checks) and which login it asks for, found out once.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
 
 use reqwest::{Response, StatusCode, header};
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::Instant};
 use url::Url;
 
 use super::{Registry, address, answer::Asked, challenge, challenge::Challenge};
@@ -19,8 +22,13 @@ pub(super) struct Host {
     /// Whether plain HTTP and any certificate will do.
     pub(super) insecure: bool,
     endpoint: OnceCell<Endpoint>,
+    // Why the last look at it failed: whoever asks soon after is told at once, rather than waiting in line to time out.
+    failure: Mutex<Option<(Instant, JobError)>>,
     challenge: RwLock<Option<Challenge>>,
 }
+
+/// How long a registry that could not be reached is not tried again.
+const FAILURE_AGE: Duration = Duration::from_secs(2);
 
 /// How a registry is reached.
 #[derive(Debug, Clone)]
@@ -39,6 +47,7 @@ impl Host {
             name: name.to_owned(),
             insecure,
             endpoint: OnceCell::new(),
+            failure: Mutex::default(),
             challenge: RwLock::new(None),
         })
     }
@@ -63,9 +72,31 @@ impl Host {
     /// How the registry is reached, by one request that concurrent callers share.
     ///
     /// # Errors
-    /// When it cannot be reached. The next caller tries again.
-    pub(super) async fn endpoint(&self, registry: &Registry) -> Result<&Endpoint, JobError> {
-        self.endpoint.get_or_try_init(|| self.probe(registry)).await
+    /// When it cannot be reached. A later caller tries again.
+    pub(super) async fn endpoint(&self, registry: &Registry, what: &str) -> Result<&Endpoint, JobError> {
+        let looked = self.endpoint.get_or_try_init(|| async {
+            let known = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some((until, error)) = known
+                && Instant::now() < until
+            {
+                return Err(error);
+            }
+            self.probe(registry).await.inspect_err(|error| {
+                let until = Instant::now() + FAILURE_AGE;
+                *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some((until, error.clone()));
+            })
+        });
+        looked.await.map_err(|mut error| {
+            // It names the registry; the caller's thing is what people asked for.
+            if let Some(reason) = error.message.strip_prefix(&format!("failed to read {}: ", self.thing())) {
+                error.message = format!("failed to read {what}: {reason}");
+            }
+            error
+        })
+    }
+
+    fn thing(&self) -> String {
+        format!("registry {}", self.name)
     }
 
     /// Loopback speaks plain HTTP, else HTTPS with any certificate. Other registries speak HTTPS; with `insecure`
@@ -77,11 +108,11 @@ impl Host {
             (false, true) => &[("https", true), ("http", true)],
             (false, false) => &[("https", false)],
         };
-        let what = format!("registry {}", self.name);
+        let what = self.thing();
         let asked = Asked { what: &what, host: &self.name, login: false };
         let mut first_failure = None;
         for (scheme, accept_any_certificate) in candidates {
-            let client = registry.clients.pick(*accept_any_certificate, false);
+            let client = registry.clients.pick(&registry.config, *accept_any_certificate, false)?;
             let base = self.base(scheme)?;
             let request = client.get(join(&base, "/v2/")).timeout(registry.config.request_timeout);
             match request.send().await {
@@ -100,7 +131,9 @@ impl Host {
                 Err(error) => return Err(asked.network(&error)),
             }
         }
-        Err(first_failure.unwrap_or_else(|| JobError::later("network", format!("failed to reach {what}"))))
+        Err(first_failure.unwrap_or_else(|| {
+            JobError::later("network", format!("failed to read {what}: there is no way to reach it"))
+        }))
     }
 
     async fn reached(

@@ -132,7 +132,7 @@ async fn next(
     let Some(target) = links.find_map(|value| value.to_str().ok().and_then(link::next)) else {
         return Ok(None);
     };
-    let page = host::join(&host.endpoint(registry).await?.base, path);
+    let page = host::join(&host.endpoint(registry, what).await?.base, path);
     match link::same_host(&page, &target) {
         Some(path) => Ok(Some(path)),
         None => {

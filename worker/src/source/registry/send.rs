@@ -47,7 +47,7 @@ pub(super) async fn send(
     host: &Host,
     request: &Request<'_>,
 ) -> Result<Answered, JobError> {
-    let endpoint = host.endpoint(registry).await?;
+    let endpoint = host.endpoint(registry, request.what).await?;
     let mut granted = registry.grants.get(registry, host, request.scope, request.what).await?;
     let mut response = follow(registry, host, endpoint, request, &granted.authorization).await?;
     let is_home = response.url().host() == endpoint.base.host();
@@ -80,7 +80,7 @@ async fn follow(
     let mut public_only = false;
     let mut authorize = true;
     for _ in 0..=MAX_REDIRECTS {
-        let client = registry.clients.pick(endpoint.accept_any_certificate, public_only);
+        let client = registry.clients.pick(&registry.config, endpoint.accept_any_certificate, public_only)?;
         let mut builder = with_headers(client.request(request.method.clone(), url.clone()), request);
         if authorize {
             builder = authorization.apply(builder);

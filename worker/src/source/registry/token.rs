@@ -174,10 +174,10 @@ impl Exchange<'_> {
         if let Some(Login::Bearer(token)) = self.login {
             return Ok((Authorization::Login(Login::Bearer(token.clone())), MAX_LIFE));
         }
-        let endpoint = self.host.endpoint(self.registry).await?;
+        let endpoint = self.host.endpoint(self.registry, self.what).await?;
         let realm = self.realm(realm, endpoint)?;
         let response =
-            self.request(realm, endpoint).timeout(self.registry.config.request_timeout).send().await;
+            self.request(realm, endpoint)?.timeout(self.registry.config.request_timeout).send().await;
         let asked = self.asked();
         let response = response.map_err(|error| asked.network(&error))?;
         match response.status() {
@@ -237,8 +237,10 @@ impl Exchange<'_> {
         Ok(url)
     }
 
-    fn request(&self, mut realm: Url, endpoint: &Endpoint) -> RequestBuilder {
-        let client = self.registry.clients.pick(endpoint.accept_any_certificate, !endpoint.private);
+    fn request(&self, mut realm: Url, endpoint: &Endpoint) -> Result<RequestBuilder, JobError> {
+        let registry = self.registry;
+        let client =
+            registry.clients.pick(&registry.config, endpoint.accept_any_certificate, !endpoint.private)?;
         if let Some(Login::Identity(token)) = self.login {
             let form = form_urlencoded::Serializer::new(String::new())
                 .append_pair("grant_type", "refresh_token")
@@ -248,7 +250,7 @@ impl Exchange<'_> {
                 .append_pair("refresh_token", token.expose())
                 .finish();
             let request = client.request(Method::POST, realm);
-            return request.header("content-type", "application/x-www-form-urlencoded").body(form);
+            return Ok(request.header("content-type", "application/x-www-form-urlencoded").body(form));
         }
         {
             let mut query = realm.query_pairs_mut();
@@ -257,9 +259,9 @@ impl Exchange<'_> {
             }
             query.append_pair("scope", self.scope);
         }
-        match self.login {
+        Ok(match self.login {
             Some(login @ Login::Basic { .. }) => Authorization::Login(login.clone()).apply(client.get(realm)),
             _ => client.get(realm),
-        }
+        })
     }
 }
