@@ -19,6 +19,8 @@ pub struct Limits {
     pub path_bytes: usize,
     /// Wanted files, links and deletions of one layer.
     pub records: usize,
+    /// Bytes of the paths and targets of these, together.
+    pub text_bytes: usize,
     /// Packages of one layer.
     pub packages: usize,
     /// Depth of archives within archives.
@@ -37,6 +39,7 @@ impl Default for Limits {
             budget_bytes: 256 << 20,
             path_bytes: 4_096,
             records: 1_000_000,
+            text_bytes: 64 << 20,
             packages: 500_000,
             nesting: 8,
         }

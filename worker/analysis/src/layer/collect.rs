@@ -26,6 +26,8 @@ pub(super) struct Collector<'l> {
     limits: &'l Limits,
     entries: u64,
     records: HashMap<String, Record>,
+    /// Bytes of the paths and targets that are kept.
+    text: usize,
     /// Records that are only there because they may hide something below.
     kept: usize,
     whiteouts: BTreeSet<String>,
@@ -117,6 +119,7 @@ impl<'l> Collector<'l> {
             limits,
             entries: 0,
             records: HashMap::new(),
+            text: 0,
             kept: 0,
             whiteouts: BTreeSet::new(),
             opaques: BTreeSet::new(),
@@ -233,6 +236,7 @@ impl<'l> Collector<'l> {
         if wanted || self.records.contains_key(&*target) {
             let entry = self.entries;
             self.record(path, Record { entry, ..Record::default() })?;
+            self.keep_text(path.len() + target.len())?;
             let (path, target) = (path.to_owned(), target.into_owned());
             self.hard_links.push(HardLink { entry, path, target, executable });
         } else {
@@ -247,6 +251,7 @@ impl<'l> Collector<'l> {
         if self.whiteouts.len() + self.opaques.len() >= self.limits.records {
             return Err(LayerError::Limit(format!("{} deletions", self.limits.records)));
         }
+        self.keep_text(directory.len() + deleted.len())?;
         match deleted {
             ".wh..opq" => {
                 self.opaques.insert(directory.to_owned());
@@ -271,10 +276,12 @@ impl<'l> Collector<'l> {
     fn may_hide(&mut self, path: &str, name: &str, executable: bool) -> bool {
         let known = self.records.contains_key(path);
         let matters = known || executable || keep::may_have_been_directory(path, name);
-        if !matters || (!known && self.kept >= keep::MAX_KEPT) || path.starts_with("var/lib/dpkg/info/") {
+        let full = self.kept >= keep::MAX_KEPT || self.text >= keep::MAX_KEPT_TEXT;
+        if !matters || (!known && full) || path.starts_with("var/lib/dpkg/info/") {
             return false;
         }
         self.kept += 1;
+        self.text += path.len();
         self.records.insert(path.to_owned(), Record { entry: self.entries, ..Record::default() });
         true
     }
@@ -290,7 +297,16 @@ impl<'l> Collector<'l> {
         if self.records.len() >= self.limits.records.saturating_add(keep::MAX_KEPT) {
             return Err(LayerError::Limit(format!("{} wanted files and links", self.limits.records)));
         }
+        self.keep_text(path.len() + record.link.as_ref().map_or(0, |link| link.target.len()))?;
         self.records.insert(path.to_owned(), record);
+        Ok(())
+    }
+
+    fn keep_text(&mut self, bytes: usize) -> Result<(), LayerError> {
+        self.text = self.text.saturating_add(bytes);
+        if self.text > self.limits.text_bytes {
+            return Err(LayerError::Limit(format!("{} bytes of paths", self.limits.text_bytes)));
+        }
         Ok(())
     }
 

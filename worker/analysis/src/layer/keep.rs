@@ -8,6 +8,9 @@
 /// Entries that are kept for this purpose only.
 pub(super) const MAX_KEPT: usize = 50_000;
 
+/// Bytes of paths from which on no further such entry is kept.
+pub(super) const MAX_KEPT_TEXT: usize = 8 << 20;
+
 /// Extensions that files have and directories do not.
 #[rustfmt::skip]
 const FILE_EXTENSIONS: &[&str] = &[

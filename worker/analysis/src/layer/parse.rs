@@ -15,6 +15,9 @@ use crate::{
 /// Below this many bytes a batch is not worth waking other threads.
 const WORTH_SHARING: usize = 256 << 10;
 
+/// Bytes of a package's name, or of its version.
+const MAX_TEXT: usize = 4_096;
+
 /// A wanted file with its content.
 pub(super) struct Wanted {
     /// Number of its entry.
@@ -94,10 +97,15 @@ fn run(row: &Ecosystem, file: File<'_>, parsed: &mut Parsed) {
         facts = Facts::default();
         facts.problem("parser-failed", file, format!("the {} reader failed on this file", row.name));
     }
+    leave_out_absurd(file, &mut facts);
+    let mut owned = owned(std::mem::take(&mut facts.owned));
+    if owned.len() > file.limits.records {
+        owned.truncate(file.limits.records);
+        facts.problem("limit", file, format!("owns more than {} files that matter", file.limits.records));
+    }
     if !ecosystem::is_stand_in(row, file.path) {
         parsed.problems.append(&mut facts.problems);
     }
-    let owned = owned(std::mem::take(&mut facts.owned));
     if facts.packages.is_empty() && owned.is_empty() && facts.notes.is_empty() {
         return;
     }
@@ -109,6 +117,17 @@ fn run(row: &Ecosystem, file: File<'_>, parsed: &mut Parsed) {
         owner: facts.owner,
         notes: facts.notes,
     });
+}
+
+/// A name or a version that fills pages is none.
+fn leave_out_absurd(file: File<'_>, facts: &mut Facts) {
+    let before = facts.packages.len();
+    facts.packages.retain(|package| package.name.len() <= MAX_TEXT && package.version.len() <= MAX_TEXT);
+    let left_out = before - facts.packages.len();
+    if left_out > 0 {
+        let message = format!("{left_out} packages have a name or a version of more than {MAX_TEXT} bytes");
+        facts.problem("limit", file, message);
+    }
 }
 
 /// Of an owner's paths, those that another row could want.

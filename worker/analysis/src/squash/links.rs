@@ -11,6 +11,9 @@ use crate::model::Link;
 /// More links than this on one way are a circle: Linux stops there, too.
 const MAX_HOPS: usize = 40;
 
+/// Components that are looked at on one way: links whose targets are long detours lead nowhere, too.
+const MAX_STEPS: usize = 512;
+
 /// Links by their paths, with the layer of each.
 #[derive(Debug, Default)]
 pub(super) struct Links<'l> {
@@ -51,7 +54,12 @@ impl<'l> Links<'l> {
         let mut rest: VecDeque<&str> = path.split('/').collect();
         let mut at = String::with_capacity(path.len());
         let mut hops = 0;
+        let mut steps = 0;
         while let Some(component) = rest.pop_front() {
+            steps += 1;
+            if steps > MAX_STEPS {
+                return Followed::Circle;
+            }
             match component {
                 "" | "." => continue,
                 ".." => {
@@ -71,7 +79,7 @@ impl<'l> Links<'l> {
                 return Followed::Circle;
             }
             at.truncate(if link.target.starts_with('/') { 0 } else { parent });
-            for component in link.target.rsplit('/') {
+            for component in link.target.split('/').take(MAX_STEPS).collect::<Vec<_>>().into_iter().rev() {
                 rest.push_front(component);
             }
         }

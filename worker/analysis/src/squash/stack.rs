@@ -43,12 +43,14 @@ impl<'l> Stack<'l> {
             self.hide(path);
         }
         let mut before: BTreeMap<&str, Vec<Placed<'l>>> = BTreeMap::new();
+        let mut last = "";
         for path in replaced(layer) {
             if let Some(placed) = self.files.remove(path) {
                 before.insert(path, placed);
             }
             self.hide(path);
-            self.hide_above(path);
+            self.hide_above(path, last);
+            last = path;
         }
         for facts in &layer.files {
             let since = since(number, facts, before.get(facts.path.as_str()));
@@ -120,10 +122,13 @@ impl<'l> Stack<'l> {
         self.links.remove_below(directory);
     }
 
-    /// What has something below it is a directory now, whatever it was.
-    fn hide_above(&mut self, path: &str) {
+    /// What has something below it is a directory now, whatever it was. What is also above the path before was seen to.
+    fn hide_above(&mut self, path: &str, before: &str) {
         let mut rest = path;
         while let Some((directory, _)) = rest.rsplit_once('/') {
+            if before.strip_prefix(directory).is_some_and(|below| below.starts_with('/')) {
+                return;
+            }
             self.files.remove(directory);
             self.releases.remove(directory);
             self.links.remove(directory);

@@ -35,6 +35,15 @@ fn limits_are_kept() {
     assert_eq!(codes(&short_paths), ["limit", "limit"]);
 }
 
+#[test]
+fn a_version_that_fills_pages_is_none() {
+    let long = "1".repeat(5_000);
+    let content = format!("P:a\nV:{long}\n\nP:b\nV:1\n\n");
+    let inventory = indexed(&Archive::default().file("lib/apk/db/installed", content).end()).unwrap();
+    assert_eq!(packages(&inventory), ["lib/apk/db/installed b"]);
+    assert_eq!(codes(&inventory), ["limit"]);
+}
+
 /// A spool in memory, which counts its files.
 #[derive(Default)]
 struct MemorySpool {
