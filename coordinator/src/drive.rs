@@ -196,7 +196,7 @@ impl Drive {
             if ticked {
                 self.live.progress(&self.plan);
             }
-            settle(owed).await;
+            settle(owed);
         }
     }
 
@@ -224,10 +224,9 @@ impl Drive {
     }
 }
 
-/// Acknowledges and answers. An acknowledgement that fails makes the outcome come again, which does no harm.
-async fn settle(owed: Owed) {
-    use futures::StreamExt as _;
-    const AT_ONCE: usize = 64;
+/// Answers, and acknowledges beside the cycles: a queue that is away must not hold up a caller. An acknowledgement that
+/// fails, or is cut off by the end of the process, makes the outcome come again, which does no harm.
+fn settle(owed: Owed) {
     // A caller that went away needs no answer.
     for reply in owed.submitted {
         let _ = reply.send(());
@@ -235,7 +234,16 @@ async fn settle(owed: Owed) {
     for (reply, ours) in owed.cancelled {
         let _ = reply.send(ours);
     }
-    futures::stream::iter(owed.outcomes)
+    if !owed.outcomes.is_empty() {
+        // While the queue is away no further outcomes come: there are never many of these.
+        tokio::spawn(acknowledge(owed.outcomes).in_current_span());
+    }
+}
+
+async fn acknowledge(outcomes: Vec<OutcomeDelivery>) {
+    use futures::StreamExt as _;
+    const AT_ONCE: usize = 64;
+    futures::stream::iter(outcomes)
         .for_each_concurrent(AT_ONCE, |delivery| async move {
             if let Err(error) = delivery.handle.done().await {
                 tracing::warn!(%error, key = delivery.outcome.key, "an outcome was not acknowledged");

@@ -14,7 +14,8 @@ impl Plan {
         let Some(number) = self.enter(scan) else { return };
         let Some(scan) = self.scans.get_mut(&number) else { return };
         scan.restoring = true;
-        // The events do not say what became of layers: that is taken as it was last saved.
+        // The events do not say what became of layers: that is taken as it was last saved. A layer of images on both sides
+        // of the restart counts once on each.
         scan.summary = Summary {
             distinct_layers: saved.distinct_layers,
             layers_analysed: saved.layers_analysed,

@@ -157,6 +157,32 @@ async fn watches_from_any_number_see_the_rest_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn progress_repeats_the_last_number_and_is_never_recorded() {
+    let model = Model::new(&REFERENCES);
+    let (_directory, archive) = archive().await;
+    let running = Running::start(&model, archive.clone());
+    model.hold("index");
+    let scan = submit(&running, sweep()).await;
+    let mut events = watch(&running, &scan, 0, false).await;
+    let (last, progress) = loop {
+        let event = events.next().await.expect("a running scan's watch goes on").expect("an event");
+        match event.kind {
+            Some(Kind::Progress(progress)) if progress.layers_pending == 4 => break (event.sequence, progress),
+            _ => {}
+        }
+    };
+    assert_eq!((last, progress.references_pending), (1, 4));
+    let summary = progress.summary.expect("a summary");
+    assert_eq!(summary.ledger.map(|ledger| ledger.enumerated), Some(4));
+    model.release();
+    let rest = to_the_end(events).await;
+    assert_eq!(sequences(&rest), (2..=rest.len() as u64 + 1).collect::<Vec<_>>());
+    let recorded = archive.events(&scan, 0, 100).await.expect("read");
+    assert!(recorded.iter().all(|event| !matches!(event.kind, Some(Kind::Progress(_)))));
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn one_idempotency_key_is_one_scan() {
     let model = Model::new(&REFERENCES);
     let (_directory, archive) = archive().await;
