@@ -49,6 +49,14 @@ impl Asked<'_> {
                 ),
             );
         }
+        if error.is_connect() && reason.contains("InvalidContentType") {
+            return JobError::never(
+                "tls",
+                format!(
+                    "failed to read {what}: {host} does not speak HTTPS; use --insecure to allow plain HTTP"
+                ),
+            );
+        }
         let action = if error.is_connect() { "cannot be reached" } else { "broke the connection" };
         JobError::later("network", format!("failed to read {what}: {host} {action}: {reason}"))
     }

@@ -112,7 +112,8 @@ async fn ask<'a>(
     let response = answered.response;
     match response.status().as_u16() {
         200 => Ok((response, asked)),
-        401 | 403 | 404 | 405 if is_catalog => {
+        401 | 403 if is_catalog => Err(refused(host, &asked.unauthorized("").message)),
+        404 | 405 if is_catalog => {
             let status = response.status();
             Err(refused(host, &format!("failed to read {what}: {} answered {status}", host.name)))
         }
