@@ -42,6 +42,10 @@ impl Drive {
             }
             commands = self.store(stores).await?;
         }
+        // Before its last event can be seen: whoever has seen that event must not be told that the scan still runs.
+        for scan in scans.values().filter(|scan| scan.state() != ScanState::Running) {
+            self.live.ended(scan);
+        }
         let archive = &self.ports.archive;
         if !events.is_empty() {
             persist(&self.shutdown, || archive.append(&events)).await?;

@@ -50,6 +50,14 @@ impl LiveTable {
         self.write().entry(scan.id.clone()).or_insert(entry);
     }
 
+    /// A scan's final record, which is about to be written.
+    pub(super) fn ended(&self, scan: &Scan) {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = table.get(&scan.id) {
+            entry.sender.send_modify(|live| live.scan = scan.clone());
+        }
+    }
+
     pub(super) fn leave(&self, scan: &str) {
         self.write().remove(scan);
     }

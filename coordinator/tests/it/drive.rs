@@ -167,7 +167,9 @@ async fn progress_repeats_the_last_number_and_is_never_recorded() {
     let (last, progress) = loop {
         let event = events.next().await.expect("a running scan's watch goes on").expect("an event");
         match event.kind {
-            Some(Kind::Progress(progress)) if progress.layers_pending == 4 => break (event.sequence, progress),
+            Some(Kind::Progress(progress)) if progress.layers_pending == 4 => {
+                break (event.sequence, progress);
+            }
             _ => {}
         }
     };
