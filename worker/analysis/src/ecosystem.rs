@@ -7,6 +7,7 @@ mod cases;
 mod published;
 
 mod apk;
+mod binary;
 mod bottlerocket;
 mod composer;
 mod conda;
@@ -158,6 +159,7 @@ pub static TABLE: &[&Ecosystem] = &[
     &swift::ROW,
     &dart::ROW,
     &wordpress::ROW,
+    &binary::ROW,
     &sbom::BITNAMI,
     &sbom::NPM,
     &sbom::PYPI,

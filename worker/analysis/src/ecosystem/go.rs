@@ -30,6 +30,8 @@ pub(super) static ROW: Ecosystem = Ecosystem {
 
 /// How the standard library is called in the Go vulnerability database.
 const STANDARD_LIBRARY: &str = "stdlib";
+/// What a main module's version is when it was not fetched by a version.
+const DEVELOPMENT: &str = "(devel)";
 /// And the commands of the distribution.
 const TOOLCHAIN: &str = "toolchain";
 
@@ -50,7 +52,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
         facts.problem("malformed", file, format!("the Go release {:?} is unknown", info.version));
         facts.packages.push(package(STANDARD_LIBRARY, &info.version));
     }
-    modules(file, &info.modules, facts);
+    modules(file, &info, facts);
 }
 
 fn package(name: &str, version: &str) -> Package {
@@ -89,11 +91,11 @@ fn release(text: &str) -> Option<String> {
 }
 
 /// The text that `go version -m` prints: a kind and its fields on each line, parted by tabs.
-fn modules(file: File<'_>, text: &str, facts: &mut Facts) {
+fn modules(file: File<'_>, info: &buildinfo::BuildInfo, facts: &mut Facts) {
     let first = facts.packages.len();
     let mut main = None;
     let mut settings = Vec::new();
-    for line in text.lines() {
+    for line in info.modules.lines() {
         let mut fields = line.split('\t');
         let kind = fields.next().unwrap_or_default();
         let name = fields.next().unwrap_or_default();
@@ -113,6 +115,12 @@ fn modules(file: File<'_>, text: &str, facts: &mut Facts) {
     }
     if let Some(mut main) = main {
         buildinfo::settle_version(&mut main, &settings);
+        if main.version == DEVELOPMENT
+            && let Some(version) = buildinfo::linked_version(file.bytes, &info.version)
+        {
+            main.version = version;
+            main = main.with("version-from", "linker");
+        }
         facts.packages.insert(first, main);
     }
 }
@@ -133,7 +141,7 @@ fn package_url(package: &Package, _distribution: Option<&Distribution>) -> Strin
     let lower = package.name.to_lowercase();
     let (namespace, name) = lower.rsplit_once('/').unwrap_or(("", &lower));
     let namespace: Vec<&str> = namespace.split('/').collect();
-    let version = if package.version == "(devel)" { "" } else { package.version.as_str() };
+    let version = if package.version == DEVELOPMENT { "" } else { package.version.as_str() };
     purl("golang", &namespace, name, version, &[])
 }
 

@@ -119,6 +119,36 @@ pub(super) fn settle_version(main: &mut Package, settings: &[&str]) {
     }
 }
 
+/// A build that leaves its flags out of the record (`-trimpath`) still holds what they set: the linker keeps those strings
+/// beside the release of Go, which it sets in the same way. `None` when there are two versions, or none.
+pub(super) fn linked_version(bytes: &[u8], release: &str) -> Option<String> {
+    const AROUND: usize = 1_200;
+    let release = release.split_whitespace().next()?;
+    let needle = [release.as_bytes(), b"\0"].concat();
+    let mut from = 0;
+    let mut found: Option<&str> = None;
+    while let Some(at) = find(bytes, &needle, from) {
+        from = at.checked_add(needle.len())?;
+        if at.checked_sub(1).and_then(|before| bytes.get(before)) != Some(&0) {
+            continue;
+        }
+        let around = bytes.get(at.saturating_sub(AROUND)..)?;
+        let around = around.get(..2 * AROUND).unwrap_or(around);
+        for text in around.split(|byte| !(b' '..=b'~').contains(byte)) {
+            let Some(text) = str::from_utf8(text).ok() else { continue };
+            let version = text.strip_prefix('v').unwrap_or(text);
+            if !is_version(version) {
+                continue;
+            }
+            if found.is_some_and(|found| found != version) {
+                return None;
+            }
+            found = Some(version);
+        }
+    }
+    found.map(|version| format!("v{version}"))
+}
+
 /// The version among linker flags like `-X main.version=v1.2.3 -X 'a/b.commit=c'`. None when two disagree.
 fn flagged(flags: &str) -> Option<&str> {
     let flags = unquote(flags);
@@ -151,7 +181,7 @@ fn unquote(text: &str) -> &str {
 
 /// Three numbers, perhaps with a suffix.
 fn is_version(text: &str) -> bool {
-    let numbers = text.split(['-', '+']).next().unwrap_or_default();
+    let numbers = text.split(['-', '+', '~']).next().unwrap_or_default();
     numbers.split('.').count() == 3
         && numbers.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }

@@ -1,0 +1,105 @@
+//! Runtimes, servers and libraries that were built from source, recognised by what their makers compile into them.
+//!
+//! Official images of languages and servers install without a package manager, so no database names them. A row of the
+//! [`table`] names a product's files and where its version stands in them. A file without the signature says nothing:
+//! it is another program of the same name. What a package manager owns is left to it.
+
+mod signature;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use super::{AdvisoryKey, Candidate, Ecosystem, Facts, File, Want};
+use crate::{
+    executable::Executable,
+    model::{Distribution, Package},
+    purl::purl,
+    version,
+};
+use table::TABLE;
+
+/// The row.
+pub(super) static ROW: Ecosystem = Ecosystem {
+    name: "binary",
+    revision: 1,
+    reads: "runtimes, servers and libraries without a package manager, by signatures in their binaries; release of a JDK",
+    wants,
+    parse,
+    purl: package_url,
+    advisory_keys,
+    order: &version::BITNAMI,
+    system: false,
+};
+
+/// No program or library is smaller.
+const LEAST_BYTES: u64 = 1 << 10;
+
+fn wants(candidate: Candidate<'_>) -> Want {
+    if is_java_release(candidate.path) {
+        return Want::Whole;
+    }
+    let may_be = candidate.size >= LEAST_BYTES && (candidate.executable || candidate.name.contains(".so"));
+    if may_be && TABLE.iter().any(|row| row.matches(candidate.name)) { Want::Whole } else { Want::No }
+}
+
+fn parse(file: File<'_>, facts: &mut Facts) {
+    if is_java_release(file.path) {
+        return java(file, facts);
+    }
+    if Executable::open(file.bytes).is_none() {
+        return;
+    }
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    for row in TABLE.iter().filter(|row| row.matches(name)) {
+        if let Some(version) = row.version(name, file.bytes) {
+            let cpe = format!("cpe:2.3:a:{}:{version}:*:*:*:*:*:*:*", row.cpe);
+            facts.packages.push(Package::plain(row.product, version).with("cpe", &cpe));
+            return;
+        }
+    }
+}
+
+/// Every JDK and JRE since 8 has this file in its root, beside `bin` and `lib`.
+fn is_java_release(path: &str) -> bool {
+    let Some(directory) = path.strip_suffix("/release") else { return false };
+    let name = directory.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    ["java", "jdk", "jre", "jvm", "graalvm", "zulu", "corretto", "semeru"]
+        .iter()
+        .any(|part| name.contains(part))
+}
+
+/// Lines of `KEY="value"`.
+fn java(file: File<'_>, facts: &mut Facts) {
+    let text = String::from_utf8_lossy(file.bytes);
+    let field = |name: &str| {
+        let value = |line: &'_ str| {
+            Some(line.strip_prefix(name)?.strip_prefix('=')?.trim().trim_matches('"').to_owned())
+        };
+        text.lines().find_map(value).filter(|value| !value.is_empty())
+    };
+    let Some(version) = field("JAVA_VERSION") else { return };
+    // The full version carries the update of releases that JAVA_VERSION writes as `1.8.0_372`.
+    let product = if field("IMAGE_TYPE").is_some_and(|kind| kind == "JRE") { "jre" } else { "java" };
+    let runtime = field("JAVA_RUNTIME_VERSION").unwrap_or_default();
+    let vendor = field("IMPLEMENTOR").unwrap_or_default();
+    facts.packages.push(
+        Package::plain(product, version)
+            .with("runtime-version", &runtime)
+            .with("vendor", &vendor)
+            .with("bitnami", "java"),
+    );
+}
+
+fn package_url(package: &Package, _distribution: Option<&Distribution>) -> String {
+    purl("generic", &[], &package.name, &package.version, &[])
+}
+
+/// Bitnami's advisories are the only ones in OSV on products rather than packages; they know most of the servers and no
+/// libraries.
+fn advisory_keys(package: &Package, _distribution: Option<&Distribution>) -> Vec<AdvisoryKey> {
+    if package.properties.contains_key("bitnami") {
+        return AdvisoryKey::plain("Bitnami", package);
+    }
+    let listed = TABLE.iter().find(|row| row.product == package.name).map_or("", |row| row.bitnami);
+    if listed.is_empty() { Vec::new() } else { AdvisoryKey::named("Bitnami", listed, package) }
+}

@@ -1,0 +1,164 @@
+//! The products. Each signature is what the product prints as its own version, or where its build came from; the texts
+//! were read off binaries of Debian 12 and of the products' own releases.
+
+use super::signature::{
+    Find::{Before, Between, Glued, NumberInName, Release},
+    Name::{Is, Library, Numbered},
+    Row, after, between, product,
+};
+
+/// Every product, the more telling first where two share a file name.
+pub(super) static TABLE: &[Row] = &[
+    // Languages.
+    product("node", "nodejs:node.js", 3)
+        .named(&[Is("node"), Library("libnode.so")])
+        .found(&[after(b"/download/release/v"), after(b"node.js/v")])
+        .listed("node"),
+    product("python", "python:python", 3)
+        .named(&[Numbered("python"), Library("libpython")])
+        .found(&[NumberInName])
+        .listed("python"),
+    product("ruby", "ruby-lang:ruby", 3)
+        .named(&[Numbered("ruby"), Library("libruby")])
+        .found(&[Release(b"\0ruby ")])
+        .listed("ruby"),
+    product("php", "php:php", 3)
+        .named(&[Numbered("php"), Numbered("php-fpm"), Numbered("php-cgi"), Library("libphp")])
+        .found(&[after(b"X-Powered-By: PHP/")])
+        .listed("php"),
+    product("perl", "perl:perl", 3).named(&[Numbered("perl"), Library("libperl.so")]).found(&[Between {
+        before: b"\0v5.",
+        keep: 2,
+        after: b"\0",
+    }]),
+    product("lua", "lua:lua", 3)
+        .named(&[Numbered("lua"), Library("liblua")])
+        .found(&[between(b"Lua ", b"  Copyright")])
+        .listed("lua"),
+    product("erlang", "erlang:erts", 2)
+        .named(&[Is("beam.smp"), Is("beam")])
+        .found(&[after(b"emulator version ")]),
+    // Stores.
+    product("redis", "redis:redis", 3)
+        .named(&[
+            Is("redis-server"),
+            Is("redis-sentinel"),
+            Is("redis-check-rdb"),
+            Is("redis-check-aof"),
+            Is("redis-cli"),
+        ])
+        .found(&[Glued(b"\0%llx\0")])
+        .listed("redis"),
+    product("valkey", "lfprojects:valkey", 3)
+        .named(&[Is("valkey-server"), Is("valkey-sentinel"), Is("valkey-check-rdb"), Is("valkey-cli")])
+        .found(&[Glued(b"\0%llx\0")])
+        .listed("valkey"),
+    product("memcached", "memcached:memcached", 3)
+        .named(&[Is("memcached")])
+        .found(&[between(b"\0memcached ", b"\0")])
+        .listed("memcached"),
+    product("postgresql", "postgresql:postgresql", 1)
+        .named(&[Is("postgres"), Is("psql"), Is("pg_dump")])
+        .found(&[after(b"(PostgreSQL) ")])
+        .listed("postgresql"),
+    product("mariadb", "mariadb:mariadb", 3)
+        .named(&[Is("mariadbd"), Is("mysqld"), Is("mariadb"), Is("mysql")])
+        .found(&[Before(b"-MariaDB\0")])
+        .listed("mariadb"),
+    product("mysql", "oracle:mysql", 3)
+        .named(&[Is("mysqld"), Is("mysql")])
+        .found(&[between(b"/mysql-", b"/")])
+        .listed("mysql"),
+    product("sqlite", "sqlite:sqlite", 3)
+        .named(&[Library("libsqlite3.so")])
+        .found(&[Between { before: b"\x003.", keep: 2, after: b"\0" }])
+        .listed("sqlite"),
+    product("openldap", "openldap:openldap", 3)
+        .named(&[Is("slapd")])
+        .found(&[after(b"$OpenLDAP: slapd ")])
+        .listed("openldap"),
+    product("pgbouncer", "pgbouncer:pgbouncer", 3)
+        .named(&[Is("pgbouncer")])
+        .found(&[after(b"PgBouncer ")])
+        .listed("pgbouncer"),
+    // Servers.
+    product("openresty", "openresty:openresty", 3)
+        .named(&[Is("nginx"), Is("openresty")])
+        .found(&[after(b"\0openresty/"), after(b"nginx version: openresty/")])
+        .listed("openresty"),
+    product("nginx", "f5:nginx", 3)
+        .named(&[Is("nginx"), Is("nginx-debug")])
+        .found(&[after(b"\0nginx/"), after(b"nginx version: nginx/")])
+        .listed("nginx"),
+    product("httpd", "apache:http_server", 3)
+        .named(&[Is("httpd"), Is("apache2")])
+        .found(&[after(b"\0Apache/")])
+        .listed("apache"),
+    product("haproxy", "haproxy:haproxy", 2)
+        .named(&[Is("haproxy")])
+        .found(&[between(b"version ", b", released 20")])
+        .listed("haproxy"),
+    product("varnish", "varnish-software:varnish_cache", 3)
+        .named(&[Is("varnishd")])
+        .found(&[between(b"varnish-", b" revision")])
+        .listed("varnish"),
+    product("lighttpd", "lighttpd:lighttpd", 3).named(&[Is("lighttpd")]).found(&[after(b"\0lighttpd/")]),
+    product("squid", "squid-cache:squid", 2).named(&[Is("squid")]).found(&[after(b"\0squid/")]),
+    product("postfix", "postfix:postfix", 3).named(&[Is("postconf")]).found(&[after(b"mail_version=")]),
+    product("exim", "exim:exim", 2)
+        .named(&[Is("exim"), Is("exim4")])
+        .found(&[between(b"<<eximcnumber>>\0", b"\0<<eximversion>>")]),
+    product("dovecot", "dovecot:dovecot", 2).named(&[Is("dovecot")]).found(&[after(b"Dovecot v")]),
+    product("unbound", "nlnetlabs:unbound", 3)
+        .named(&[Is("unbound")])
+        .found(&[between(b"\0unbound ", b"\0")]),
+    product("openssh", "openbsd:openssh", 2)
+        .named(&[Is("sshd"), Is("ssh"), Is("sshd-session")])
+        .found(&[after(b"\0OpenSSH_")]),
+    product("tor", "torproject:tor", 4).named(&[Is("tor")]).found(&[between(b"\0tor ", b"\0")]),
+    product("vsftpd", "vsftpd_project:vsftpd", 3).named(&[Is("vsftpd")]).found(&[after(b"vsftpd: version ")]),
+    product("proftpd", "proftpd:proftpd", 3).named(&[Is("proftpd")]).found(&[after(b"ProFTPD Version ")]),
+    product("mosquitto", "eclipse:mosquitto", 3)
+        .named(&[Is("mosquitto")])
+        .found(&[Before(b"\0mosquitto version %s")]),
+    product("openvpn", "openvpn:openvpn", 3).named(&[Is("openvpn")]).found(&[after(b"\0OpenVPN ")]),
+    product("samba", "samba:samba", 3).named(&[Is("smbd")]).found(&[after(b"\0SAMBA_")]),
+    product("freeradius", "freeradius:freeradius", 3)
+        .named(&[Is("radiusd"), Is("freeradius")])
+        .found(&[after(b"FreeRADIUS Version ")]),
+    product("coturn", "coturn_project:coturn", 3).named(&[Is("turnserver")]).found(&[after(b"\0Coturn-")]),
+    product("stunnel", "stunnel:stunnel", 2)
+        .named(&[Is("stunnel"), Is("stunnel4")])
+        .found(&[after(b"stunnel/")]),
+    // Tools.
+    product("busybox", "busybox:busybox", 3).named(&[Is("busybox")]).found(&[after(b"BusyBox v")]),
+    product("bash", "gnu:bash", 3).named(&[Is("bash")]).found(&[after(b"@(#)Bash version ")]),
+    product("gawk", "gnu:gawk", 3).named(&[Is("gawk")]).found(&[after(b"GNU Awk ")]),
+    product("git", "git-scm:git", 3).named(&[Is("git")]).found(&[after(b"git/")]).listed("git"),
+    product("curl", "haxx:curl", 3).named(&[Is("curl")]).found(&[after(b"curl/")]),
+    product("xz", "tukaani:xz", 3).named(&[Is("xz")]).found(&[after(b"xz (XZ Utils) ")]),
+    product("ffmpeg", "ffmpeg:ffmpeg", 2)
+        .named(&[Is("ffmpeg"), Is("ffprobe"), Library("libavcodec.so")])
+        .found(&[after(b"FFmpeg version "), after(b"\0%s version ")]),
+    product("tini", "tini_project:tini", 3)
+        .named(&[Is("tini"), Is("tini-static")])
+        .found(&[after(b"tini version ")]),
+    // Libraries.
+    product("openssl", "openssl:openssl", 3)
+        .named(&[Is("openssl"), Library("libcrypto.so")])
+        .found(&[between(b"\0OpenSSL ", b" ")]),
+    product("libcurl", "haxx:libcurl", 3)
+        .named(&[Library("libcurl.so"), Library("libcurl-gnutls.so")])
+        .found(&[after(b"libcurl/")]),
+    product("gnutls", "gnu:gnutls", 3).named(&[Library("libgnutls.so")]).found(&[after(b"Enabled GnuTLS ")]),
+    product("zlib", "zlib:zlib", 2)
+        .named(&[Library("libz.so")])
+        .found(&[between(b" deflate ", b" Copyright")]),
+    product("expat", "libexpat_project:libexpat", 3)
+        .named(&[Library("libexpat.so")])
+        .found(&[after(b"\0expat_")]),
+    product("libpng", "libpng:libpng", 3).named(&[Library("libpng")]).found(&[after(b"libpng version ")]),
+    product("libtiff", "libtiff:libtiff", 3)
+        .named(&[Library("libtiff.so")])
+        .found(&[after(b"LIBTIFF, Version ")]),
+];

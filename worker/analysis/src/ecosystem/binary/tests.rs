@@ -1,0 +1,65 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+/// Products and the text around their version, as the table's signatures have it, one on each line:
+/// product, file name, version, text (`\0` is written `|`).
+const SNIPPETS: &str = include_str!("../../../testdata/ecosystem/binary/snippets.txt");
+
+fn lines() -> impl Iterator<Item = [&'static str; 4]> {
+    SNIPPETS.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(|line| {
+        let mut fields = line.splitn(4, '\t');
+        [(); 4].map(|()| fields.next().unwrap())
+    })
+}
+
+#[test]
+fn every_signature_tells_its_version() {
+    for [product, name, version, text] in lines() {
+        let bytes: Vec<u8> = text.bytes().map(|byte| if byte == b'|' { 0 } else { byte }).collect();
+        let bytes = [&[0x90; 64][..], &bytes, &[0; 64]].concat();
+        let found = TABLE
+            .iter()
+            .filter(|row| row.matches(name))
+            .find_map(|row| Some((row.product, row.version(name, &bytes)?)));
+        let expected = if version == "-" { None } else { Some((product, version.to_owned())) };
+        assert_eq!(found, expected, "{name}: {text}");
+    }
+}
+
+#[test]
+fn every_product_has_a_snippet() {
+    let products: BTreeSet<&str> = TABLE.iter().map(|row| row.product).collect();
+    let tested: BTreeSet<&str> = lines().filter(|line| line[2] != "-").map(|line| line[0]).collect();
+    assert_eq!(products, tested);
+    assert_eq!(products.len(), TABLE.len());
+    assert!(products.len() > 40, "{}", products.len());
+}
+
+#[test]
+fn names_decide_before_any_byte_is_read() {
+    for (path, size, executable, wanted) in [
+        ("usr/local/bin/python3.11", 20_000, true, true),
+        ("usr/local/bin/python3.11-config", 20_000, true, false),
+        ("usr/lib/libcrypto.so.3", 20_000, false, true),
+        ("usr/share/bash-completion/completions/git", 20_000, false, false),
+        ("usr/local/bin/node", 100, true, false),
+        ("opt/java/openjdk/release", 100, false, true),
+        ("usr/lib/jvm/java-17-openjdk/release", 100, false, true),
+        ("etc/release", 100, false, false),
+    ] {
+        let name = path.rsplit('/').next().unwrap();
+        let want = wants(Candidate { path, name, size, executable });
+        assert_eq!(want == Want::Whole, wanted, "{path}");
+    }
+}
+
+#[test]
+fn servers_have_advisories_and_libraries_have_none() {
+    for (product, expected) in
+        [("httpd", Some("apache")), ("node", Some("node")), ("openssl", None), ("bash", None)]
+    {
+        let keys = advisory_keys(&Package::plain(product, "1.2.3"), None);
+        assert_eq!(keys.first().map(|key| key.name.as_str()), expected, "{product}");
+    }
+}
