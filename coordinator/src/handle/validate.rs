@@ -121,7 +121,7 @@ mod tests {
             (SubmitRequest::default(), "needs images or a registry"),
             (both, "not of both"),
             (images(&["UPPER"]), "UPPER"),
-            (images(&["docker-archive:/tmp/x.tar"]), "docker-archive:/tmp/x.tar"),
+            (images(&["docker-archive:a/x.tar"]), "docker-archive:a/x.tar"),
             (platform, "`linux`"),
             (lane, "lane 9"),
             (registry(|target| target.host = "a host".to_owned()), "`a host`"),
