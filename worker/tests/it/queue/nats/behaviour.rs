@@ -151,22 +151,28 @@ async fn a_job_that_the_server_gave_up_becomes_a_failure() {
         delivery.handle.release(Duration::from_millis(50)).await.unwrap();
     }
     // Pulls go on, as they do in a cluster; the job comes to nobody any more.
-    let failure = loop {
-        nothing(&worker, Lane::Sweep).await;
-        let outcomes = timeout(Duration::from_millis(100), queue.outcomes(1)).await;
-        if let Some(delivery) = outcomes.unwrap_or_else(|_| Ok(Vec::new())).unwrap().pop() {
-            delivery.handle.done().await.unwrap();
-            break delivery.outcome;
+    let given_up = async {
+        loop {
+            nothing(&worker, Lane::Sweep).await;
+            let outcomes = timeout(Duration::from_millis(100), queue.outcomes(1)).await;
+            if let Some(delivery) = outcomes.unwrap_or_else(|_| Ok(Vec::new())).unwrap().pop() {
+                delivery.handle.done().await.unwrap();
+                return delivery.outcome;
+            }
         }
     };
+    let failure = timeout(Duration::from_secs(60), given_up).await.expect("the job is given up");
     assert_eq!(failure.key, sent.key);
     let Some(Answer::Failure(failure)) = failure.result else { panic!("{failure:?}") };
     assert_eq!((failure.code.as_str(), failure.retry()), ("poison", Retry::Never));
     let dead = letters(jetstream(&server).await).await;
     assert_eq!(dead, [(sent.key.clone(), "every worker that took it died".to_owned())]);
-    while queue.publish(&sent, &trace("t")).await.unwrap() == Published::AlreadyQueued {
-        tokio::task::yield_now().await;
-    }
+    let free = async {
+        while queue.publish(&sent, &trace("t")).await.unwrap() == Published::AlreadyQueued {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(60), free).await.expect("its subject is free");
 }
 
 #[tokio::test]

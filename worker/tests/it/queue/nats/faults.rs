@@ -129,7 +129,7 @@ async fn jobs_that_a_killed_server_forgot_to_delete_do_not_block_their_subjects(
     for _ in 0..200 {
         one(&worker, Lane::Sweep).await.handle.done().await.unwrap();
     }
-    // Server 2.9 writes by now that all is acknowledged, and not yet that it is deleted.
+    // Long enough for the server to write that all is acknowledged; 2.9 may then not have written that it is deleted.
     sleep(Duration::from_secs(3)).await;
     server.restart();
     let workers = work(worker);
