@@ -92,19 +92,21 @@ struct LaneLoop {
 type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 impl LaneLoop {
+    /// One job at a time: a lane that waits for jobs holds one slot, not those that the other lane could use.
     async fn run(self) {
         loop {
             let permits = tokio::select! {
                 permits = self.permits() => permits,
                 () = self.shutdown.cancelled() => return,
             };
+            let Some(permits) = permits else { return };
             let pulled = tokio::select! {
-                pulled = self.ports.jobs.pull(self.lane, permits.len()) => pulled,
+                pulled = self.ports.jobs.pull(self.lane, 1) => pulled,
                 () = self.shutdown.cancelled() => return,
             };
             match pulled {
-                Ok(deliveries) => {
-                    for (delivery, permits) in deliveries.into_iter().zip(permits) {
+                Ok(mut deliveries) => {
+                    if let Some(delivery) = deliveries.pop() {
                         self.start(delivery, permits);
                     }
                 }
@@ -116,31 +118,13 @@ impl LaneLoop {
         }
     }
 
-    /// Waits for one free slot, then takes every other that is free too.
-    async fn permits(&self) -> Vec<Permits> {
-        let mut permits = Vec::new();
+    /// Waits for a free slot; `None` when the semaphores are closed, which nobody does.
+    async fn permits(&self) -> Option<Permits> {
         let own = match &self.own {
-            Some(own) => Arc::clone(own).acquire_owned().await.ok(),
+            Some(own) => Some(Arc::clone(own).acquire_owned().await.ok()?),
             None => None,
         };
-        if let Ok(first) = Arc::clone(&self.all).acquire_owned().await {
-            permits.push((first, own));
-        }
-        loop {
-            let own = match &self.own {
-                Some(own) => match Arc::clone(own).try_acquire_owned() {
-                    Ok(permit) => Some(permit),
-                    Err(_) => break,
-                },
-                None => None,
-            };
-            // The sweep lane leaves the reserve alone even while nothing interactive runs.
-            match Arc::clone(&self.all).try_acquire_owned() {
-                Ok(permit) => permits.push((permit, own)),
-                Err(_) => break,
-            }
-        }
-        permits
+        Some((Arc::clone(&self.all).acquire_owned().await.ok()?, own))
     }
 
     fn start(&self, delivery: Delivery, permits: Permits) {

@@ -169,7 +169,7 @@ impl<'d> Assessor<'_, 'd> {
         let what =
             if count == 1 { example.to_owned() } else { format!("{count} advisories, {example} among them") };
         Problem {
-            code: "uncomparable-version",
+            code: "uncomparable-version".into(),
             message: format!(
                 "version `{}` of the {} package `{}` cannot be compared with {what}",
                 package.version, self.row.name, package.name

@@ -94,7 +94,11 @@ pub struct Facts {
 impl Facts {
     /// Adds a problem with this file.
     pub fn problem(&mut self, code: &'static str, file: File<'_>, message: impl Into<String>) {
-        self.problems.push(Problem { code, message: message.into(), file: file.path.to_owned() });
+        self.problems.push(Problem {
+            code: code.into(),
+            message: message.into(),
+            file: file.path.to_owned(),
+        });
     }
 }
 

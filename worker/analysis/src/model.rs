@@ -1,6 +1,6 @@
 //! The values that flow between the verbs. Plain data with public fields; whoever puts them on a wire writes its own mirror.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// A package as one file names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +62,7 @@ pub struct Release {
 pub struct Problem {
     /// Stable code: `unreadable-database`, `malformed`, `limit`, `unknown-distribution`, `no-packages`,
     /// `unread-link`, `escaping-path`, `no-end-marker`, `parser-failed`.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// One sentence for people.
     pub message: String,
     /// Path in the image, or empty.

@@ -189,5 +189,5 @@ fn wants(row: &Ecosystem, path: &str) -> bool {
 }
 
 fn problem(code: &'static str, message: &str, file: &str) -> Problem {
-    Problem { code, message: message.to_owned(), file: file.to_owned() }
+    Problem { code: code.into(), message: message.to_owned(), file: file.to_owned() }
 }

@@ -156,7 +156,7 @@ fn report(
 
 fn problem(found: &model::Problem, layer: String) -> v1::Problem {
     v1::Problem {
-        code: found.code.to_owned(),
+        code: found.code.to_string(),
         message: found.message.clone(),
         file: found.file.clone(),
         layer,

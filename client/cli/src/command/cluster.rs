@@ -49,15 +49,16 @@ pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<Exit
     let advisories = FileAdvisories::open(&database).map_err(|error| Failure::usage(error.to_string()))?;
     let cache = RedisCache::connect(RedisConfig::new(&args.cluster.redis)).await.map_err(unreachable)?;
     let queue = NatsWorker::connect(NatsConfig::new(&args.cluster.nats)).await.map_err(unreachable)?;
-    let queue = Arc::new(queue);
     let sources = wiring::sources(settings, false)?;
     let context = wiring::context(settings, Arc::new(sources), Arc::new(cache), Arc::new(advisories));
-    let ports = dispatch::Ports { jobs: queue.clone(), outcomes: queue, context };
+    let ports = dispatch::Ports { jobs: Arc::new(queue.clone()), outcomes: Arc::new(queue.clone()), context };
     let mut config = dispatch::Config::default();
     if let Some(slots) = args.slots {
         config.slots = slots;
     }
     announce(&format!("worker {} is ready", settings.name));
     dispatch::run(config, ports, stop_on_signal()).await;
+    // What arrived meanwhile goes to another worker, and nothing that was said stays in a buffer.
+    queue.close().await.map_err(unreachable)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -169,18 +169,3 @@ fn the_readme_lists_what_is_read() {
     }
     assert_eq!(now, table, "README.md: run the test with STRATA_BLESS=1");
 }
-
-/// Every code that a problem can have survives the way through the cache.
-#[test]
-fn problem_codes_are_known_to_the_wire() {
-    let known = strata_worker::wire::CODES;
-    for (path, text) in sources() {
-        if !path.starts_with("worker/analysis/src") {
-            continue;
-        }
-        for part in text.split("code: \"").skip(1).chain(text.split(".problem(\"").skip(1)) {
-            let code = part.split('"').next().unwrap_or_default();
-            assert!(known.contains(&code), "{}: `{code}` is missing in wire::CODES", path.display());
-        }
-    }
-}

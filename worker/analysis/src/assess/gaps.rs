@@ -46,7 +46,9 @@ impl Gaps {
     /// One problem for each gap.
     pub(super) fn problems(self, distribution: Option<&Distribution>) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut problem = |code, message| problems.push(Problem { code, message, file: String::new() });
+        let mut problem = |code: &'static str, message| {
+            problems.push(Problem { code: code.into(), message, file: String::new() });
+        };
         for ((row, system), count) in self.keyless {
             let packages = packages(count, row);
             match distribution.filter(|_| system) {

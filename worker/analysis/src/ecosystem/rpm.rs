@@ -142,7 +142,7 @@ impl<'a> Collector<'a> {
     }
 
     fn problem(&self, message: String) -> Problem {
-        Problem { code: "unreadable-database", message, file: self.file.to_owned() }
+        Problem { code: "unreadable-database".into(), message, file: self.file.to_owned() }
     }
 
     /// Something of the database could not be read.

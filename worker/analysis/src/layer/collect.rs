@@ -1,6 +1,9 @@
 //! What the entries of one layer leave behind: wanted files, links, deletions.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+};
 
 use super::{
     LayerError,
@@ -143,7 +146,7 @@ impl<'l> Collector<'l> {
         }
         if self.problems_left_out > 0 {
             let message = format!("{} further problems of this layer are not listed", self.problems_left_out);
-            self.problems.push(Problem { code: "limit", message, file: String::new() });
+            self.problems.push(Problem { code: "limit".into(), message, file: String::new() });
         }
         self.problems.sort_unstable();
         self.problems.dedup();
@@ -373,12 +376,12 @@ impl<'l> Collector<'l> {
         self.records.insert(link.path, record);
     }
 
-    fn problem(&mut self, code: &'static str, file: String, message: String) {
+    fn problem(&mut self, code: impl Into<Cow<'static, str>>, file: String, message: String) {
         if self.problems.len() >= MAX_PROBLEMS {
             self.problems_left_out += 1;
             return;
         }
-        self.problems.push(Problem { code, message, file });
+        self.problems.push(Problem { code: code.into(), message, file });
     }
 }
 

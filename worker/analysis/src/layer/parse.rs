@@ -76,7 +76,11 @@ fn parse(wanted: &Wanted, limits: &Limits) -> Parsed {
             }
             None => {
                 let message = "is a sparse file whose map does not fit its content".to_owned();
-                parsed.problems.push(Problem { code: "malformed", message, file: wanted.path.clone() });
+                parsed.problems.push(Problem {
+                    code: "malformed".into(),
+                    message,
+                    file: wanted.path.clone(),
+                });
                 return parsed;
             }
         },

@@ -31,8 +31,8 @@ fn packages(inventory: &Inventory) -> Vec<String> {
     inventory.files.iter().flat_map(lines).collect()
 }
 
-fn codes(inventory: &Inventory) -> Vec<&'static str> {
-    inventory.problems.iter().map(|problem| problem.code).collect()
+fn codes(inventory: &Inventory) -> Vec<&str> {
+    inventory.problems.iter().map(|problem| problem.code.as_ref()).collect()
 }
 
 fn small() -> Archive {

@@ -100,7 +100,7 @@ fn real_layers_are_read_to_their_ends() {
     ] {
         let Some(path) = fixture(&format!("layers/{name}")) else { return };
         let inventory = indexed(&fs::read(path).unwrap()).unwrap();
-        let codes: Vec<&str> = inventory.problems.iter().map(|problem| problem.code).collect();
+        let codes: Vec<&str> = inventory.problems.iter().map(|problem| problem.code.as_ref()).collect();
         assert_eq!((inventory.whiteouts, inventory.opaques), (own(whiteouts), own(opaques)), "{name}");
         assert_eq!(codes, problems, "{name}");
     }
