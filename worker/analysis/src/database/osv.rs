@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-/// The longest record that is read. The largest of the public export are a few megabytes.
-pub const MAX_BYTES: usize = 64 << 20;
+/// The longest record that is read. The largest of the public export has about a megabyte.
+pub const MAX_BYTES: usize = 16 << 20;
 /// The longest title that is kept, in characters.
 const TITLE: usize = 120;
 
