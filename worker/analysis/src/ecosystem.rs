@@ -91,14 +91,27 @@ pub struct Facts {
     pub problems: Vec<Problem>,
 }
 
+/// Problems of one file that are listed.
+const PROBLEMS: usize = 200;
+
 impl Facts {
     /// Adds a problem with this file.
     pub fn problem(&mut self, code: &'static str, file: File<'_>, message: impl Into<String>) {
-        self.problems.push(Problem {
-            code: code.into(),
-            message: message.into(),
-            file: file.path.to_owned(),
-        });
+        let (code, message) = match self.problems.len() {
+            ..PROBLEMS => (code, message.into()),
+            PROBLEMS => ("limit", "further problems of this file are not listed".to_owned()),
+            _ => return,
+        };
+        self.problems.push(Problem { code: code.into(), message, file: file.path.to_owned() });
+    }
+
+    /// Adds a package; beyond the limit on packages a problem instead, once.
+    pub fn package(&mut self, file: File<'_>, package: Package) {
+        if self.packages.len() < file.limits.packages {
+            self.packages.push(package);
+        } else if self.problems.last().is_none_or(|problem| problem.code != "limit") {
+            self.problem("limit", file, "it names more packages than are read");
+        }
     }
 }
 

@@ -1,7 +1,12 @@
 //! JSON from images: into typed structures, bounded. serde_json bounds the depth; here is the bound on the length, since
 //! a short text can stand for many small values.
 
-use serde::de::DeserializeOwned;
+use std::{fmt, marker::PhantomData};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, SeqAccess, Visitor},
+};
 
 use crate::ecosystem::{Facts, File};
 
@@ -23,6 +28,42 @@ pub(crate) fn read<T: DeserializeOwned>(file: File<'_>, code: &'static str, fact
         }
     }
 }
+
+/// Items of one list.
+const ITEMS: usize = 500_000;
+
+/// A list of bounded length, for `deserialize_with`: an item of three bytes may take a hundred in memory.
+pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    deserializer.deserialize_seq(ListVisitor(PhantomData))
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            if list.len() >= ITEMS {
+                return Err(A::Error::custom("a list is too long"));
+            }
+            list.push(item);
+        }
+        Ok(list)
+    }
+}
+
+/// A document that is a list.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct List<T: DeserializeOwned>(#[serde(deserialize_with = "list")] pub(crate) Vec<T>);
 
 #[cfg(test)]
 mod tests {
@@ -47,5 +88,16 @@ mod tests {
         let limits = Limits::default();
         let file = File { path: "a.json", bytes: b"\xef\xbb\xbf[1]", limits: &limits };
         assert_eq!(read::<Vec<u8>>(file, "malformed", &mut Facts::default()), Some(vec![1]));
+    }
+
+    #[test]
+    fn a_list_is_bounded() {
+        let limits = Limits::default();
+        for (items, sound) in [(ITEMS, true), (ITEMS + 1, false)] {
+            let bytes = format!("[{}0]", "0,".repeat(items - 1));
+            let file = File { path: "a.json", bytes: bytes.as_bytes(), limits: &limits };
+            let list: Option<List<u8>> = read(file, "malformed", &mut Facts::default());
+            assert_eq!(list.map(|list| list.0.len()), sound.then_some(items));
+        }
     }
 }

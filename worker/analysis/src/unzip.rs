@@ -16,6 +16,8 @@ const DIRECTORY_END_LENGTH: usize = 22;
 const LOCATOR_LENGTH: usize = 20;
 const ENTRY_LENGTH: usize = 46;
 const LOCAL_LENGTH: usize = 30;
+/// Bytes that each unpacked entry counts beside its content.
+const ENTRY_COST: u64 = 4 << 10;
 
 /// Why an archive or an entry could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -156,6 +158,8 @@ impl<'a> Archive<'a> {
         if entry.encrypted {
             return Err(ZipError::Unsupported("an entry is encrypted"));
         }
+        // Even an entry without content costs something to unpack.
+        take(&mut budget.bytes, ENTRY_COST, "unpacked bytes")?;
         let packed = self.packed(entry).ok_or(ZipError::Malformed("an entry is outside of it"))?;
         let most = most.min(budget.entry_bytes).min(budget.bytes);
         match entry.method {

@@ -53,7 +53,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     for row in TABLE.iter().filter(|row| row.matches(name)) {
         if let Some(version) = row.version(name, file.bytes) {
             let cpe = format!("cpe:2.3:a:{}:{version}:*:*:*:*:*:*:*", row.cpe);
-            facts.packages.push(Package::plain(row.product, version).with("cpe", &cpe));
+            facts.package(file, Package::plain(row.product, version).with("cpe", &cpe));
             return;
         }
     }
@@ -82,7 +82,8 @@ fn java(file: File<'_>, facts: &mut Facts) {
     let product = if field("IMAGE_TYPE").is_some_and(|kind| kind == "JRE") { "jre" } else { "java" };
     let runtime = field("JAVA_RUNTIME_VERSION").unwrap_or_default();
     let vendor = field("IMPLEMENTOR").unwrap_or_default();
-    facts.packages.push(
+    facts.package(
+        file,
         Package::plain(product, version)
             .with("runtime-version", &runtime)
             .with("vendor", &vendor)

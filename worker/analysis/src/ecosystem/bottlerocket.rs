@@ -26,6 +26,7 @@ pub(super) static ROW: Ecosystem = Ecosystem {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Document {
+    #[serde(deserialize_with = "json::list")]
     content: Vec<Application>,
 }
 

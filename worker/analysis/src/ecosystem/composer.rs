@@ -25,6 +25,7 @@ pub(super) static ROW: Ecosystem = Ecosystem {
 
 #[derive(Deserialize)]
 struct Two {
+    #[serde(deserialize_with = "json::list")]
     packages: Vec<Entry>,
 }
 
@@ -41,14 +42,14 @@ fn wants(candidate: Candidate<'_>) -> Want {
 
 fn parse(file: File<'_>, facts: &mut Facts) {
     let entries: Option<Vec<Entry>> = if file.bytes.trim_ascii_start().starts_with(b"[") {
-        json::read(file, "malformed", facts)
+        json::read(file, "malformed", facts).map(|one: json::List<Entry>| one.0)
     } else {
         json::read(file, "malformed", facts).map(|two: Two| two.packages)
     };
     for entry in entries.into_iter().flatten() {
         match (entry.name, entry.version) {
             (Some(name), Some(version)) if !name.is_empty() => {
-                facts.packages.push(Package::plain(name, version))
+                facts.package(file, Package::plain(name, version))
             }
             (name, _) => {
                 let name = name.unwrap_or_default();

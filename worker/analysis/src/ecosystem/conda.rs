@@ -50,7 +50,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
             let channel =
                 channel.strip_suffix(&package.architecture).unwrap_or(channel).trim_end_matches('/');
             let channel = channel.rsplit('/').next().unwrap_or_default();
-            facts.packages.push(package.with("build", &record.build).with("channel", channel));
+            facts.package(file, package.with("build", &record.build).with("channel", channel));
         }
         Some(_) => facts.problem("malformed", file, "it has no name or no version"),
         None => {}

@@ -35,7 +35,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
         match (indent, key) {
             (0, key) => inside = key == "packages",
             (2, key) => name = key,
-            (4, "version") if inside && !name.is_empty() => facts.packages.push(Package::plain(name, value)),
+            (4, "version") if inside && !name.is_empty() => facts.package(file, Package::plain(name, value)),
             _ => {}
         }
     }

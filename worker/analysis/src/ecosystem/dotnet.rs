@@ -106,7 +106,7 @@ fn dependencies(file: File<'_>, facts: &mut Facts) {
         };
         let kind = if library.kind == "project" { "project" } else { "" };
         let name = name.strip_prefix(RUNTIME_PACK).unwrap_or(name);
-        facts.packages.push(Package::plain(name, version).with("kind", kind));
+        facts.package(file, Package::plain(name, version).with("kind", kind));
     }
 }
 
@@ -120,7 +120,9 @@ fn lock(file: File<'_>, facts: &mut Facts) {
             found.insert((name, version));
         }
     }
-    facts.packages.extend(found.into_iter().map(|(name, version)| Package::plain(name, version)));
+    for (name, version) in found {
+        facts.package(file, Package::plain(name, version));
+    }
 }
 
 /// XML of one form: `<package id="…" version="…" />`.
@@ -129,7 +131,7 @@ fn config(file: File<'_>, facts: &mut Facts) {
     for element in text.split("<package ").skip(1) {
         let element = element.split('>').next().unwrap_or_default();
         match (attribute(element, "id"), attribute(element, "version")) {
-            (Some(name), Some(version)) => facts.packages.push(Package::plain(name, version)),
+            (Some(name), Some(version)) => facts.package(file, Package::plain(name, version)),
             _ => facts.problem("malformed", file, "a package without an identifier or a version"),
         }
     }

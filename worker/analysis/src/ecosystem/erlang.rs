@@ -34,7 +34,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
         return lock(file, facts);
     }
     match application(file.bytes) {
-        Some((name, version)) => facts.packages.push(Package::plain(name, version).with("kind", "otp")),
+        Some((name, version)) => facts.package(file, Package::plain(name, version).with("kind", "otp")),
         None => facts.problem("malformed", file, "it is no description of an application with a version"),
     }
 }
@@ -61,7 +61,7 @@ fn lock(file: File<'_>, facts: &mut Facts) {
         let version = fields.next().map(|version| version.trim_matches('"'));
         match (name, version) {
             (Some(name), Some(version)) if !name.is_empty() && !version.is_empty() => {
-                facts.packages.push(Package::plain(name, version));
+                facts.package(file, Package::plain(name, version));
             }
             _ => facts.problem("malformed", file, "a package without a name or a version"),
         }

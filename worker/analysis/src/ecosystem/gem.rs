@@ -53,7 +53,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     match (name, version) {
         (Some(name), Some(version)) => {
             let platform = platform.filter(|&platform| platform != "ruby").unwrap_or_default();
-            facts.packages.push(Package::plain(name, version).with("platform", platform));
+            facts.package(file, Package::plain(name, version).with("platform", platform));
         }
         _ => facts.problem("malformed", file, "it has no name or no version"),
     }

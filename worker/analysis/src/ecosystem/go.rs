@@ -47,10 +47,10 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     let Some(executable) = Executable::open(file.bytes) else { return };
     let Some(info) = buildinfo::read(&executable) else { return };
     if let Some(version) = release(&info.version) {
-        facts.packages.push(package(STANDARD_LIBRARY, &version));
+        facts.package(file, package(STANDARD_LIBRARY, &version));
     } else {
         facts.problem("malformed", file, format!("the Go release {:?} is unknown", info.version));
-        facts.packages.push(package(STANDARD_LIBRARY, &info.version));
+        facts.package(file, package(STANDARD_LIBRARY, &info.version));
     }
     modules(file, &info, facts);
 }
@@ -62,7 +62,7 @@ fn package(name: &str, version: &str) -> Package {
 fn toolchain(file: File<'_>, facts: &mut Facts) {
     let text = String::from_utf8_lossy(file.bytes);
     match text.lines().next().and_then(release) {
-        Some(version) => facts.packages.push(package(TOOLCHAIN, &version)),
+        Some(version) => facts.package(file, package(TOOLCHAIN, &version)),
         None => facts.problem("malformed", file, "it does not start with a release of Go"),
     }
 }
@@ -103,7 +103,7 @@ fn modules(file: File<'_>, info: &buildinfo::BuildInfo, facts: &mut Facts) {
         match kind {
             "mod" => main = Some(package(name, version)),
             "dep" if name.is_empty() => facts.problem("malformed", file, "a dependency without a name"),
-            "dep" => facts.packages.push(package(name, version)),
+            "dep" => facts.package(file, package(name, version)),
             "=>" if facts.packages.len() > first => {
                 if let Some(replaced) = facts.packages.last_mut() {
                     replace(replaced, name, version);

@@ -53,7 +53,8 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     if file.bytes.starts_with(b"Rar!") {
         return;
     }
-    let mut walk = Walk { file, facts, budget: Budget::new(file.limits), found: BTreeSet::new() };
+    let mut walk =
+        Walk { file, facts, budget: Budget::new(file.limits), found: BTreeSet::new(), spent: false };
     walk.archive(file.bytes, "", 0);
 }
 
@@ -63,6 +64,8 @@ struct Walk<'a, 'f> {
     budget: Budget,
     /// Name, version and inner path of what has been reported.
     found: BTreeSet<(String, String, String)>,
+    /// Whether the budget is used up: the rest is not looked at.
+    spent: bool,
 }
 
 /// What one pass over an archive's entries finds.
@@ -89,19 +92,23 @@ impl Walk<'_, '_> {
             self.report(coordinates, inner, hash);
         }
         for entry in found.nested {
+            if self.spent {
+                return;
+            }
             let path = if inner.is_empty() {
                 entry.name.clone().into_owned()
             } else {
                 format!("{inner}/{}", entry.name)
             };
             if depth >= self.file.limits.nesting || path.len() > self.file.limits.path_bytes {
-                return self.problem(&path, ZipError::Limit("archives within archives"));
+                let message = format!(
+                    "{path}: archives within archives are read to a depth of {}",
+                    self.file.limits.nesting
+                );
+                return self.facts.problem("limit", self.file, message);
             }
             if let Err(error) = self.nested(archive, &entry, &path, depth) {
                 self.problem(&path, error);
-                if matches!(error, ZipError::Limit(_)) {
-                    return;
-                }
             }
         }
     }
@@ -158,10 +165,11 @@ impl Walk<'_, '_> {
                 package.properties.insert(key.to_owned(), value.to_owned());
             }
         }
-        self.facts.packages.push(package);
+        self.facts.package(self.file, package);
     }
 
     fn problem(&mut self, inner: &str, error: ZipError) {
+        self.spent |= matches!(error, ZipError::Limit(_));
         let of = if inner.is_empty() { String::new() } else { format!("{inner}: ") };
         self.facts.problem(error.code(), self.file, format!("{of}{error}"));
     }

@@ -31,7 +31,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     for line in text.lines() {
         let line = line.trim();
         if let Some(header) = line.strip_prefix("[[") {
-            finish(current.take(), facts);
+            finish(current.take(), file, facts);
             let header = header.split(']').next().unwrap_or_default();
             let name = header.strip_prefix("deps.").unwrap_or(header).trim_matches('"');
             current = Some(Package::plain(name, ""));
@@ -44,12 +44,14 @@ fn parse(file: File<'_>, facts: &mut Facts) {
             }
         }
     }
-    finish(current, facts);
+    finish(current, file, facts);
 }
 
 /// Parts of Julia itself have no version of their own.
-fn finish(package: Option<Package>, facts: &mut Facts) {
-    facts.packages.extend(package.filter(|package| !package.name.is_empty() && !package.version.is_empty()));
+fn finish(package: Option<Package>, file: File<'_>, facts: &mut Facts) {
+    if let Some(package) = package.filter(|package| !package.name.is_empty() && !package.version.is_empty()) {
+        facts.package(file, package);
+    }
 }
 
 fn package_url(package: &Package, _distribution: Option<&Distribution>) -> String {

@@ -37,7 +37,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
         })
     };
     match (value("package"), value("version")) {
-        (Some(name), Some(version)) => facts.packages.push(Package::plain(name, version)),
+        (Some(name), Some(version)) => facts.package(file, Package::plain(name, version)),
         _ => facts.problem("malformed", file, "it has no name or no version"),
     }
 }

@@ -87,7 +87,7 @@ impl Stanza {
         if self.package.source_name == self.package.name {
             self.package.source_name.clear();
         }
-        facts.packages.push(self.package);
+        facts.package(file, self.package);
     }
 }
 

@@ -44,7 +44,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     if package.source_name == package.name {
         package.source_name.clear();
     }
-    facts.packages.push(package.with("packager", &first("%PACKAGER%")));
+    facts.package(file, package.with("packager", &first("%PACKAGER%")));
 }
 
 /// The lines after a title, up to an empty one.

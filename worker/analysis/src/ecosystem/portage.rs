@@ -36,7 +36,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     else {
         return facts.problem("unreadable-database", file, "its directory names no package with a version");
     };
-    facts.packages.push(Package::plain(format!("{category}/{name}"), version));
+    facts.package(file, Package::plain(format!("{category}/{name}"), version));
     for line in String::from_utf8_lossy(file.bytes).lines() {
         if let Some(entry) = line.strip_prefix("obj ") {
             // Path, checksum, time of change; only the path may hold spaces.

@@ -36,7 +36,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     match field("Version") {
         Some(version) => {
             let repository = field("Repository").unwrap_or_default();
-            facts.packages.push(Package::plain(name, version).with("repository", &repository));
+            facts.package(file, Package::plain(name, version).with("repository", &repository));
         }
         None => facts.problem("malformed", file, "it has no version"),
     }

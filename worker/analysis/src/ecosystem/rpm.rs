@@ -81,7 +81,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     if content::wants(file.path) {
         return content::parse(file, facts);
     }
-    let mut collector = Collector::new(file.path);
+    let mut collector = Collector::new(&file);
     if file.path.ends_with("-wal") {
         if sqlite::log_has_frames(file.bytes) {
             collector.damage("it is a write-ahead log with content that the database may lack".to_owned());
@@ -126,12 +126,15 @@ struct Collector<'a> {
     owned_bytes: usize,
     problems: Vec<Problem>,
     suppressed: u64,
+    /// Packages that may still come.
+    room: usize,
 }
 
 impl<'a> Collector<'a> {
-    fn new(file: &'a str) -> Self {
+    fn new(file: &File<'a>) -> Self {
         Self {
-            file,
+            file: file.path,
+            room: file.limits.packages,
             packages: Vec::new(),
             sources: Vec::new(),
             owned: Vec::new(),
@@ -177,6 +180,10 @@ impl<'a> Collector<'a> {
     }
 
     fn package(&mut self, raw: &Raw) {
+        let Some(room) = self.room.checked_sub(1) else {
+            return self.damage("it names more packages than are read".to_owned());
+        };
+        self.room = room;
         let mut package = Package {
             name: raw.name.clone(),
             version: evr(raw.epoch, &raw.version, &raw.release),

@@ -79,7 +79,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
         if matches!(item.source.as_str(), "git" | "local" | "registry") {
             package.properties.insert("source".to_owned(), item.source);
         }
-        facts.packages.push(package);
+        facts.package(file, package);
     }
 }
 
@@ -97,7 +97,7 @@ fn lock(file: File<'_>, facts: &mut Facts) {
             source if source.starts_with("git+") => "git",
             _ => "",
         };
-        facts.packages.push(Package::plain(name, version).with("source", source));
+        facts.package(file, Package::plain(name, version).with("source", source));
     }
     if facts.packages.is_empty() && facts.problems.is_empty() {
         facts.problem("malformed", file, "it names no package");

@@ -95,7 +95,7 @@ fn parse<const N: usize>(file: File<'_>, facts: &mut Facts) {
             name.push_str(kind.separator);
         }
         name.push_str(&parts.name);
-        facts.packages.push(Package::plain(name, parts.version).with("purl", &url));
+        facts.package(file, Package::plain(name, parts.version).with("purl", &url));
     }
 }
 

@@ -25,14 +25,14 @@ pub(super) static ROW: Ecosystem = Ecosystem {
 
 #[derive(Deserialize)]
 struct Resolved {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     pins: Vec<Pin>,
     object: Option<Object>,
 }
 
 #[derive(Deserialize)]
 struct Object {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     pins: Vec<Pin>,
 }
 
@@ -58,7 +58,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
         let location = pin.location.split_once("://").map_or(pin.location.as_str(), |(_, rest)| rest);
         let location = location.trim_end_matches('/').trim_end_matches(".git");
         // A package that follows a branch or a revision has no version.
-        facts.packages.push(Package::plain(location, pin.state.version.unwrap_or_default()));
+        facts.package(file, Package::plain(location, pin.state.version.unwrap_or_default()));
     }
 }
 

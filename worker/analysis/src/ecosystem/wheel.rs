@@ -32,7 +32,7 @@ fn wants(candidate: Candidate<'_>) -> Want {
 fn parse(file: File<'_>, facts: &mut Facts) {
     match metadata(file) {
         Ok(Some(text)) => match (field(&text, "Name"), field(&text, "Version")) {
-            (Some(name), Some(version)) => facts.packages.push(Package::plain(name, version)),
+            (Some(name), Some(version)) => facts.package(file, Package::plain(name, version)),
             _ => facts.problem("malformed", file, "its metadata has no name or no version"),
         },
         Ok(None) => facts.problem("malformed", file, "it holds no metadata"),

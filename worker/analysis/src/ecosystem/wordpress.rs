@@ -46,7 +46,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     let text = String::from_utf8_lossy(file.bytes.get(..HEADER_BYTES).unwrap_or(file.bytes));
     if file.path.ends_with(CORE) {
         match text.lines().find_map(core_version) {
-            Some(version) => facts.packages.push(Package::plain("wordpress", version).with("kind", "core")),
+            Some(version) => facts.package(file, Package::plain("wordpress", version).with("kind", "core")),
             None => facts.problem("malformed", file, "it sets no version of WordPress"),
         }
         return;
@@ -56,7 +56,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     // Most files of a plugin have no header: one has.
     let title = field(if kind == "plugin" { "Plugin Name" } else { "Theme Name" });
     if let (Some(title), Some(version)) = (title, field("Version")) {
-        facts.packages.push(Package::plain(slug, version).with("kind", kind).with("title", title));
+        facts.package(file, Package::plain(slug, version).with("kind", kind).with("title", title));
     }
 }
 

@@ -1,7 +1,10 @@
 //! ELF of both classes and byte orders.
 
-use super::{Executable, Kind, Part, slice};
-use crate::bytes::{Order, terminated};
+use super::{Executable, Kind, Part, name, slice};
+use crate::bytes::Order;
+
+/// Bytes of a section's name that are compared.
+const NAME_BYTES: usize = 32;
 
 pub(super) fn open(bytes: &[u8]) -> Option<Executable<'_>> {
     if !bytes.starts_with(b"\x7fELF") {
@@ -40,7 +43,9 @@ pub(super) fn sections<'a>(file: &Executable<'a>) -> Option<impl Iterator<Item =
     Some((0..count).filter_map(move |index| {
         let part = place(index)?;
         let at = table.checked_add(index.checked_mul(size)?)?;
-        Some(Part { name: terminated(names, file.order.size(file.bytes, at)?)?, ..part })
+        // A name ends with NUL; only so much of it is looked at as tells it from the names that are asked for.
+        let start = names.get(file.order.size(file.bytes, at)?..)?;
+        Some(Part { name: name(start.get(..NAME_BYTES).unwrap_or(start)), ..part })
     }))
 }
 

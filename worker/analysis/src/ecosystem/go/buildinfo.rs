@@ -16,6 +16,11 @@ const HEADER: usize = 32;
 /// The list of modules stands between two marks of 16 bytes.
 const MARK: usize = 16;
 
+/// How often a program may hold the magic as a constant before the record.
+const TRIES: usize = 64;
+/// Bytes of a release's name, experiments included.
+const RELEASE_BYTES: usize = 256;
+
 /// What an executable says of itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BuildInfo {
@@ -37,7 +42,8 @@ pub(super) fn read(file: &Executable<'_>) -> Option<BuildInfo> {
     // Without section names, or in a PE file, which has no section of its own for the record. A program may hold the magic
     // as a constant too, so all are tried.
     let mut from = 0;
-    while let Some(at) = find(file.bytes, MAGIC, from) {
+    for _ in 0..TRIES {
+        let at = find(file.bytes, MAGIC, from)?;
         if at % ALIGNMENT == 0
             && let Some(info) = file.bytes.get(at..).and_then(|bytes| record(file, bytes))
         {
@@ -63,7 +69,7 @@ fn record(file: &Executable<'_>, bytes: &[u8]) -> Option<BuildInfo> {
         let modules = word(order, pointer, bytes, 16 + pointer);
         (version, modules.and_then(|at| string(file, order, pointer, at)).unwrap_or_default())
     };
-    let version = str::from_utf8(version).ok()?;
+    let version = str::from_utf8(version.get(..RELEASE_BYTES).unwrap_or(version)).ok()?;
     let sound = version.starts_with("go") || version.starts_with("devel");
     let modules = modules.get(MARK..modules.len().saturating_sub(MARK)).unwrap_or_default();
     sound.then(|| BuildInfo {
@@ -132,6 +138,8 @@ pub(super) fn linked_version(bytes: &[u8], release: &str) -> Option<String> {
         if at.checked_sub(1).and_then(|before| bytes.get(before)) != Some(&0) {
             continue;
         }
+        // Never the same bytes twice, however often the release stands there.
+        from = at.checked_add(AROUND)?;
         let around = bytes.get(at.saturating_sub(AROUND)..)?;
         let around = around.get(..2 * AROUND).unwrap_or(around);
         for text in around.split(|byte| !(b' '..=b'~').contains(byte)) {

@@ -50,9 +50,9 @@ fn what_the_linker_set_stands_beside_the_release() {
     for (bytes, expected) in [
         (&b"\x01v1.4.2\0\0\xcc\xcc\0go1.26.8\0\x1f"[..], Some("v1.4.2")),
         (b"\0go1.19.8\0\0\0\x0020.10.24+dfsg1\0", Some("v20.10.24+dfsg1")),
-        (b"\0go1.19.8\0\01.2.3\0\02.0.0\0", None),
+        (b"\0go1.19.8\0\x001.2.3\0\x002.0.0\0", None),
         (b"\0go1.19.8\0\0go1.19.8\0 1.2.3\0", None),
-        (b"xgo1.19.8\0\01.2.3\0", None),
+        (b"xgo1.19.8\0\x001.2.3\0", None),
     ] {
         let release = if bytes.windows(3).any(|part| part == b".26") { "go1.26.8 X:x" } else { "go1.19.8" };
         assert_eq!(buildinfo::linked_version(bytes, release).as_deref(), expected);

@@ -11,7 +11,7 @@ const NOTE: &str = "content-sets";
 
 #[derive(Deserialize)]
 struct Manifest {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     content_sets: Vec<String>,
 }
 

@@ -16,22 +16,22 @@ struct Document {
     cyclonedx: Option<String>,
     #[serde(rename = "spdxVersion")]
     spdx: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     components: Vec<Component>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     packages: Vec<SpdxPackage>,
 }
 
 #[derive(Deserialize)]
 struct Component {
     purl: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::list")]
     components: Vec<Component>,
 }
 
 #[derive(Deserialize)]
 struct SpdxPackage {
-    #[serde(default, rename = "externalRefs")]
+    #[serde(default, rename = "externalRefs", deserialize_with = "json::list")]
     references: Vec<Reference>,
 }
 
