@@ -5,6 +5,7 @@
 //! told is listed without one: it has no advisories, and a guessed group would have another project's.
 
 mod coordinates;
+mod known;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,7 @@
 //! Maven coordinates of an archive: from its properties, its manifest, its file name.
 
+use super::known;
+
 /// Group, artifact, version. The group may be unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Coordinates {
@@ -149,13 +151,16 @@ fn plugin(extension: &str, manifest: &Manifest) -> Option<Coordinates> {
 
 /// Group and artifact of an archive that its file name calls `artifact`.
 fn group(artifact: &str, manifest: &Manifest) -> (String, String) {
+    if let Some(group) = known::group(artifact) {
+        return (group.to_owned(), artifact.to_owned());
+    }
     // Tomcat's own archives carry no properties, and all but some drop the prefix of their artifacts.
     if manifest.first(&["implementation-title", "specification-title"]) == "Apache Tomcat" {
         let prefix = if artifact.starts_with("tomcat-") { "" } else { "tomcat-" };
         return ("org.apache.tomcat".to_owned(), format!("{prefix}{artifact}"));
     }
     let vendor = manifest.first(&["implementation-vendor-id"]);
-    if is_group(vendor) {
+    if is_group(vendor) && !UMBRELLAS.contains(&vendor) {
         return (vendor.to_owned(), artifact.to_owned());
     }
     let named = manifest.first(&["bundle-symbolicname", "automatic-module-name"]);
@@ -165,9 +170,13 @@ fn group(artifact: &str, manifest: &Manifest) -> (String, String) {
         .into_iter()
         .find_map(|end| named.strip_suffix(end)?.strip_suffix('.'))
         .unwrap_or_default();
-    let group = if is_group(group) { group } else { "" };
+    let group = if is_group(group) && !UMBRELLAS.contains(&group) { group } else { "" };
     (group.to_owned(), artifact.to_owned())
 }
+
+/// Organisations that are no group themselves: each of their projects has its own.
+const UMBRELLAS: [&str; 7] =
+    ["com.google", "com.ibm", "com.oracle", "com.sun", "org.apache", "org.codehaus", "org.eclipse"];
 
 /// A group is a name in dotted lower-case parts; a vendor's title is none.
 fn is_group(text: &str) -> bool {
