@@ -61,7 +61,7 @@ impl Gaps {
                 }
                 None => problem(
                     "no-advisories",
-                    format!("no advisory source covers them: {packages} not assessed"),
+                    format!("no advisories can be looked up for {}", counted(count, row)),
                 ),
             }
         }
@@ -83,7 +83,11 @@ impl Gaps {
 }
 
 fn packages(count: u64, kind: &str) -> String {
-    if count == 1 { format!("1 {kind} package is") } else { format!("{count} {kind} packages are") }
+    format!("{} {}", counted(count, kind), if count == 1 { "is" } else { "are" })
+}
+
+fn counted(count: u64, kind: &str) -> String {
+    if count == 1 { format!("1 {kind} package") } else { format!("{count} {kind} packages") }
 }
 
 fn title(distribution: &Distribution) -> String {
