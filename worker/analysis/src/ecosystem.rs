@@ -237,7 +237,9 @@ fn is_namesake(row: &Ecosystem, name: &str) -> bool {
 /// Whether a language row could want a path of which nothing but its name is known.
 pub(crate) fn may_hold_packages(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    let program = !name.contains('.')
+    // `perl5.36.0` and `python3.11` are programs; what else has an extension is none.
+    let plain = |extension: &str| extension.bytes().all(|byte| byte.is_ascii_digit());
+    let program = name.rsplit_once('.').is_none_or(|(_, extension)| plain(extension))
         && ["bin/", "sbin/", "usr/", "opt/", "lib/"].iter().any(|start| path.starts_with(start))
         && !path.starts_with("usr/share/");
     let candidate = Candidate { path, name, size: 1 << 20, executable: program };

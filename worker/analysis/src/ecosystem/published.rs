@@ -93,3 +93,17 @@ fn names_of_rows_are_unique() {
     names.dedup();
     assert_eq!(names.len(), count);
 }
+
+#[test]
+fn programs_with_a_version_in_their_name_may_be_owned() {
+    for (path, expected) in [
+        ("usr/bin/perl5.36.0", true),
+        ("usr/bin/python3.11", true),
+        ("usr/sbin/nginx", true),
+        ("usr/lib/x86_64-linux-gnu/libcrypto.so.3", true),
+        ("usr/share/doc/python3.11", false),
+        ("usr/bin/tool.conf", false),
+    ] {
+        assert_eq!(super::may_hold_packages(path), expected, "{path}");
+    }
+}
