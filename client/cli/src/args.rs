@@ -232,6 +232,12 @@ pub enum DbCommand {
         /// Directory with `<Ecosystem>/all.zip`, or a zip of advisories (repeatable).
         #[arg(long, required = true, value_name = "DIR|ZIP", num_args = 1..)]
         from: Vec<PathBuf>,
+        /// Probabilities of exploitation: FIRST's EPSS, as CSV.
+        #[arg(long, value_name = "CSV")]
+        epss: Option<PathBuf>,
+        /// Known exploited vulnerabilities: CISA's catalogue, as JSON.
+        #[arg(long, value_name = "JSON")]
+        kev: Option<PathBuf>,
         /// The file to write; default: the default location.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use strata_analysis::database::build::{Builder, Built};
+use strata_analysis::database::{
+    build::{Builder, Built},
+    score::Threats,
+};
 
 use crate::exit::Failure;
 
@@ -15,13 +18,27 @@ const BATCH: usize = 32 << 20;
 /// Largest advisory that is read; the largest known one is a tenth of this.
 const MAX_RECORD: u64 = 64 << 20;
 
+/// Largest list of probabilities or exploited flaws that is read.
+const MAX_LIST: u64 = 256 << 20;
+
+/// What a database is compiled from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// Directories and zips of advisories.
+    pub advisories: Vec<PathBuf>,
+    /// FIRST's EPSS, as CSV.
+    pub epss: Option<PathBuf>,
+    /// CISA's catalogue of known exploited vulnerabilities, as JSON.
+    pub kev: Option<PathBuf>,
+}
+
 /// Compiles everything below the paths, in an order that does not matter.
 ///
 /// # Errors
 /// When a path cannot be read, or holds no advisory at all.
-pub fn compile(from: &[PathBuf]) -> Result<Built, Failure> {
+pub fn compile(from: &Sources) -> Result<Built, Failure> {
     let mut batches = Batches { builder: Builder::new(), records: Vec::new(), bytes: 0, count: 0 };
-    for path in from {
+    for path in &from.advisories {
         let before = batches.count;
         walk(path, "", 0, &mut batches)?;
         if batches.count == before {
@@ -30,10 +47,40 @@ pub fn compile(from: &[PathBuf]) -> Result<Built, Failure> {
         }
     }
     batches.flush();
+    if let Some(path) = &from.epss {
+        let text = String::from_utf8(read_list(path)?).map_err(|_| unreadable(path, "it is not UTF-8"))?;
+        let threats = Threats::from_epss(&text).map_err(|error| unreadable(path, &error.to_string()))?;
+        batches.builder.add_threats(threats);
+    }
+    if let Some(path) = &from.kev {
+        let threats = Threats::from_kev(&read_list(path)?);
+        batches.builder.add_threats(threats.map_err(|error| unreadable(path, &error.to_string()))?);
+    }
     batches
         .builder
         .finish()
         .map_err(|error| Failure::incomplete(format!("failed to build the database: {error}")))
+}
+
+/// A whole list, decompressed where it is gzip, as EPSS is published.
+fn read_list(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: io::Error| unreadable(path, &error.to_string());
+    let mut stored = io::BufReader::new(File::open(path).map_err(failed)?);
+    let gzip = io::BufRead::fill_buf(&mut stored).map_err(failed)?.starts_with(&[0x1f, 0x8b]);
+    let mut bytes = Vec::new();
+    if gzip {
+        flate2::bufread::MultiGzDecoder::new(stored)
+            .take(MAX_LIST)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+    } else {
+        stored.take(MAX_LIST).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path, reason: &str) -> Failure {
+    Failure::usage(format!("failed to read {}: {reason}", path.display()))
 }
 
 /// Compiles advisories that are in memory already: (name, JSON).

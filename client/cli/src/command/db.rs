@@ -2,7 +2,7 @@
 
 use std::{
     io::Write as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     time::Instant,
 };
@@ -22,15 +22,15 @@ use crate::{
 
 pub(super) async fn run(command: DbCommand, settings: &Settings) -> Result<ExitCode, Failure> {
     match command {
-        DbCommand::Build { from, output } => {
+        DbCommand::Build { from, epss, kev, output } => {
             let output = output.unwrap_or_else(|| settings.default_db());
-            build_to(from, &output).await?;
+            build_to(build::Sources { advisories: from, epss, kev }, &output).await?;
         }
         DbCommand::Status { db, verify } => status(&open(db.as_deref(), settings)?, verify)?,
         DbCommand::Update { db, url, ecosystem } => {
             let export = update::download(&url, &ecosystem, settings).await?;
             let output = db.unwrap_or_else(|| settings.default_db());
-            build_to(vec![export], &output).await?;
+            build_to(build::Sources { advisories: vec![export], epss: None, kev: None }, &output).await?;
         }
         DbCommand::Diff { old, new } => diff(&open(Some(&old), settings)?, &open(Some(&new), settings)?)?,
     }
@@ -51,7 +51,7 @@ pub(crate) fn open(named: Option<&Path>, settings: &Settings) -> Result<Database
     })
 }
 
-async fn build_to(from: Vec<PathBuf>, output: &Path) -> Result<(), Failure> {
+async fn build_to(from: build::Sources, output: &Path) -> Result<(), Failure> {
     let started = Instant::now();
     let built = tokio::task::spawn_blocking(move || build::compile(&from)).await;
     let built =
@@ -107,9 +107,10 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
             age(&row.modified),
         ]);
     }
+    let (epss, kev) = view.threat_counts();
     let _ = writeln!(
         std::io::stdout(),
-        "{table}\ndigest    {}\nmodified  {} ({} ago)\n{}",
+        "{table}\nEPSS      {epss} flaws, known exploited {kev}\ndigest    {}\nmodified  {} ({} ago)\n{}",
         file.digest(),
         file.modified(),
         age(file.modified()),
