@@ -59,13 +59,10 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     }
 }
 
-/// Every JDK and JRE since 8 has this file in its root, beside `bin` and `lib`.
+/// Every JDK and JRE since 8 has this file in its root, beside `bin` and `lib`. Other programs have files of this name too:
+/// their content tells.
 fn is_java_release(path: &str) -> bool {
-    let Some(directory) = path.strip_suffix("/release") else { return false };
-    let name = directory.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    ["java", "jdk", "jre", "jvm", "graalvm", "zulu", "corretto", "semeru"]
-        .iter()
-        .any(|part| name.contains(part))
+    path.ends_with("/release") && !path.starts_with("etc/")
 }
 
 /// Lines of `KEY="value"`.
@@ -84,10 +81,7 @@ fn java(file: File<'_>, facts: &mut Facts) {
     let vendor = field("IMPLEMENTOR").unwrap_or_default();
     facts.package(
         file,
-        Package::plain(product, version)
-            .with("runtime-version", &runtime)
-            .with("vendor", &vendor)
-            .with("bitnami", "java"),
+        Package::plain(product, version).with("runtime-version", &runtime).with("vendor", &vendor),
     );
 }
 
@@ -98,9 +92,40 @@ fn package_url(package: &Package, _distribution: Option<&Distribution>) -> Strin
 /// Bitnami's advisories are the only ones in OSV on products rather than packages; they know most of the servers and no
 /// libraries.
 fn advisory_keys(package: &Package, _distribution: Option<&Distribution>) -> Vec<AdvisoryKey> {
-    if package.properties.contains_key("bitnami") {
-        return AdvisoryKey::plain("Bitnami", package);
+    let listed = match package.name.as_str() {
+        "java" | "jre" => "java",
+        name => TABLE.iter().find(|row| row.product == name).map_or("", |row| row.bitnami),
+    };
+    if listed.is_empty() {
+        return Vec::new();
     }
-    let listed = TABLE.iter().find(|row| row.product == package.name).map_or("", |row| row.bitnami);
-    if listed.is_empty() { Vec::new() } else { AdvisoryKey::named("Bitnami", listed, package) }
+    vec![AdvisoryKey {
+        ecosystem: "Bitnami".to_owned(),
+        name: listed.to_owned(),
+        version: semantic(&package.version),
+    }]
+}
+
+/// A product's version as Bitnami writes it: three numbers, a fourth one as a revision, a hyphen before what follows. Nothing of
+/// this changes the version: `3.13.0rc2` is `3.13.0-rc2`, Java's `1.8.0_372` is `8.0.372`.
+fn semantic(version: &str) -> String {
+    if let Some((release, update)) = version.split_once('_')
+        && let Some(number) = release.strip_prefix("1.").and_then(|rest| rest.strip_suffix(".0"))
+    {
+        return format!("{number}.0.{update}");
+    }
+    let end = version.find(|letter: char| letter != '.' && !letter.is_ascii_digit()).unwrap_or(version.len());
+    let (numbers, rest) = version.split_at_checked(end).unwrap_or((version, ""));
+    let mut parts = numbers.splitn(4, '.');
+    let core: Vec<&str> = parts.by_ref().take(3).collect();
+    let mut text = core.join(".");
+    if let Some(revision) = parts.next() {
+        text.push('-');
+        text.push_str(revision);
+    } else if !rest.is_empty() {
+        let joined = rest.starts_with(['-', '+']);
+        text.push_str(if joined { "" } else { "-" });
+        text.push_str(rest);
+    }
+    text
 }

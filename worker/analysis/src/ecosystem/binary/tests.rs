@@ -47,6 +47,7 @@ fn names_decide_before_any_byte_is_read() {
         ("opt/java/openjdk/release", 100, false, true),
         ("usr/lib/jvm/java-17-openjdk/release", 100, false, true),
         ("etc/release", 100, false, false),
+        ("release", 100, false, false),
     ] {
         let name = path.rsplit('/').next().unwrap();
         let want = wants(Candidate { path, name, size, executable });
@@ -61,5 +62,22 @@ fn servers_have_advisories_and_libraries_have_none() {
     {
         let keys = advisory_keys(&Package::plain(product, "1.2.3"), None);
         assert_eq!(keys.first().map(|key| key.name.as_str()), expected, "{product}");
+    }
+}
+
+#[test]
+fn versions_are_written_as_the_advisories_write_them() {
+    for (version, expected) in [
+        ("1.25.1", "1.25.1"),
+        ("15.20", "15.20"),
+        ("3.13.0rc2", "3.13.0-rc2"),
+        ("17beta2", "17-beta2"),
+        ("17.0.8.1", "17.0.8-1"),
+        ("1.8.0_372", "8.0.372"),
+        ("1.21.4.1", "1.21.4-1"),
+        ("2.6.12-1+deb12u4", "2.6.12-1+deb12u4"),
+    ] {
+        assert_eq!(semantic(version), expected);
+        assert!((version::BITNAMI.compare)(expected, expected).is_some(), "{expected}");
     }
 }
