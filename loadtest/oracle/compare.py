@@ -91,9 +91,9 @@ class Maven(Memory):
         self.jar = jar
 
     def learn(self, pairs):
-        pairs = [pair for pair in pairs if pair not in self.known]
-        for at in range(0, len(pairs), 500):
-            some = pairs[at : at + 500]
+        pairs = [pair for pair in dict.fromkeys(pairs) if pair not in self.known]
+        for at in range(0, len(pairs), 5000):
+            some = pairs[at : at + 5000]
             chain = [version for pair in some for version in pair]
             run = subprocess.run(
                 ["java", "-XX:TieredStopAtLevel=1", "-cp", self.jar, self.MAIN, *chain],

@@ -13,13 +13,15 @@ keys       dpkg on Debian: `Debian:<major of VERSION_ID>`, by source name and so
            Any other ecosystem is counted as not judged.
 affected   the schema's evaluation: the version is in `versions`, or in a SEMVER or ECOSYSTEM range. Equality of listed
            versions is the scheme's (PEP 440's 1.0 is 1.0.0). GIT ranges are no ranges of versions.
-undecided  a bound that decides is no version of the scheme: neither affected nor clear.
-withdrawn  dropped. A record that stands in several zips counts once: the one modified last.
+undecided  a bound or the version is none to the native comparer: what it says of it counts neither way.
+withdrawn  dropped. What affects a package of an ecosystem stands in that ecosystem's own zip: databases that name their
+           records by CVE have several records of one id, each about the packages of its zip.
 identity   the CVEs among the id, the aliases and the upstream list (in the id also with a source's prefix,
            `DEBIAN-CVE-…`): one finding for each. A record without: the one CVE that records sharing a name with it
-           (aliases are symmetric) have, else its GHSA, else its id.
+           have (aliases are symmetric; the upstream list of a record about one CVE names that flaw), else its GHSA,
+           else its id.
 
-Exit code 1 when a finding is missing or extra.
+Exit code 1 when a finding is missing or extra where the oracle can decide.
 
     oracle.py --osv EXPORT --semver DIR [--maven JAR] REPORT.json…
 """
@@ -52,48 +54,50 @@ class Advisories:
     """All records of an export, by ecosystem and package."""
 
     def __init__(self, export):
-        self.records, self.unreadable = {}, 0
-        for archive in sorted(Path(export).glob("*/all.zip")):
-            self.read(archive)
+        self.count, self.unreadable = 0, 0
         self.by_package = collections.defaultdict(list)
-        self.by_name = collections.defaultdict(set)
-        for record in self.records.values():
-            if record.get("withdrawn"):
-                continue
-            for affected in record.get("affected") or []:
-                package = affected.get("package") or {}
-                key = package.get("ecosystem"), normal(package.get("ecosystem"), package.get("name"))
-                self.by_package[key].append((record, affected))
-            for name in self.names(record):
-                self.by_name[name].add(record["id"])
+        self.known = collections.defaultdict(set)
+        for archive in sorted(Path(export).glob("*/all.zip")):
+            with zipfile.ZipFile(archive) as files:
+                for name in files.namelist():
+                    self.read(archive.parent.name, files.read(name))
 
-    def read(self, archive):
-        with zipfile.ZipFile(archive) as files:
-            for name in files.namelist():
-                try:
-                    record = json.loads(files.read(name))
-                    key, modified = record["id"], record.get("modified", "")
-                except (ValueError, KeyError):
-                    self.unreadable += 1
-                    continue
-                if key not in self.records or self.records[key].get("modified", "") < modified:
-                    self.records[key] = record
+    def read(self, ecosystem, text):
+        try:
+            record = json.loads(text)
+            record["id"]
+        except (ValueError, KeyError):
+            self.unreadable += 1
+            return
+        self.count += 1
+        if record.get("withdrawn"):
+            return
+        names, found = self.names(record), self.cves(record)
+        if len(found) == 1:
+            for name in names | {spelled(name) for name in record.get("upstream") or []}:
+                self.known[name] |= found
+        for affected in record.get("affected") or []:
+            package = affected.get("package") or {}
+            if (package.get("ecosystem") or "").split(":")[0] == ecosystem:
+                key = package["ecosystem"], normal(package["ecosystem"], package.get("name"))
+                self.by_package[key].append((record, affected))
 
     @staticmethod
     def names(record):
         return {spelled(name) for name in [record["id"], *(record.get("aliases") or [])]}
 
+    @staticmethod
+    def cves(record):
+        return cves([record["id"], *(record.get("aliases") or []), *(record.get("upstream") or [])])
+
     def identities(self, record):
-        found = cves([record["id"], *(record.get("aliases") or []), *(record.get("upstream") or [])])
+        found = self.cves(record)
         if found:
             return found
         names = self.names(record)
-        around = {other for name in names for other in self.by_name[name]}
-        shared = set()
-        for other in around:
-            shared |= cves([other, *(self.records[other].get("aliases") or [])])
-        if len(shared) == 1:
-            return shared
+        shared = [self.known[name] for name in names if len(self.known[name]) == 1]
+        if shared and len(set.union(*shared)) == 1:
+            return shared[0]
         return {min((name for name in names if name.startswith("GHSA-")), default=record["id"])}
 
 
@@ -153,10 +157,17 @@ def in_range(version, events, comparer):
         return None
 
 
+class Found:
+    """Findings of one package: identity → records."""
+
+    def __init__(self):
+        self.sure, self.undecided = {}, {}
+
+
 class Oracle:
     def __init__(self, advisories, comparers):
         self.advisories, self.comparers = advisories, comparers
-        self.undecided, self.judged, self.not_judged = set(), collections.Counter(), collections.Counter()
+        self.judged, self.not_judged = collections.Counter(), collections.Counter()
 
     def keys(self, package, distribution):
         """Ecosystems, name, version and comparer of a package."""
@@ -185,38 +196,46 @@ class Oracle:
         comparer = self.comparers.get(scheme)
         if comparer is None:
             self.not_judged[package["ecosystem"]] += 1
-            return {}
+            return Found()
         self.judged[package["ecosystem"]] += 1
         listed = [
             (ecosystem, *entry) for ecosystem in ecosystems for entry in self.advisories.by_package[ecosystem, name]
         ]
-        if scheme == "maven":
-            comparer.learn(maven_pairs(version, listed))
-        answers = collections.defaultdict(dict)
+        answers, records = collections.defaultdict(dict), {}
         for ecosystem, record, affected in listed:
             answer = included(version, affected, comparer)
             known = answers[record["id"]].get(ecosystem, False)
             # Several entries of one record: yes, then unknown, then no.
             answers[record["id"]][ecosystem] = known if known or answer is False else answer
-        found = {}
+            records[record["id"]] = record
+        found = Found()
         for identifier, by_ecosystem in answers.items():
             paid = [answer for ecosystem, answer in by_ecosystem.items() if ecosystem.startswith("Ubuntu:Pro:")]
             values = paid or list(by_ecosystem.values())
-            if any(values):
-                for identity in self.advisories.identities(self.advisories.records[identifier]):
-                    found.setdefault(identity, []).append(identifier)
-            elif None in values:
-                self.undecided.add((package["name"], package["version"], identifier))
+            for identity in self.advisories.identities(records[identifier]):
+                if any(values):
+                    found.sure.setdefault(identity, []).append(identifier)
+                elif None in values:
+                    found.undecided.setdefault(identity, []).append(identifier)
         return found
+
+    def prepare(self, packages):
+        """Maven's comparer starts a machine for each call: it is asked for all pairs of an image at once."""
+        pairs = []
+        for package in packages:
+            if package["ecosystem"] == "java":
+                pairs += maven_pairs(package["version"], self.advisories.by_package["Maven", package["name"]])
+        if "maven" in self.comparers:
+            self.comparers["maven"].learn(pairs)
 
 
 def maven_pairs(version, listed):
     pairs = []
-    for _, _, affected in listed:
+    for _, affected in listed:
         bounds = [b for span in affected.get("ranges") or [] for event in span["events"] for b in event.values()]
         bounds = [bound for bound in bounds if bound != "0"]
         pairs += [(version, other) for other in bounds + (affected.get("versions") or [])]
-        pairs += [(a, b) for a in bounds for b in bounds]
+        pairs += [(a, b) for a in bounds for b in bounds if a != b]
     return pairs
 
 
@@ -229,7 +248,7 @@ def main():
     options = arguments.parse_args()
 
     advisories = Advisories(options.osv)
-    print(f"{len(advisories.records)} records, {advisories.unreadable} unreadable")
+    print(f"{advisories.count} records, {advisories.unreadable} unreadable")
     comparers = {"deb": compare.Deb(), "pypi": compare.Pypi(), "npm": compare.Npm(options.semver)}
     comparers["go"] = compare.Go(options.semver)
     if options.maven:
@@ -243,27 +262,29 @@ def main():
     if oracle.not_judged:
         print("not judged: " + ", ".join(f"{count} {kind}" for kind, count in oracle.not_judged.items()))
     print("comparisons: " + ", ".join(f"{kind} {comparer.asked}" for kind, comparer in comparers.items()))
-    for name, version, identifier in sorted(oracle.undecided):
-        print(f"undecided: {identifier} for {name} {version}")
     return 1 if differences else 0
 
 
 def judge(image, oracle):
     label = (image.get("references") or [image["digest"]])[0]
     label = label if isinstance(label, str) else json.dumps(label)
-    expected, reasons = set(), {}
+    oracle.prepare(image["packages"])
+    expected, undecided = {}, {}
     for package in image["packages"]:
-        for identity, why in oracle.findings(package, image.get("distribution") or {}).items():
-            expected.add((package["name"], package["version"], identity))
-            reasons[package["name"], package["version"], identity] = why
-    reported = {(finding["package"], finding["installed_version"], finding["id"]) for finding in image["findings"]}
-    missing, extra = expected - reported, reported - expected
-    print(f"{label}: {len(expected)} expected, {len(reported)} reported, {len(missing)} missing, {len(extra)} extra")
+        found = oracle.findings(package, image.get("distribution") or {})
+        key = package["name"], package["version"]
+        expected |= {(*key, identity): why for identity, why in found.sure.items()}
+        undecided |= {(*key, identity): why for identity, why in found.undecided.items()}
+    reported = {(f["package"], f["installed_version"], f["id"]): f["advisory"] for f in image["findings"]}
+    missing, extra = expected.keys() - reported, reported.keys() - expected.keys()
+    beyond = extra & undecided.keys()
+    extra -= beyond
+    counts = f"{len(expected)} expected, {len(reported)} reported, {len(missing)} missing, {len(extra)} extra"
+    print(f"{label}: {counts}, undecided: {len(undecided)}, of which reported {len(beyond)}")
     for finding in sorted(missing):
-        print("  missing", *finding, "by", ", ".join(reasons[finding]))
-    advisory = {(f["package"], f["installed_version"], f["id"]): f["advisory"] for f in image["findings"]}
+        print("  missing", *finding, "by", ", ".join(expected[finding]))
     for finding in sorted(extra):
-        print("  extra", *finding, "by", advisory[finding])
+        print("  extra", *finding, "by", reported[finding])
     return len(missing) + len(extra)
 
 

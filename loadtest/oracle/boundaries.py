@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Images whose packages stand on the boundaries of the advisories: food for `oracle.py`.
+
+For each release or registry below, one image of an OCI layout holds its packages at versions that advisories name, and
+at versions right before and after those. Real images meet a few boundaries; these meet as many as `--most` allows. The
+choice is seeded, so that the same export gives the same images.
+
+    boundaries.py --osv EXPORT --most 4000 LAYOUT
+"""
+
+import argparse
+import collections
+import hashlib
+import io
+import json
+import random
+import tarfile
+import zipfile
+from pathlib import Path
+
+from oracle import Advisories
+
+RELEASES = {
+    "debian-9": ("Debian:9",), "debian-11": ("Debian:11",), "debian-12": ("Debian:12",), "debian-13": ("Debian:13",),
+    "ubuntu-14.04": ("Ubuntu:14.04:LTS", "Ubuntu:Pro:14.04:LTS"), "ubuntu-16.04": ("Ubuntu:16.04:LTS",),
+    "ubuntu-19.10": ("Ubuntu:19.10",), "pypi": ("PyPI",), "npm": ("npm",), "maven": ("Maven",),
+}
+# How a version right before and one right after another are spelled.
+AROUND = {"deb": ("~", "+b1"), "pypi": (".dev0", ".post1"), "npm": ("-0", "-zz"), "maven": ("-alpha", "-1")}
+
+
+def versions(entries, around, choice):
+    """Versions that entries name, and their neighbours: at most four."""
+    named = set()
+    for _, affected in entries:
+        for span in affected.get("ranges") or []:
+            if span["type"] != "GIT":
+                named.update(bound for event in span["events"] for bound in event.values() if bound != "0")
+        named.update((affected.get("versions") or [])[:3])
+    named = sorted(named)
+    chosen = choice.sample(named, min(2, len(named)))
+    return sorted({*chosen, *(version + choice.choice(around) for version in chosen)})
+
+
+def deb(name, version, number):
+    text = f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n"
+    return f"var/lib/dpkg/status.d/{number}", text.encode()
+
+
+def pypi(name, version, number):
+    text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    return f"usr/lib/python3/site-packages/p{number}-{version}.dist-info/METADATA", text.encode()
+
+
+def npm(name, version, number):
+    text = json.dumps({"name": name, "version": version})
+    return f"srv/{number}/node_modules/{name}/package.json", text.encode()
+
+
+def maven(name, version, number):
+    group, _, artifact = name.partition(":")
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as jar:
+        place = zipfile.ZipInfo(f"META-INF/maven/{group}/{artifact}/pom.properties")
+        jar.writestr(place, f"groupId={group}\nartifactId={artifact}\nversion={version}\n")
+    return f"srv/{number}/{artifact}.jar", held.getvalue()
+
+
+WRITERS = {"deb": deb, "pypi": pypi, "npm": npm, "maven": maven}
+
+
+def files(release, ecosystems, advisories, most):
+    kind = release if release in WRITERS else "deb"
+    choice = random.Random(release)
+    packages = collections.defaultdict(list)
+    for (ecosystem, name), entries in advisories.by_package.items():
+        if ecosystem in ecosystems and name and not set(name) & set(" \n\0"):
+            packages[name] += entries
+    names = sorted(packages)
+    choice.shuffle(names)
+    number = 0
+    system, _, version = release.partition("-")
+    system = system if version else "debian"
+    yield "etc/os-release", f"ID={system}\nVERSION_ID={version or 12}\n".encode()
+    for name in names:
+        for version in versions(packages[name], AROUND[kind], choice):
+            if number < most and not set(version) & set("/\n\0"):
+                yield WRITERS[kind](name, version, number)
+                number += 1
+
+
+class Layout:
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        (self.directory / "blobs/sha256").mkdir(parents=True, exist_ok=True)
+        self.manifests = []
+
+    def blob(self, content, media_type):
+        digest = hashlib.sha256(content).hexdigest()
+        (self.directory / "blobs/sha256" / digest).write_bytes(content)
+        return {"mediaType": media_type, "digest": "sha256:" + digest, "size": len(content)}
+
+    def image(self, tag, contents):
+        held = io.BytesIO()
+        with tarfile.open(fileobj=held, mode="w") as layer:
+            for name, content in contents:
+                entry = tarfile.TarInfo(name)
+                entry.size = len(content)
+                layer.addfile(entry, io.BytesIO(content))
+        oci = "application/vnd.oci.image."
+        layer = self.blob(held.getvalue(), oci + "layer.v1.tar")
+        rootfs = {"type": "layers", "diff_ids": [layer["digest"]]}
+        config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": rootfs}
+        config = self.blob(json.dumps(config).encode(), oci + "config.v1+json")
+        manifest = {"schemaVersion": 2, "mediaType": oci + "manifest.v1+json", "config": config, "layers": [layer]}
+        entry = self.blob(json.dumps(manifest).encode(), oci + "manifest.v1+json")
+        self.manifests.append({**entry, "annotations": {"org.opencontainers.image.ref.name": tag}})
+
+    def finish(self):
+        (self.directory / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+        (self.directory / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": self.manifests}))
+
+
+def main():
+    arguments = argparse.ArgumentParser(description="Write images whose packages stand on advisories' boundaries.")
+    arguments.add_argument("--osv", required=True, help="directory of an OSV export: <Ecosystem>/all.zip")
+    arguments.add_argument("--most", type=int, default=4000, help="packages of each image")
+    arguments.add_argument("layout", help="directory of the layout to write")
+    options = arguments.parse_args()
+    advisories, layout = Advisories(options.osv), Layout(options.layout)
+    for release, ecosystems in RELEASES.items():
+        layout.image(release, files(release, ecosystems, advisories, options.most))
+    layout.finish()
+
+
+if __name__ == "__main__":
+    main()
