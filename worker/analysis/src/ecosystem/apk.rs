@@ -1,5 +1,7 @@
 //! Alpine's package manager and those who took it over: `installed`, one stanza of one-letter fields for each package.
 
+mod repositories;
+
 use super::{AdvisoryKey, Candidate, Ecosystem, Facts, File, Want};
 use crate::{
     model::{Distribution, Package},
@@ -10,8 +12,8 @@ use crate::{
 /// apk's row.
 pub(super) static ROW: Ecosystem = Ecosystem {
     name: "apk",
-    revision: 1,
-    reads: "`lib/apk/db/installed`, `usr/lib/apk/db/installed`",
+    revision: 2,
+    reads: "`lib/apk/db/installed`, `usr/lib/apk/db/installed`; the release from `etc/apk/repositories`, `repositories.d/*.list`",
     wants,
     parse,
     purl: package_url,
@@ -23,11 +25,18 @@ pub(super) static ROW: Ecosystem = Ecosystem {
 fn wants(candidate: Candidate<'_>) -> Want {
     match candidate.path {
         "lib/apk/db/installed" | "usr/lib/apk/db/installed" => Want::Whole,
+        path if repositories::wants(path) => Want::Whole,
         _ => Want::No,
     }
 }
 
+/// The property that names the tag of the repository to which a package is pinned.
+const TAG: &str = "repository-tag";
+
 fn parse(file: File<'_>, facts: &mut Facts) {
+    if repositories::wants(file.path) {
+        return repositories::parse(file, facts);
+    }
     let mut package = Package::default();
     let mut directory = String::new();
     let mut lines = 0_u64;
@@ -49,6 +58,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
             "V" => value.clone_into(&mut package.version),
             "A" => value.clone_into(&mut package.architecture),
             "o" => value.clone_into(&mut package.source_name),
+            "s" if !value.is_empty() => drop(package.properties.insert(TAG.to_owned(), value.to_owned())),
             "F" => value.clone_into(&mut directory),
             "R" if directory.is_empty() => facts.owned.push(value.to_owned()),
             "R" => facts.owned.push(format!("{directory}/{value}")),
@@ -85,10 +95,21 @@ fn advisory_keys(package: &Package, distribution: Option<&Distribution>) -> Vec<
     let Some(distribution) = distribution else { return Vec::new() };
     let name = if package.source_name.is_empty() { &package.name } else { &package.source_name };
     let key = |ecosystem| AdvisoryKey { ecosystem, name: name.clone(), version: package.version.clone() };
-    ecosystems(distribution).into_iter().map(key).collect()
+    let tag = package.properties.get(TAG).map(String::as_str);
+    ecosystems(distribution, tag).into_iter().map(key).collect()
 }
 
-fn ecosystems(distribution: &Distribution) -> Vec<String> {
+/// OSV's ecosystems of the release. Alpine's is that of the repositories, where they name one.
+fn ecosystems(distribution: &Distribution, tag: Option<&str>) -> Vec<String> {
+    let repositories = distribution.fields.get(repositories::NOTE).map_or("", String::as_str);
+    let repository = tag
+        .and_then(|tag| repositories::release(repositories, Some(tag)))
+        .or_else(|| repositories::release(repositories, None));
+    if distribution.id == "alpine"
+        && let Some(release) = repository
+    {
+        return vec![format!("Alpine:{release}")];
+    }
     let mut release = distribution.version.split('.');
     let major = release.next().unwrap_or_default();
     match distribution.id.as_str() {
@@ -121,7 +142,24 @@ mod tests {
             ("postmarketos", "v23.06", &[]),
         ] {
             let (id, version) = (id.to_owned(), version.to_owned());
-            assert_eq!(ecosystems(&Distribution { id, version, ..Distribution::default() }), expected);
+            assert_eq!(ecosystems(&Distribution { id, version, ..Distribution::default() }, None), expected);
+        }
+    }
+
+    #[test]
+    fn repositories_say_which_release() {
+        for (id, note, tag, expected) in [
+            ("alpine", "v3.19/main", None, &["Alpine:v3.19"][..]),
+            ("alpine", "edge/main\nedge/community", None, &["Alpine:edge"]),
+            ("alpine", "v3.18/main\n@new edge/main", Some("new"), &["Alpine:edge"]),
+            ("alpine", "v3.18/main\n@new edge/main", Some("gone"), &["Alpine:v3.18"]),
+            ("alpine", "edge/testing", None, &["Alpine:v3.18"]),
+            ("wolfi", "v3.19/main", None, &["Wolfi"]),
+        ] {
+            let fields = [("repositories".to_owned(), note.to_owned())].into();
+            let (id, version) = (id.to_owned(), "3.18.4".to_owned());
+            let distribution = Distribution { id, version, fields, ..Distribution::default() };
+            assert_eq!(ecosystems(&distribution, tag), expected, "{note}");
         }
     }
 }
