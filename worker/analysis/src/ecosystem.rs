@@ -9,6 +9,7 @@ mod published;
 mod apk;
 mod binary;
 mod bottlerocket;
+mod chisel;
 mod composer;
 mod conda;
 mod dart;
@@ -153,6 +154,7 @@ pub struct Ecosystem {
 /// Every package format, in the order in which they are asked.
 pub static TABLE: &[&Ecosystem] = &[
     &dpkg::ROW,
+    &chisel::ROW,
     &apk::ROW,
     &rpm::ROW,
     &pacman::ROW,

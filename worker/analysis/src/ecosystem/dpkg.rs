@@ -11,7 +11,7 @@ use crate::{
 /// dpkg's row.
 pub(super) static ROW: Ecosystem = Ecosystem {
     name: "dpkg",
-    revision: 1,
+    revision: 2,
     reads: "`var/lib/dpkg/status`, `var/lib/dpkg/status.d/*`; owned files from `info/*.list` and `*.md5sums`",
     wants,
     parse,
@@ -195,7 +195,7 @@ fn vendor(stanza: &Stanza) -> String {
     known.map_or_else(String::new, |vendor| (*vendor).to_owned())
 }
 
-fn package_url(package: &Package, distribution: Option<&Distribution>) -> String {
+pub(super) fn package_url(package: &Package, distribution: Option<&Distribution>) -> String {
     let id = distribution.map_or("", |distribution| distribution.id.as_str());
     let distro = distribution.filter(|distribution| !distribution.version.is_empty());
     let distro = distro.map_or_else(String::new, |distro| format!("{}-{}", distro.id, distro.version));
@@ -204,14 +204,14 @@ fn package_url(package: &Package, distribution: Option<&Distribution>) -> String
 }
 
 /// Advisories name source packages and their versions.
-fn advisory_keys(package: &Package, distribution: Option<&Distribution>) -> Vec<AdvisoryKey> {
+pub(super) fn advisory_keys(package: &Package, distribution: Option<&Distribution>) -> Vec<AdvisoryKey> {
     let Some(distribution) = distribution else { return Vec::new() };
     let or = |value: &str, other: &str| if value.is_empty() { other.to_owned() } else { value.to_owned() };
     let name = or(&package.source_name, &package.name);
     let version = or(&package.source_version, &package.version);
     let ecosystems = match distribution.id.as_str() {
         "debian" => debian(distribution).into_iter().collect(),
-        "ubuntu" => ubuntu(&distribution.version, &version),
+        "ubuntu" => ubuntu(&distribution.version, &name, &version),
         _ => Vec::new(),
     };
     let key = |ecosystem| AdvisoryKey { ecosystem, name: name.clone(), version: version.clone() };
@@ -237,23 +237,30 @@ fn debian(distribution: &Distribution) -> Option<String> {
     Some(format!("Debian:{release}"))
 }
 
-/// Ubuntu's: the April releases of even years have long-term support and further channels for subscribers. Those come
-/// after the free one: without a subscription the package is as vulnerable, and the fix is there.
-fn ubuntu(release: &str, version: &str) -> Vec<String> {
+/// Ubuntu's: the April releases of even years have long-term support and further channels for subscribers.
+///
+/// Those always count, and after the free one, whatever `pro status` left in the image says: without a subscription
+/// the package is as vulnerable, and the fix is there; and images are built by attaching, upgrading and detaching again,
+/// after which only the packages' versions tell what was fixed.
+fn ubuntu(release: &str, name: &str, version: &str) -> Vec<String> {
     let release = release.split('.').take(2).collect::<Vec<_>>().join(".");
     let Some((year, month)) = release.split_once('.') else { return Vec::new() };
     let even = year.bytes().last().is_some_and(|digit| digit % 2 == 0);
-    let mut ecosystems = Vec::new();
-    if even && month == "04" {
-        ecosystems.push(format!("Ubuntu:{release}:LTS"));
-        ecosystems.push(format!("Ubuntu:{release}"));
-        ecosystems.push(format!("Ubuntu:Pro:{release}:LTS"));
-        if version.to_ascii_lowercase().contains("fips") {
-            ecosystems.push(format!("Ubuntu:Pro:FIPS-updates:{release}:LTS"));
-            ecosystems.push(format!("Ubuntu:Pro:FIPS:{release}:LTS"));
-        }
-    } else {
-        ecosystems.push(format!("Ubuntu:{release}"));
+    if !even || month != "04" {
+        return vec![format!("Ubuntu:{release}")];
+    }
+    let mut ecosystems = vec![
+        format!("Ubuntu:{release}:LTS"),
+        format!("Ubuntu:{release}"),
+        format!("Ubuntu:Pro:{release}:LTS"),
+    ];
+    // Certified builds: the version says so, of kernels the name.
+    if version.to_ascii_lowercase().contains("fips") || name.ends_with("-fips") {
+        let channels = ["FIPS-updates", "FIPS", "FIPS-preview"];
+        ecosystems.extend(channels.map(|channel| format!("Ubuntu:Pro:{channel}:{release}:LTS")));
+    }
+    if name.starts_with("linux-") && name.contains("realtime") {
+        ecosystems.push(format!("Ubuntu:Pro:{release}:LTS:Realtime:Kernel"));
     }
     ecosystems
 }
@@ -290,9 +297,37 @@ mod tests {
 
     #[test]
     fn ubuntu_channels() {
-        assert_eq!(ubuntu("22.04", "1"), ["Ubuntu:22.04:LTS", "Ubuntu:22.04", "Ubuntu:Pro:22.04:LTS"]);
-        assert_eq!(ubuntu("19.10", "1"), ["Ubuntu:19.10"]);
-        assert_eq!(ubuntu("20.04.6", "1+Fips").len(), 5);
-        assert!(ubuntu("", "1").is_empty());
+        for (release, name, version, expected) in [
+            ("22.04", "curl", "1", &["Ubuntu:22.04:LTS", "Ubuntu:22.04", "Ubuntu:Pro:22.04:LTS"][..]),
+            ("19.10", "curl", "1+fips", &["Ubuntu:19.10"]),
+            (
+                "20.04.6",
+                "openssl",
+                "1+Fips",
+                &[
+                    "Ubuntu:20.04:LTS",
+                    "Ubuntu:20.04",
+                    "Ubuntu:Pro:20.04:LTS",
+                    "Ubuntu:Pro:FIPS-updates:20.04:LTS",
+                    "Ubuntu:Pro:FIPS:20.04:LTS",
+                    "Ubuntu:Pro:FIPS-preview:20.04:LTS",
+                ],
+            ),
+            (
+                "24.04",
+                "linux-realtime-6.8",
+                "6.8.1-1",
+                &[
+                    "Ubuntu:24.04:LTS",
+                    "Ubuntu:24.04",
+                    "Ubuntu:Pro:24.04:LTS",
+                    "Ubuntu:Pro:24.04:LTS:Realtime:Kernel",
+                ],
+            ),
+            ("", "curl", "1", &[]),
+        ] {
+            assert_eq!(ubuntu(release, name, version), expected, "{release} {name}");
+        }
+        assert_eq!(ubuntu("18.04", "linux-aws-fips", "4.15.0-2018.18").len(), 6);
     }
 }
