@@ -171,12 +171,9 @@ impl Row {
         let head = bytes.get(end.saturating_sub(4 * VERSION_BYTES)..end)?;
         let glued = head.rsplit(|&byte| byte == 0).next()?;
         // The longest version that stands alone somewhere wins: 7.0.15 rather than 7.0.1. The whole string is none.
-        let numbers = glued.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
-        (3..=numbers.min(VERSION_BYTES).min(glued.len().saturating_sub(1))).rev().find_map(|length| {
-            let version = glued.get(..length)?;
-            let alone = [b"\0", version, b"\0"].concat();
-            self.sound(version).filter(|_| find(bytes, &alone, 0).is_some())
-        })
+        let alone =
+            bytes.split(|&byte| byte == 0).filter(|text| text.len() < glued.len() && glued.starts_with(text));
+        alone.filter_map(|text| self.sound(text)).max_by_key(String::len)
     }
 
     /// The version, when it is one.
