@@ -7,6 +7,7 @@
 mod bdb;
 mod content;
 mod distro;
+mod dockerfile;
 mod header;
 mod manifest;
 mod ndb;
@@ -26,8 +27,8 @@ use crate::{
 /// The row.
 pub(super) static ROW: Ecosystem = Ecosystem {
     name: "rpm",
-    revision: 1,
-    reads: "rpm databases (SQLite, NDB, Berkeley DB hash), container-manifest-2, Red Hat's content manifests",
+    revision: 2,
+    reads: "rpm databases (SQLite, NDB, Berkeley DB hash), container-manifest-2, Red Hat's content manifests and build labels",
     wants,
     parse,
     purl: package_url,

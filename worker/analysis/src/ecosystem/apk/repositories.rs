@@ -7,7 +7,7 @@ use super::{Facts, File};
 /// The note under which the repositories reach the distribution: `[@TAG ]RELEASE/COMPONENT`, one a line.
 pub(super) const NOTE: &str = "repositories";
 
-/// Repositories that one file may name; there are three for each release.
+/// Repositories that count, of one file and of an image; there are three for each release.
 const MAX: usize = 256;
 
 /// Whether a path is a list of repositories.
@@ -95,7 +95,7 @@ impl Entry<'_> {
 }
 
 fn entries(note: &str) -> impl Iterator<Item = Entry<'_>> {
-    note.lines().filter_map(|line| {
+    note.lines().take(MAX).filter_map(|line| {
         let (tag, repository) = line.split_once(' ').unwrap_or(("", line));
         let (release, component) = repository.split_once('/')?;
         Some(Entry { tag, release, component })

@@ -1,5 +1,6 @@
 //! What Strata knows of each distribution that uses rpm: how package URLs and advisories name it.
 
+use super::content;
 use crate::{
     ecosystem::AdvisoryKey,
     model::{Distribution, Package},
@@ -50,7 +51,7 @@ const TABLE: &[Row] = &[
 ];
 
 /// Repositories of Red Hat Enterprise Linux that one subscription carries, as OSV's ecosystems end; the paid streams of
-/// longer support (`rhel_eus`, `rhel_aus`) are products of their own.
+/// longer support (`rhel_eus`, `rhel_aus`) are products of their own, asked where a content manifest names them.
 const RED_HAT: &[&str] = &[
     "::baseos",
     "::appstream",
@@ -123,6 +124,7 @@ fn red_hat(distribution: &Distribution) -> Vec<String> {
     if major != distribution.version {
         ecosystems.push(format!("Red Hat:enterprise_linux:{}", distribution.version));
     }
+    ecosystems.extend(content::ecosystems(&distribution.fields));
     ecosystems
 }
 
