@@ -181,3 +181,40 @@ fn published_expectations_are_met() {
         ]
     );
 }
+
+/// Archives with more than 65,535 entries say their numbers in a second record.
+#[test]
+fn the_wide_record_of_large_archives_is_read() {
+    let bytes = jar(&[("META-INF/maven/g/app/pom.properties", pom("app").as_bytes())], true);
+    let (head, end) = bytes.split_at(bytes.len() - 22);
+    let number = |at: usize| u64::from(u32::from_le_bytes(end[at..at + 4].try_into().unwrap()));
+    let (length, offset) = (number(12), number(16));
+    let record = [
+        &b"PK\x06\x06"[..],
+        &44_u64.to_le_bytes(),
+        &[0; 12],
+        &1_u64.to_le_bytes(),
+        &1_u64.to_le_bytes(),
+        &length.to_le_bytes(),
+        &offset.to_le_bytes(),
+    ]
+    .concat();
+    let place = u64::try_from(head.len()).unwrap().to_le_bytes();
+    let locator = [&b"PK\x06\x07\0\0\0\0"[..], &place, &[1, 0, 0, 0]].concat();
+    let end = [&b"PK\x05\x06\0\0\0\0"[..], &[0xff; 12], &[0; 2]].concat();
+    let wide = [head, &record, &locator, &end].concat();
+    assert_eq!(listed(&read("app.jar", &wide)), ["g:app 1"]);
+}
+
+#[test]
+fn entries_without_content_are_bounded_too() {
+    let names: Vec<String> = (0..2_000).map(|index| format!("{index}.jar")).collect();
+    let empty = [&b"PK\x05\x06"[..], &[0; 18]].concat();
+    let entries: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), empty.as_slice())).collect();
+    let inner = jar(&entries, false);
+    let outer: Vec<(&str, &[u8])> =
+        names[..20].iter().map(|name| (name.as_str(), inner.as_slice())).collect();
+    let facts = read("app.jar", &jar(&outer, false));
+    assert_eq!(facts.problems.len(), 1, "{:?}", facts.problems);
+    assert!(facts.problems[0].message.contains("archives within archives"));
+}

@@ -159,6 +159,22 @@ fn a_chain_that_meets_another_kind_of_page_ends() {
 }
 
 #[test]
+fn values_that_share_one_chain_cost_one_pass() {
+    let file = BdbWriter::file(Order::Little, &[headers()[0], headers()[0], headers()[0]]);
+    let mut bytes = file.bytes();
+    let item = bytes.windows(12).rposition(|part| part.starts_with(&[3, 0, 0, 0, 2, 0, 0, 0])).unwrap();
+    let first: [u8; 12] = bytes[item..item + 12].try_into().unwrap();
+    // Items fill the page from its end: the other two values stand before the first, keys of 5 bytes between.
+    for index in 1..3 {
+        let at = item - index * 17;
+        bytes[at..at + 12].copy_from_slice(&first);
+    }
+    let facts = read("var/lib/rpm/Packages", &bytes);
+    assert_eq!(names(&facts), [SAMPLE[0]]);
+    assert_eq!(facts.problems.len(), 2, "{:?}", facts.problems);
+}
+
+#[test]
 fn a_truncated_berkeley_db_is_a_problem() {
     let mut bytes = BdbWriter::file(Order::Big, &headers()).bytes();
     bytes.truncate(bytes.len() - 1);
