@@ -1,0 +1,224 @@
+//! One function for each target. Each must hold for all bytes: no panic, no unbounded memory, and what it asserts.
+
+use std::{cmp::Ordering, collections::BTreeMap, io::Read};
+
+use sha2::{Digest as _, Sha256};
+use strata_analysis::{
+    assess::assess,
+    database::{Builder, Database, diff, osv},
+    ecosystem::{self, Facts, File},
+    index,
+    limits::Limits,
+    model::{Contents, Distribution, Installed, Package},
+    squash::squash,
+    version,
+};
+
+use super::seeds;
+
+/// A target: its name and what it does.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TABLE: &[Target] =
+    &[("layer", layer), ("ecosystem", ecosystem), ("version", version), ("database", database), ("osv", osv)];
+
+/// Small enough that a fuzzer meets every limit.
+fn limits() -> Limits {
+    Limits {
+        layer_bytes: 8 << 20,
+        layer_entries: 1_000,
+        ratio: 200,
+        file_bytes: 1 << 20,
+        spool_bytes: 1 << 20,
+        budget_bytes: 2 << 20,
+        path_bytes: 512,
+        records: 200,
+        text_bytes: 32 << 10,
+        packages: 500,
+        nesting: 3,
+    }
+}
+
+/// Gives its bytes in pieces of changing length.
+struct Pieces<'a>(&'a [u8], usize);
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.1 = self.1 % 7 + 1;
+        let (piece, rest) = self.0.split_at(self.1.min(self.0.len()).min(buffer.len()));
+        buffer[..piece.len()].copy_from_slice(piece);
+        self.0 = rest;
+        Ok(piece.len())
+    }
+}
+
+/// *index* and *squash* over a layer: within the limits, without a failing parser, and however the bytes arrive.
+pub fn layer(data: &[u8]) {
+    let limits = limits();
+    let sealed = sealed(data);
+    let data = sealed.as_slice();
+    let whole = index(&mut &*data, &limits);
+    if data.len() < 8_192 {
+        match (&whole, index(&mut Pieces(data, 0), &limits)) {
+            (Ok(whole), Ok(pieces)) => assert_eq!(*whole, pieces, "pieces change the inventory"),
+            // Which of two flaws is met first may differ.
+            (Err(_), Err(_)) => {}
+            (whole, pieces) => panic!("whole: {whole:?}\nin pieces: {pieces:?}"),
+        }
+    }
+    let Ok(inventory) = whole else { return };
+    let packages: usize = inventory.files.iter().map(|file| file.packages.len()).sum();
+    assert!(packages <= limits.packages, "{packages} packages");
+    assert!(inventory.entries <= limits.layer_entries, "{} entries", inventory.entries);
+    assert!(inventory.bytes <= limits.layer_bytes, "{} bytes", inventory.bytes);
+    let failed = inventory.problems.iter().find(|problem| problem.code == "parser-failed");
+    assert_eq!(failed, None);
+    let contents = squash(&[&inventory, &inventory]);
+    assert!(contents.packages.len() <= packages, "the same layer twice has more packages");
+}
+
+/// The archive with right checksums in its headers, so that a change of one gets past them; one of an odd length stays
+/// as it is.
+fn sealed(data: &[u8]) -> Vec<u8> {
+    let mut archive = data.to_vec();
+    if archive.len().is_multiple_of(2) {
+        let (blocks, _) = archive.as_chunks_mut::<512>();
+        for block in blocks.iter_mut().filter(|block| block[257..262] == *b"ustar") {
+            block[148..156].fill(b' ');
+            let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+            block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        }
+    }
+    archive
+}
+
+/// One row's parser, package URLs and keys. Bytes: row, path, content.
+pub fn ecosystem(data: &[u8]) {
+    let [row, path, content @ ..] = data else { return };
+    let number = usize::from(*row) % ecosystem::TABLE.len();
+    let (row, paths) = (ecosystem::TABLE[number], &seeds::paths()[number]);
+    let path = &paths[usize::from(*path) % paths.len()];
+    let mut facts = Facts::default();
+    (row.parse)(File { path, bytes: content, limits: &limits() }, &mut facts);
+    let debian = distribution("debian", "12");
+    for package in &facts.packages {
+        for known in [None, Some(&debian)] {
+            assert!((row.purl)(package, known).starts_with("pkg:"), "{package:?}");
+            for key in (row.advisory_keys)(package, known) {
+                assert!(!key.ecosystem.is_empty(), "{key:?}");
+            }
+        }
+    }
+}
+
+/// The laws of an order. Bytes: scheme, then up to three versions between zeros.
+pub fn version(data: &[u8]) {
+    let [scheme, texts @ ..] = data else { return };
+    let scheme = version::TABLE[usize::from(*scheme) % version::TABLE.len()];
+    let texts = String::from_utf8_lossy(texts);
+    let texts: Vec<&str> = texts.split('\0').take(3).collect();
+    let order = scheme.compare;
+    for a in &texts {
+        assert!(order(a, a).is_none_or(Ordering::is_eq), "{}: {a:?} with itself", scheme.name);
+        for b in &texts {
+            let forth = order(a, b);
+            assert_eq!(forth, order(b, a).map(Ordering::reverse), "{}: {a:?} and {b:?}", scheme.name);
+            let versions = order(a, a).is_some() && order(b, b).is_some();
+            // Composer has branch names, which only equal themselves.
+            if scheme.name != "composer" {
+                assert_eq!(forth.is_some(), versions, "{}: {a:?} and {b:?}", scheme.name);
+            }
+            // These three are not transitive on odd shapes, nor are the tools whose order they are.
+            if ["composer", "maven", "pacman"].contains(&scheme.name) {
+                continue;
+            }
+            for c in &texts {
+                if let (Some(Ordering::Less | Ordering::Equal), Some(Ordering::Less)) = (forth, order(b, c)) {
+                    assert_eq!(order(a, c), Some(Ordering::Less), "{}: {a:?} {b:?} {c:?}", scheme.name);
+                }
+            }
+        }
+    }
+}
+
+/// A database whose frame is made whole: everything behind it is hostile.
+pub fn database(data: &[u8]) {
+    let mut bytes = data.to_vec();
+    if let Some(length) = bytes.len().checked_sub(240) {
+        bytes[48..56].copy_from_slice(&(240 + length as u64).to_le_bytes());
+        let mut hasher = Sha256::new();
+        hasher.update(&bytes[..56]);
+        hasher.update(&bytes[64..240]);
+        let sum = hasher.finalize();
+        bytes[56..64].copy_from_slice(&sum[..8]);
+    }
+    let Ok(database) = Database::open(&bytes) else { return };
+    let _ = (database.verify(), database.digest(), database.modified(), database.threat_counts());
+    assert!(database.advisory_count() <= bytes.len());
+    for number in 0..database.advisory_count().min(64) {
+        let _ = database.advisory(number).map(|advisory| advisory.modified());
+        let _ = database.flaw(number);
+    }
+    let _ = diff(&database, &database);
+    for status in database.status() {
+        assert!(database.has_ecosystem(&status.name));
+    }
+    let names = ["a", "jinja2", "lodash", "openssl", "busybox", "nodejs", "left-pad"];
+    let contents = contents(&names, &["0", "1.2.3", "1.1.1d-0+deb10u3"], distribution("debian", "12"));
+    let _ = assess(&contents, &database);
+}
+
+/// One advisory → a database that is whole, and assessments that end.
+pub fn osv(data: &[u8]) {
+    let mut once = Builder::new();
+    once.add("one", data);
+    let once = once.finish().expect("a small database");
+    let mut twice = Builder::new();
+    twice.add_batch(&[("one", data), ("two", data)]);
+    assert!(
+        once.bytes == twice.finish().expect("a small database").bytes,
+        "a record that comes twice counts"
+    );
+    let database = Database::open(&once.bytes).expect("what was built can be opened");
+    database.verify().expect("what was built is whole");
+    assert_eq!(diff(&database, &database), Ok(Vec::new()));
+    let Ok(record) = osv::parse(data) else { return };
+    for affected in record.affected.iter().take(4) {
+        database.lookup(&affected.ecosystem, &affected.name).expect("what was built can be read");
+        let bounds =
+            affected.ranges.iter().flat_map(|range| &range.events).map(|event| event.version.as_str());
+        let versions: Vec<&str> =
+            bounds.chain(affected.versions.iter().map(String::as_str)).take(4).collect();
+        let (_, release) = affected.ecosystem.split_once(':').unwrap_or_default();
+        for id in ["debian", "ubuntu", "alpine", "rocky"] {
+            let contents = contents(&[&affected.name], &versions, distribution(id, release));
+            let assessment = assess(&contents, &database);
+            assert!(assessment.problems.iter().all(|problem| problem.code != "damaged-advisories"));
+        }
+    }
+}
+
+fn distribution(id: &str, version: &str) -> Distribution {
+    Distribution {
+        id: id.to_owned(),
+        version: version.to_owned(),
+        title: String::new(),
+        fields: BTreeMap::new(),
+    }
+}
+
+fn contents(names: &[&str], versions: &[&str], distribution: Distribution) -> Contents {
+    let mut contents = Contents { distribution: Some(distribution), ..Contents::default() };
+    for ecosystem in ["dpkg", "apk", "rpm", "npm", "python", "java", "go"] {
+        for name in names {
+            for version in versions {
+                let (name, version) = ((*name).to_owned(), (*version).to_owned());
+                let package = Package { name, version, ..Package::default() };
+                let (purl, file) = (String::new(), String::new());
+                contents.packages.push(Installed { package, ecosystem, purl, file, layer: 0 });
+            }
+        }
+    }
+    contents
+}
