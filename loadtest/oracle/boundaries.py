@@ -23,10 +23,11 @@ from oracle import Advisories
 RELEASES = {
     "debian-9": ("Debian:9",), "debian-11": ("Debian:11",), "debian-12": ("Debian:12",), "debian-13": ("Debian:13",),
     "ubuntu-14.04": ("Ubuntu:14.04:LTS", "Ubuntu:Pro:14.04:LTS"), "ubuntu-16.04": ("Ubuntu:16.04:LTS",),
-    "ubuntu-19.10": ("Ubuntu:19.10",), "pypi": ("PyPI",), "npm": ("npm",), "maven": ("Maven",),
+    "ubuntu-19.10": ("Ubuntu:19.10",), "alpine-3.10": ("Alpine:v3.10",), "alpine-3.20": ("Alpine:v3.20",),
+    "wolfi-20230201": ("Wolfi",), "pypi": ("PyPI",), "npm": ("npm",), "maven": ("Maven",),
 }
 # How a version right before and one right after another are spelled.
-AROUND = {"deb": ("~", "+b1"), "pypi": (".dev0", ".post1"), "npm": ("-0", "-zz"), "maven": ("-alpha", "-1")}
+AROUND = {"deb": ("~", "+b1"), "apk": ("1", "_p1", "_rc1"), "pypi": (".dev0", ".post1"), "npm": ("-0", "-zz"), "maven": ("-alpha", "-1")}
 
 
 def versions(entries, around, choice):
@@ -39,12 +40,23 @@ def versions(entries, around, choice):
         named.update((affected.get("versions") or [])[:3])
     named = sorted(named)
     chosen = choice.sample(named, min(2, len(named)))
-    return sorted({*chosen, *(version + choice.choice(around) for version in chosen)})
+    return sorted({*chosen, *(beside(version, choice.choice(around)) for version in chosen)})
+
+
+def beside(version, suffix):
+    """apk's suffixes stand before the revision, a digit makes the revision another one."""
+    body, dash, revision = version.rpartition("-r")
+    return body + suffix + dash + revision if dash and suffix.startswith("_") else version + suffix
 
 
 def deb(name, version, number):
     text = f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n"
     return f"var/lib/dpkg/status.d/{number}", text.encode()
+
+
+def apk(name, version, number):
+    text = f"P:p{number}\nV:{version}\nA:x86_64\no:{name}\n\n"
+    return "lib/apk/db/installed", text.encode()
 
 
 def pypi(name, version, number):
@@ -66,11 +78,11 @@ def maven(name, version, number):
     return f"srv/{number}/{artifact}.jar", held.getvalue()
 
 
-WRITERS = {"deb": deb, "pypi": pypi, "npm": npm, "maven": maven}
+WRITERS = {"deb": deb, "apk": apk, "pypi": pypi, "npm": npm, "maven": maven}
 
 
 def files(release, ecosystems, advisories, most):
-    kind = release if release in WRITERS else "deb"
+    kind = release if release in WRITERS else "apk" if release.startswith(("alpine", "wolfi")) else "deb"
     choice = random.Random(release)
     packages = collections.defaultdict(list)
     for (ecosystem, name), entries in advisories.by_package.items():
@@ -82,11 +94,14 @@ def files(release, ecosystems, advisories, most):
     system, _, version = release.partition("-")
     system = system if version else "debian"
     yield "etc/os-release", f"ID={system}\nVERSION_ID={version or 12}\n".encode()
+    contents = collections.defaultdict(bytes)
     for name in names:
         for version in versions(packages[name], AROUND[kind], choice):
             if number < most and not set(version) & set("/\n\0"):
-                yield WRITERS[kind](name, version, number)
+                place, content = WRITERS[kind](name, version, number)
+                contents[place] += content
                 number += 1
+    yield from contents.items()
 
 
 class Layout:

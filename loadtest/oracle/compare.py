@@ -4,9 +4,12 @@ deb    `dpkg --compare-versions`; a text that dpkg calls bad syntax is no versio
 pypi   `packaging.version`
 npm    `node-semver` in one node process, a line in and a line out
 maven  `ComparableVersion` of Maven's own artifact library, when it is given
+apk    no tool of its own stands on other systems: the order as apk-package(5) has it, told again here
 """
 
+import itertools
 import json
+import re
 import subprocess
 
 from packaging.version import InvalidVersion, Version
@@ -59,6 +62,49 @@ class Pypi(Memory):
         except InvalidVersion:
             return None
         return (a > b) - (a < b)
+
+
+class Apk(Memory):
+    """Numbers, a letter, suffixes with numbers, a commit, a revision; what a version lacks is below what another has."""
+
+    SUFFIXES = ["alpha", "beta", "pre", "rc", "", "cvs", "svn", "git", "hg", "p"]
+    SHAPE = re.compile(
+        r"(\d+)((?:\.\d+)*)([a-z]?)((?:_(?:alpha|beta|pre|rc|cvs|svn|git|hg|p)\d*)*)(?:~([0-9a-f]+))?(?:-r(\d+))?"
+    )
+
+    def parts(self, text):
+        """(kind, value); a kind with a higher number is lower where the other version has something else."""
+        match = self.SHAPE.fullmatch(text)
+        if match is None:
+            return None
+        first, numbers, letter, suffixes, commit, revision = match.groups()
+        numbers = numbers.split(".")[1:]
+        # Zeros in front make a number a fraction, where versions of apk differ.
+        if any(number.startswith("0") and number != "0" for number in numbers):
+            return None
+        parts = [(0, int(first))] + [(1, int(number)) for number in numbers] + ([(2, letter)] if letter else [])
+        for name, number in re.findall(r"_([a-z]+)(\d*)", suffixes):
+            parts.append((3, self.SUFFIXES.index(name)))
+            parts += [(4, int(number))] if number else []
+        parts += [(5, commit)] if commit else []
+        return parts + ([(6, int(revision))] if revision else [])
+
+    def compare(self, a, b):
+        a, b = self.parts(a), self.parts(b)
+        if a is None or b is None:
+            return None
+        release = self.SUFFIXES.index("")
+        for one, other in itertools.zip_longest(a, b, fillvalue=(7, 0)):
+            if one[0] == other[0]:
+                if one[1] != other[1]:
+                    return 1 if one[1] > other[1] else -1
+                continue
+            if one[0] == 3 and one[1] < release:
+                return -1
+            if other[0] == 3 and other[1] < release:
+                return 1
+            return -1 if one[0] > other[0] else 1
+        return 0
 
 
 class Npm(Memory):

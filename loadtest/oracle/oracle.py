@@ -9,6 +9,7 @@ keys       dpkg on Debian: `Debian:<major of VERSION_ID>`, by source name and so
            dpkg on Ubuntu: `Ubuntu:<release>`, `…:LTS` too for April of even years, by source name and source version;
            `Ubuntu:Pro:<release>:LTS` besides: where it lists the package for the same record it decides (its fix is
            higher than the free one, or the free one does not exist).
+           apk on Alpine: `Alpine:v<major>.<minor>`, on Wolfi: `Wolfi`, by origin and the package's version.
            python: `PyPI` by PEP 503 name. npm: `npm` by exact name. java: `Maven` by group:artifact. go: `Go`.
            Any other ecosystem is counted as not judged.
 affected   the schema's evaluation: the version is in `versions`, or in a SEMVER or ECOSYSTEM range. Equality of listed
@@ -17,9 +18,9 @@ undecided  a bound or the version is none to the native comparer: what it says o
 withdrawn  dropped. What affects a package of an ecosystem stands in that ecosystem's own zip: databases that name their
            records by CVE have several records of one id, each about the packages of its zip.
 identity   the CVEs among the id, the aliases and the upstream list (in the id also with a source's prefix,
-           `DEBIAN-CVE-…`): one finding for each. A record without: the one CVE that records sharing a name with it
-           have (aliases are symmetric; the upstream list of a record about one CVE names that flaw), else its GHSA,
-           else its id.
+           `DEBIAN-CVE-…`): one finding for each. A record without: the one CVE that records sharing one of these names
+           have (aliases are symmetric; the upstream list of a record about one CVE names that flaw), else the GHSA
+           among them, else its id.
 
 Exit code 1 when a finding is missing or extra where the oracle can decide.
 
@@ -94,7 +95,7 @@ class Advisories:
         found = self.cves(record)
         if found:
             return found
-        names = self.names(record)
+        names = self.names(record) | {spelled(name) for name in record.get("upstream") or []}
         shared = [self.known[name] for name in names if len(self.known[name]) == 1]
         if shared and len(set.union(*shared)) == 1:
             return shared[0]
@@ -185,6 +186,10 @@ class Oracle:
                 if month == "04" and int(year) % 2 == 0:
                     ecosystems += [f"Ubuntu:{year}.{month}:LTS", f"Ubuntu:Pro:{year}.{month}:LTS"]
             return ecosystems, name, version, "deb"
+        if kind == "apk":
+            name, release = package.get("source_name") or package["name"], distribution["version"].split(".")
+            ecosystem = "Wolfi" if distribution["id"] == "wolfi" else f"Alpine:v{release[0]}.{release[1]}"
+            return [ecosystem] if distribution["id"] in ("wolfi", "alpine") else [], name, package["version"], "apk"
         language = {"python": ("PyPI", "pypi"), "npm": ("npm", "npm"), "java": ("Maven", "maven"), "go": ("Go", "go")}
         if kind not in language:
             return [], package["name"], package["version"], ""
@@ -249,8 +254,9 @@ def main():
 
     advisories = Advisories(options.osv)
     print(f"{advisories.count} records, {advisories.unreadable} unreadable")
-    comparers = {"deb": compare.Deb(), "pypi": compare.Pypi(), "npm": compare.Npm(options.semver)}
-    comparers["go"] = compare.Go(options.semver)
+    semver = str(Path(options.semver).resolve())
+    comparers = {"deb": compare.Deb(), "apk": compare.Apk(), "pypi": compare.Pypi()}
+    comparers |= {"npm": compare.Npm(semver), "go": compare.Go(semver)}
     if options.maven:
         comparers["maven"] = compare.Maven(options.maven)
     oracle = Oracle(advisories, comparers)
