@@ -14,6 +14,7 @@ use crate::{
 
 pub mod archive;
 pub mod auth;
+mod base;
 pub mod facts;
 pub mod manifest;
 pub mod media;

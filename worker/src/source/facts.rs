@@ -8,7 +8,7 @@ use strata_proto::{
     v1::{ImageFacts, Layer, Property},
 };
 
-use super::manifest::RawPlatform;
+use super::{base, manifest::RawPlatform};
 use crate::error::JobError;
 
 /// Characters of a build step or a label's value that are kept.
@@ -90,18 +90,21 @@ pub fn facts(
         platform: Some(raw.platform.normal()),
         ..ImageFacts::default()
     };
-    for ((entry, diff_id), created_by) in layers.iter().zip(&diff_ids).zip(steps) {
+    let labels = raw.config.and_then(|settings| settings.labels).unwrap_or_default();
+    // Before labels are cut: this one is long.
+    let base = labels.get(base::LABEL).and_then(Option::as_deref).unwrap_or_default();
+    let base = base::layers(base, &diff_ids);
+    for (index, ((entry, diff_id), created_by)) in layers.iter().zip(&diff_ids).zip(steps).enumerate() {
         let diff_id: Digest = diff_id.parse().map_err(|error| malformed(format!("{error}")))?;
         facts.layers.push(Layer {
             digest: entry.digest.unwrap_or(diff_id).to_string(),
             diff_id: diff_id.to_string(),
             created_by,
             size: entry.size,
-            base: false,
+            base: index < base,
         });
         facts.media_types.push(entry.media_type.clone());
     }
-    let labels = raw.config.and_then(|settings| settings.labels).unwrap_or_default();
     if labels.len() > MAX_LABELS {
         return Err(JobError::never(
             "limit",
@@ -166,6 +169,23 @@ mod tests {
         let labels: Vec<(&str, &str)> =
             got.labels.iter().map(|p| (p.key.as_str(), p.value.as_str())).collect();
         assert_eq!(labels, [("a", ""), ("z", "1")]);
+    }
+
+    #[test]
+    fn base_layers_are_those_that_a_label_names() {
+        let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
+        let padding = "x".repeat(2 * MAX_TEXT);
+        let lifecycle = format!(r#"{{\"app\":\"{padding}\",\"runImage\":{{\"topLayer\":\"{a}\"}}}}"#);
+        for (key, expected) in [
+            ("io.buildpacks.lifecycle.metadata", [true, false]),
+            ("org.opencontainers.image.base.digest", [false, false]),
+        ] {
+            let config = format!(
+                r#"{{"config":{{"Labels":{{"{key}":"{lifecycle}"}}}},"rootfs":{{"diff_ids":["{a}","{b}"]}}}}"#
+            );
+            let got = facts("r/a:1", None, config.as_bytes(), &[entry(), entry()]).unwrap();
+            assert_eq!(got.layers.iter().map(|layer| layer.base).collect::<Vec<_>>(), expected, "{key}");
+        }
     }
 
     #[test]
