@@ -30,8 +30,11 @@ pub fn start(settings: &Settings) -> Result<Telemetry, Failure> {
     };
     let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default))
         .map_err(|error| Failure::usage(format!("failed to read the log filter STRATA_LOG: {error}")))?;
-    let logs =
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_filter(filter);
+    let logs = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(settings.live)
+        .with_target(false)
+        .with_filter(filter);
     let provider = settings.otlp_endpoint.as_deref().map(provider).transpose()?;
     let traces = provider.as_ref().map(|provider| {
         global::set_text_map_propagator(TraceContextPropagator::new());

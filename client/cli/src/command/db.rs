@@ -1,11 +1,6 @@
 //! `strata db`: build, update, look at and compare advisory databases.
 
-use std::{
-    io::Write as _,
-    path::Path,
-    process::ExitCode,
-    time::Instant,
-};
+use std::{io::Write as _, path::Path, process::ExitCode, time::Instant};
 
 use comfy_table::{Table, presets};
 use strata_analysis::database::build::{Built, Statistics};
@@ -110,7 +105,7 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
     let (epss, kev) = view.threat_counts();
     let _ = writeln!(
         std::io::stdout(),
-        "{table}\nEPSS      {epss} flaws, known exploited {kev}\ndigest    {}\nmodified  {} ({} ago)\n{}",
+        "{table}\nEPSS      {epss} flaws, known exploited {kev}\ndigest    {}\nmodified  {} (age: {})\n{}",
         file.digest(),
         file.modified(),
         age(file.modified()),
@@ -126,7 +121,10 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
 /// Whole days since a moment in RFC 3339.
 fn age(moment: &str) -> String {
     match OffsetDateTime::parse(moment, &Rfc3339) {
-        Ok(then) => format!("{} days", (OffsetDateTime::now_utc() - then).whole_days()),
+        Ok(then) => match (OffsetDateTime::now_utc() - then).whole_days() {
+            days @ ..0 => format!("{} days ahead of this machine's clock", -days),
+            days => format!("{days} days"),
+        },
         Err(_) => "unknown".to_owned(),
     }
 }
