@@ -45,5 +45,6 @@ pub mod squash;
 mod testing;
 mod unzip;
 pub mod version;
+pub mod vex;
 
 pub use layer::{index, index_with};
