@@ -44,7 +44,8 @@ impl SeverityCounts {
     /// The number of findings of one severity.
     #[must_use]
     pub fn get(&self, severity: Severity) -> u64 {
-        *self.clone().slot(severity)
+        let mut counts = *self;
+        *counts.slot(severity)
     }
 
     /// All findings.
@@ -77,7 +78,7 @@ mod tests {
             assert_eq!(counts.get(severity), 1, "{}", severity.name());
             assert_eq!(Severity::parse(&severity.name().to_lowercase()), Some(severity));
         }
-        let copy = counts.clone();
+        let copy = counts;
         counts.merge(&copy);
         assert_eq!(counts.total(), 12);
         assert_eq!(Severity::parse("awful"), None);

@@ -16,6 +16,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// Whether tests against real servers are to be left out, which is said aloud.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 pub(crate) fn skipped(what: &str) -> bool {
     let skip = std::env::var_os("STRATA_TEST_SKIP_SERVERS").is_some();
     if skip {

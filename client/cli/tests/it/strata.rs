@@ -114,6 +114,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// A file beside the repository that a test may use when it is there.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 pub(crate) fn shared(path: &str) -> Option<PathBuf> {
     let file = root().parent()?.join("shared").join(path);
     if !file.exists() {
