@@ -125,9 +125,10 @@ async fn index_terms(
         .bind(&texts)
         .execute(&mut **transaction)
         .await?;
+    // CROSS keeps the report's texts as the outer loop: the other way round each costs a walk over all terms there are.
     sqlx::query(
         "INSERT INTO postings (term, report) SELECT t.id, $3 FROM json_each($2) j
-         JOIN terms t ON t.kind = $1 AND t.text = j.value WHERE true ON CONFLICT DO NOTHING",
+         CROSS JOIN terms t ON t.kind = $1 AND t.text = j.value WHERE true ON CONFLICT DO NOTHING",
     )
     .bind(kind)
     .bind(&texts)
