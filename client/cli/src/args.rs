@@ -263,6 +263,22 @@ pub enum DbCommand {
         #[arg(long, value_name = "NAME")]
         ecosystem: Vec<String>,
     },
+    /// Push a database to a registry, as an OCI artefact.
+    Push {
+        /// Where to: `oci://HOST/REPOSITORY:TAG`.
+        reference: String,
+        /// The database.
+        #[arg(long, env = "STRATA_DB", value_name = "FILE")]
+        db: Option<PathBuf>,
+    },
+    /// Pull a database from a registry.
+    Pull {
+        /// Where from: `oci://HOST/REPOSITORY:TAG`.
+        reference: String,
+        /// The database to write; default: the default location.
+        #[arg(long, env = "STRATA_DB", value_name = "FILE")]
+        db: Option<PathBuf>,
+    },
     /// Which (ecosystem, package) keys have changed advisories.
     Diff {
         /// The older database.

@@ -5,6 +5,7 @@ mod cancel;
 mod cluster;
 mod db;
 mod demo;
+mod distribute;
 mod report;
 mod roles;
 mod scan;

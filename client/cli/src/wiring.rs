@@ -15,14 +15,19 @@ use crate::{exit::Failure, settings::Settings};
 /// How long a claim on a layer lasts without being renewed: a worker that died is replaced after this.
 const LEASE: Duration = Duration::from_secs(30);
 
+/// Where this user's logins are.
+#[must_use]
+pub fn credentials(settings: &Settings) -> Credentials {
+    let docker_config = settings.docker_config.as_ref().map(|directory| directory.join("config.json"));
+    Credentials { docker_config, ..Credentials::default() }
+}
+
 /// Registries with this user's logins, and archives where they may be read.
 ///
 /// # Errors
 /// When the settings do not make sense.
 pub fn sources(settings: &Settings, archives: bool) -> Result<Sources, Failure> {
-    let docker_config = settings.docker_config.as_ref().map(|directory| directory.join("config.json"));
-    let credentials = Credentials { docker_config, ..Credentials::default() };
-    let registry = RegistryConfig { credentials, ..RegistryConfig::default() };
+    let registry = RegistryConfig { credentials: credentials(settings), ..RegistryConfig::default() };
     let archives =
         archives.then(|| ArchiveConfig { spool: settings.spool_dir.clone(), ..ArchiveConfig::default() });
     Sources::new(SourceConfig { registry, archives }).map_err(|error| Failure::usage(error.message))

@@ -106,6 +106,15 @@ pub fn write(built: &Built, path: &Path) -> Result<(), Failure> {
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
     file.write_all(&built.bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
+    publish(file, path)
+}
+
+/// Renames a finished file to its place, where every user may read it.
+///
+/// # Errors
+/// When the directory cannot be written.
+pub fn publish(file: tempfile::NamedTempFile, path: &Path) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::usage(format!("failed to write {}: {error}", path.display()));
     let stored = file.persist(path).map_err(|error| failed(error.error))?;
     readable_by_all(&stored).map_err(failed)
 }

@@ -9,7 +9,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     args::DbCommand,
-    command::{build, update},
+    command::{build, distribute, update},
     exit::Failure,
     progress,
     settings::Settings,
@@ -26,6 +26,12 @@ pub(super) async fn run(command: DbCommand, settings: &Settings) -> Result<ExitC
             let export = update::download(&url, &ecosystem, settings).await?;
             let output = db.unwrap_or_else(|| settings.default_db());
             build_to(build::Sources { advisories: vec![export], epss: None, kev: None }, &output).await?;
+        }
+        DbCommand::Push { reference, db } => {
+            distribute::push(&db.unwrap_or_else(|| settings.default_db()), &reference, settings).await?;
+        }
+        DbCommand::Pull { reference, db } => {
+            distribute::pull(&reference, &db.unwrap_or_else(|| settings.default_db()), settings).await?;
         }
         DbCommand::Diff { old, new } => diff(&open(Some(&old), settings)?, &open(Some(&new), settings)?)?,
     }

@@ -2,6 +2,7 @@
 
 mod black_box;
 mod cluster;
+mod distribute;
 mod servers;
 mod strata;
 mod tidy;
