@@ -80,6 +80,9 @@ pub struct OutputArgs {
     /// Write to this file instead of stdout.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// VEX document (OpenVEX, CSAF or CycloneDX) whose statements suppress findings; shown with the reason (repeatable).
+    #[arg(long, value_name = "FILE")]
+    pub vex: Vec<PathBuf>,
     /// Fail when there is a finding of this severity or worse.
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<String>,

@@ -10,6 +10,8 @@ use std::{
 use futures::StreamExt as _;
 use strata_proto::v1::{Event, ImageReported, ScanState, Severity, SeverityCounts, Summary, event::Kind};
 
+use strata_analysis::vex::Statement;
+
 use crate::{
     args::OutputArgs,
     backend::Backend,
@@ -18,6 +20,7 @@ use crate::{
     progress::{self, Display},
     results::Results,
     settings::Settings,
+    vex,
 };
 
 /// What a person asked to see and to fail on, checked before any work begins.
@@ -26,6 +29,7 @@ pub struct Output {
     fail_on: Option<Severity>,
     exit_code: u8,
     file: Option<std::path::PathBuf>,
+    vex: Vec<Statement>,
     /// Print one line for each image as it completes instead of its whole table.
     pub brief: bool,
 }
@@ -42,6 +46,7 @@ impl Output {
             fail_on,
             exit_code: args.exit_code.unwrap_or(exit::POLICY),
             file: args.output.clone(),
+            vex: vex::read(&args.vex)?,
             brief,
         })
     }
@@ -114,7 +119,7 @@ pub async fn follow(
     let started = Instant::now();
     let mut display = Display::new(settings);
     let mut results = Results::default();
-    let mut events = backend.watch(scan, after, !output.prints_lines()).await?;
+    let mut events = backend.watch(scan, after, !output.prints_lines() || !output.vex.is_empty()).await?;
     let mut interrupted = false;
     loop {
         let event = tokio::select! {
@@ -141,7 +146,13 @@ pub async fn follow(
     Ok(verdict(&results, output))
 }
 
-fn show(event: Event, output: &Output, display: &mut Display, results: &mut Results) {
+fn show(mut event: Event, output: &Output, display: &mut Display, results: &mut Results) {
+    if let Some(Kind::Reported(reported)) = &mut event.kind {
+        vex::apply(reported, &output.vex);
+        if output.prints_lines() {
+            reported.report = None;
+        }
+    }
     match &event.kind {
         Some(Kind::Progress(progress)) => display.update(progress),
         Some(Kind::Reported(reported)) if output.prints_lines() => {

@@ -15,6 +15,7 @@ pub mod progress;
 pub mod results;
 pub mod settings;
 pub mod telemetry;
+pub mod vex;
 pub mod wiring;
 
 use std::process::ExitCode;

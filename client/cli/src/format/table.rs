@@ -54,7 +54,7 @@ fn plural(count: u64, noun: &str) -> String {
 fn write_image(image: &Image, out: &mut dyn Write) -> io::Result<()> {
     let report = &image.report;
     let mut findings = SeverityCounts::default();
-    for finding in &report.findings {
+    for finding in report.findings.iter().filter(|finding| finding.suppressed.is_empty()) {
         findings.add(finding.severity());
     }
     let packages = u64::try_from(report.packages.len()).unwrap_or(u64::MAX);

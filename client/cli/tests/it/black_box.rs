@@ -328,3 +328,51 @@ fn the_policy_decides_the_exit_code() {
     user.run(&["report", "search", "--package", "lodash"]).expect(0, &["1 reports", "app:1"]);
     user.run(&["report", "search", "--package", "nothing"]).expect(0, &["0 reports"]);
 }
+
+#[test]
+fn a_vex_statement_suppresses_and_says_why() {
+    let mut fixed = Fixed::new();
+    image(
+        &mut fixed,
+        "app",
+        &[
+            ("etc/os-release", DEBIAN),
+            ("var/lib/dpkg/status", STATUS),
+            ("app/node_modules/lodash/package.json", br#"{"name":"lodash","version":"4.17.4"}"#),
+        ],
+    );
+    let beside = serve(fixed, Options::default());
+    let (user, reference) = (User::new(), format!("{}/app:1", beside.registry.host()));
+    let (run, plain) = user.json(&["scan", &reference, "--fail-on", "LOW"]);
+    run.expect(1, &[]);
+    let findings = plain["images"][0]["findings"].as_array().expect("findings");
+    let statements: Vec<Value> = findings
+        .iter()
+        .map(|finding| {
+            serde_json::json!({
+                "vulnerability": {"name": finding["id"]},
+                "products": [{"@id": finding["purl"]}],
+                "status": "not_affected",
+                "justification": "vulnerable_code_not_in_execute_path",
+            })
+        })
+        .collect();
+    let document = serde_json::json!({
+        "@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://example.test/vex", "author": "test",
+        "timestamp": "2026-01-01T00:00:00Z", "version": 1, "statements": statements,
+    });
+    let file = user.home.path().join("vex.json");
+    fs::write(&file, document.to_string()).expect("a file");
+    let file = file.to_str().expect("a path");
+    let (run, answered) = user.json(&["scan", &reference, "--fail-on", "LOW", "--vex", file]);
+    run.expect(0, &[]);
+    let kept = answered["images"][0]["findings"].as_array().expect("findings");
+    assert_eq!(kept.len(), findings.len(), "suppressed findings are shown");
+    assert!(
+        kept.iter().all(|finding| finding["suppressed"].as_str().is_some_and(|why| !why.is_empty())),
+        "{kept:?}"
+    );
+    fs::write(file, "{}").expect("a file");
+    user.run(&["scan", &reference, "--vex", file])
+        .expect(2, &["failed to read the VEX document", "vex.json"]);
+}
