@@ -197,11 +197,18 @@ pub fn summary_lines(summary: &Summary, state: Option<ScanState>, seconds: f64) 
         if parts.is_empty() { "0".to_owned() } else { parts.join(", ") }
     };
     let counts: SeverityCounts = summary.findings.unwrap_or_default();
+    let sum = |lines: &[strata_proto::v1::LedgerLine]| lines.iter().map(|line| line.count).sum::<u64>();
+    let settled = ledger.reported + sum(&ledger.skipped) + sum(&ledger.failed);
+    // Only a scan that was stopped leaves any.
+    let unfinished = match ledger.enumerated.saturating_sub(settled) {
+        0 => String::new(),
+        rest => format!(" + {rest} not finished"),
+    };
     let mut lines = vec![
         String::new(),
         format!("{} in {seconds:.1} s", state_text(state)),
         format!(
-            "  references  {} enumerated = {} reported + {} skipped + {} failed",
+            "  references  {} enumerated = {} reported + {} skipped + {} failed{unfinished}",
             ledger.enumerated,
             ledger.reported,
             list(&ledger.skipped),
