@@ -1,7 +1,10 @@
 //! The one bridge from tokio to the CPU: work runs on rayon's threads, keeps its span, cannot take the process down with
 //! a panic, and is dropped when nobody waits for it any more.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use tokio::sync::oneshot;
 use tracing::Span;
@@ -28,13 +31,7 @@ pub async fn run<T: Send + 'static>(
     });
     match receiver.await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(panic)) => {
-            let reason = panic_text(panic.as_ref());
-            Err(JobError::never(
-                "panic",
-                format!("failed to analyse {what}: the analysis panicked ({reason}); please report it"),
-            ))
-        }
+        Ok(Err(panic)) => Err(panicked(what, panic.as_ref())),
         Err(_) => Err(JobError::later("compute", format!("failed to analyse {what}: the work was dropped"))),
     }
 }
@@ -51,21 +48,17 @@ pub async fn block<T: Send + 'static>(
     let span = Span::current();
     match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(value) => Ok(value),
-        Err(error) if error.is_panic() => {
-            let reason = panic_text(error.into_panic().as_ref());
-            Err(JobError::never(
-                "panic",
-                format!("failed to analyse {what}: the analysis panicked ({reason}); please report it"),
-            ))
-        }
+        Err(error) if error.is_panic() => Err(panicked(what, error.into_panic().as_ref())),
         Err(_) => Err(JobError::later("compute", format!("failed to analyse {what}: the work was dropped"))),
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+fn panicked(what: &str, panic: &(dyn Any + Send)) -> JobError {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "no message".to_owned()).chars().take(200).collect()
+    let reason: String = text.unwrap_or_else(|| "no message".to_owned()).chars().take(200).collect();
+    let message = format!("failed to analyse {what}: the analysis panicked ({reason}); please report it");
+    JobError::never("panic", message)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-pub(crate) use db::open as open_database;
+pub(crate) use db::watch as watch_database;
 
 use crate::{args::Command, exit::Failure, settings::Settings};
 

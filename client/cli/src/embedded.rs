@@ -17,7 +17,6 @@ use strata_coordinator::{
 };
 use strata_proto::{trace, v1};
 use strata_worker::{
-    advisories::FileAdvisories,
     cache::{
         directory::{DEFAULT_LIMIT, DirectoryCache},
         shelf::Shelf,
@@ -86,11 +85,7 @@ impl Embedded {
     /// When there is no advisory database, or the cache directory cannot be used.
     pub async fn start(config: Config) -> Result<Self, Failure> {
         let settings = &config.settings;
-        let database = config.database.clone().unwrap_or_else(|| settings.default_db());
-        // Opened here once for its clear error; the worker watches the file from then on.
-        drop(command::open_database(Some(&database), settings)?);
-        let advisories =
-            FileAdvisories::open(&database).map_err(|error| Failure::usage(error.to_string()))?;
+        let advisories = command::watch_database(config.database.as_deref(), settings)?;
         let cache = DirectoryCache::open(&config.cache_dir, DEFAULT_LIMIT)
             .map_err(|error| Failure::usage(error.to_string()))?;
         let archive: Arc<dyn Archive> = Arc::new(open_archive(&config.cache_dir).await?);

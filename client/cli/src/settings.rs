@@ -23,8 +23,6 @@ pub struct Settings {
     pub quiet: bool,
     /// Whether stderr is a terminal, where a live bar makes sense.
     pub live: bool,
-    /// Whether stdout is a terminal.
-    pub terminal: bool,
     /// Name of this process in leases and logs.
     pub name: String,
 }
@@ -58,7 +56,6 @@ impl Settings {
             verbose: args.verbose,
             quiet: args.quiet,
             live: std::io::stderr().is_terminal() && !in_ci && text("TERM").as_deref() != Some("dumb"),
-            terminal: std::io::stdout().is_terminal(),
             name: format!(
                 "{}-{}",
                 text("HOSTNAME").unwrap_or_else(|| "strata".to_owned()),

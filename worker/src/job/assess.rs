@@ -13,6 +13,7 @@ use crate::{
     error::JobError,
     job::{Context, patiently},
     ports::LayerKey,
+    source::platform,
     wire,
 };
 
@@ -104,19 +105,8 @@ fn count(length: usize) -> u64 {
 
 /// Same image, platform, analysis and database → same id.
 fn report_id(report: &v1::Report) -> String {
-    let platform = report.platform.as_ref().map(platform_text).unwrap_or_default();
+    let platform = report.platform.as_ref().map(platform::show).unwrap_or_default();
     subject::key_of(&[&report.image_digest, &platform, &report.fingerprint, &report.database_digest])
-}
-
-/// `os/architecture[/variant]`.
-#[must_use]
-pub fn platform_text(platform: &v1::Platform) -> String {
-    let mut text = format!("{}/{}", platform.os, platform.architecture);
-    if !platform.variant.is_empty() {
-        text.push('/');
-        text.push_str(&platform.variant);
-    }
-    text
 }
 
 fn report(

@@ -17,7 +17,10 @@ use strata_analysis::{
     limits::Limits,
     model::Inventory,
 };
-use strata_proto::v1::{IndexJob, Indexed};
+use strata_proto::{
+    digest::Digest,
+    v1::{IndexJob, Indexed},
+};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -144,7 +147,7 @@ fn verified(reader: impl Read, digest: &str, bounds: &Bounds) -> Result<Inventor
     }
     let rest = io::copy(&mut (&mut reader).take(bounds.limits.layer_bytes), &mut io::sink());
     rest.map_err(|error| read_error(digest, &error))?;
-    let found = format!("sha256:{}", hex(&reader.hasher.finalize()));
+    let found = Digest::from_bytes(reader.hasher.finalize().into()).to_string();
     if found != digest {
         let message = format!("failed to verify layer {digest}: its bytes have the digest {found}");
         return Err(JobError::never("digest-mismatch", message));
@@ -176,10 +179,6 @@ fn read_error(digest: &str, error: &io::Error) -> JobError {
         return inner.clone();
     }
     JobError::never("malformed", format!("failed to read layer {digest}: {error}"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The blocking side of the channel from the socket.

@@ -10,7 +10,6 @@ use strata_coordinator::{
     queue::nats::{NatsConfig as CoordinatorNats, NatsQueue},
 };
 use strata_worker::{
-    advisories::FileAdvisories,
     cache::redis::{RedisCache, RedisConfig},
     dispatch,
     queue::nats::{NatsConfig, NatsWorker},
@@ -19,7 +18,7 @@ use strata_worker::{
 use super::roles::{announce, listen, serve, stop_on_signal};
 use crate::{
     args::{CoordinatorArgs, WorkerArgs},
-    command::open_database,
+    command::watch_database,
     exit::Failure,
     settings::Settings,
     wiring,
@@ -44,9 +43,7 @@ pub(super) async fn coordinator(args: CoordinatorArgs, _settings: &Settings) -> 
 
 pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<ExitCode, Failure> {
     let unreachable = |error: strata_worker::ports::PortError| Failure::usage(error.to_string());
-    drop(open_database(args.db.as_deref(), settings)?);
-    let database = args.db.clone().unwrap_or_else(|| settings.default_db());
-    let advisories = FileAdvisories::open(&database).map_err(|error| Failure::usage(error.to_string()))?;
+    let advisories = watch_database(args.db.as_deref(), settings)?;
     let cache = RedisCache::connect(RedisConfig::new(&args.cluster.redis)).await.map_err(unreachable)?;
     let queue = NatsWorker::connect(NatsConfig::new(&args.cluster.nats)).await.map_err(unreachable)?;
     let sources = wiring::sources(settings, false)?;

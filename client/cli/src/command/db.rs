@@ -4,7 +4,7 @@ use std::{io::Write as _, path::Path, process::ExitCode, time::Instant};
 
 use comfy_table::{Table, presets};
 use strata_analysis::database::build::{Built, Statistics};
-use strata_worker::advisories::DatabaseFile;
+use strata_worker::advisories::{DatabaseFile, FileAdvisories, OpenError};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
@@ -44,12 +44,23 @@ pub(super) async fn run(command: DbCommand, settings: &Settings) -> Result<ExitC
 /// When it is missing, damaged, or of another format.
 pub(crate) fn open(named: Option<&Path>, settings: &Settings) -> Result<DatabaseFile, Failure> {
     let path = named.map_or_else(|| settings.default_db(), Path::to_path_buf);
-    DatabaseFile::open(&path).map_err(|error| {
-        Failure::usage(error.to_string()).hint(
-            "`strata db update` downloads and compiles the public advisories, `strata db build --from DIR` compiles a copy, \
-             and --db names a database",
-        )
-    })
+    DatabaseFile::open(&path).map_err(|error| unusable(&error))
+}
+
+/// As [`open`], for a role: the file is looked at again whenever it is replaced.
+///
+/// # Errors
+/// As there.
+pub(crate) fn watch(named: Option<&Path>, settings: &Settings) -> Result<FileAdvisories, Failure> {
+    let path = named.map_or_else(|| settings.default_db(), Path::to_path_buf);
+    FileAdvisories::open(&path).map_err(|error| unusable(&error))
+}
+
+fn unusable(error: &OpenError) -> Failure {
+    Failure::usage(error.to_string()).hint(
+        "`strata db update` downloads and compiles the public advisories, `strata db build --from DIR` compiles a copy, \
+         and --db names a database",
+    )
 }
 
 async fn build_to(from: build::Sources, output: &Path) -> Result<(), Failure> {

@@ -43,6 +43,19 @@ fn debian(fixed: &mut Fixed, repository: &str) -> Blob {
     image(fixed, repository, &[("etc/os-release", DEBIAN), ("var/lib/dpkg/status", STATUS)])
 }
 
+/// `app:1` has an old lodash.
+fn vulnerable() -> Fixed {
+    let mut fixed = Fixed::new();
+    let lodash = br#"{"name":"lodash","version":"4.17.4"}"#;
+    let files: [(&str, &[u8]); 3] = [
+        ("etc/os-release", DEBIAN),
+        ("var/lib/dpkg/status", STATUS),
+        ("app/node_modules/lodash/package.json", lodash),
+    ];
+    image(&mut fixed, "app", &files);
+    fixed
+}
+
 #[test]
 fn the_demo_accounts_for_everything_it_made() {
     let user = User::without_database();
@@ -306,17 +319,7 @@ fn usage_errors_have_their_code() {
 
 #[test]
 fn the_policy_decides_the_exit_code() {
-    let mut fixed = Fixed::new();
-    image(
-        &mut fixed,
-        "app",
-        &[
-            ("etc/os-release", DEBIAN),
-            ("var/lib/dpkg/status", STATUS),
-            ("app/node_modules/lodash/package.json", br#"{"name":"lodash","version":"4.17.4"}"#),
-        ],
-    );
-    let beside = serve(fixed, Options::default());
+    let beside = serve(vulnerable(), Options::default());
     let (user, reference) = (User::new(), format!("{}/app:1", beside.registry.host()));
     user.run(&["scan", &reference]).expect(0, &["lodash", "4.17.4"]);
     user.run(&["scan", &reference, "--fail-on", "HIGH"]).expect(1, &["lodash"]);
@@ -331,17 +334,7 @@ fn the_policy_decides_the_exit_code() {
 
 #[test]
 fn a_vex_statement_suppresses_and_says_why() {
-    let mut fixed = Fixed::new();
-    image(
-        &mut fixed,
-        "app",
-        &[
-            ("etc/os-release", DEBIAN),
-            ("var/lib/dpkg/status", STATUS),
-            ("app/node_modules/lodash/package.json", br#"{"name":"lodash","version":"4.17.4"}"#),
-        ],
-    );
-    let beside = serve(fixed, Options::default());
+    let beside = serve(vulnerable(), Options::default());
     let (user, reference) = (User::new(), format!("{}/app:1", beside.registry.host()));
     let (run, plain) = user.json(&["scan", &reference, "--fail-on", "LOW"]);
     run.expect(1, &[]);
