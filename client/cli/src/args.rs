@@ -80,6 +80,10 @@ pub struct OutputArgs {
     /// Write to this file instead of stdout.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// What findings are sorted by: `risk`, `severity`, `epss`, `kev`, `package` or `vulnerability`. The table's default is
+    /// `risk`, the other formats' the report's own order.
+    #[arg(long, value_name = "ORDER")]
+    pub sort: Option<String>,
     /// VEX document (OpenVEX, CSAF or CycloneDX) whose statements suppress findings; shown with the reason (repeatable).
     #[arg(long, value_name = "FILE")]
     pub vex: Vec<PathBuf>,

@@ -17,6 +17,7 @@ use crate::{
     backend::Backend,
     exit::{self, Failure},
     format::{self, Format},
+    order::{self, Order},
     progress::{self, Display},
     results::Results,
     settings::Settings,
@@ -30,6 +31,8 @@ pub struct Output {
     exit_code: u8,
     file: Option<std::path::PathBuf>,
     vex: Vec<Statement>,
+    /// The order of findings that was asked for.
+    pub order: Option<Order>,
     /// Print one line for each image as it completes instead of its whole table.
     pub brief: bool,
 }
@@ -47,6 +50,7 @@ impl Output {
             exit_code: args.exit_code.unwrap_or(exit::POLICY),
             file: args.output.clone(),
             vex: vex::read(&args.vex)?,
+            order: args.sort.as_deref().map(order::parse).transpose()?,
             brief,
         })
     }
@@ -118,7 +122,7 @@ pub async fn follow(
 ) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let mut display = Display::new(settings);
-    let mut results = Results::default();
+    let mut results = Results::new(output.order);
     let mut events = backend.watch(scan, after, !output.prints_lines() || !output.vex.is_empty()).await?;
     let mut interrupted = false;
     loop {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use strata_proto::v1::{Event, Report, ScanState, Severity, SeverityCounts, Summary, event::Kind};
 
+use crate::order::Order;
+
 /// One image with its names in this scan.
 #[derive(Debug, Clone)]
 pub struct Image {
@@ -41,9 +43,17 @@ pub struct Results {
     pub state: Option<ScanState>,
     /// Its summary at the end.
     pub summary: Summary,
+    /// How findings are to be sorted, where somebody asked for an order.
+    pub order: Option<Order>,
 }
 
 impl Results {
+    /// Nothing yet; findings will be in this order.
+    #[must_use]
+    pub fn new(order: Option<Order>) -> Self {
+        Self { order, ..Self::default() }
+    }
+
     /// Takes one event in. Events come once and in order.
     pub fn take(&mut self, event: Event) {
         match event.kind {
@@ -87,6 +97,9 @@ impl Results {
         let mut images: Vec<Image> = self.images.values().cloned().collect();
         for image in &mut images {
             image.references.sort();
+            if let Some(order) = self.order {
+                order.sort(&mut image.report);
+            }
         }
         images.sort_by(|a, b| a.references.cmp(&b.references).then_with(|| a.report_id.cmp(&b.report_id)));
         images
@@ -94,10 +107,10 @@ impl Results {
 
     /// Results that hold one report alone.
     #[must_use]
-    pub fn of_report(report_id: &str, report: Report) -> Self {
+    pub fn of_report(report_id: &str, report: Report, order: Option<Order>) -> Self {
         let references = vec![report.image_digest.clone()];
         let image = Image { references, report_id: report_id.to_owned(), report };
-        Self { images: BTreeMap::from([(report_id.to_owned(), image)]), ..Self::default() }
+        Self { images: BTreeMap::from([(report_id.to_owned(), image)]), ..Self::new(order) }
     }
 
     /// The worst severity of all findings.

@@ -4,6 +4,7 @@
 pub(crate) mod affects;
 mod gaps;
 mod merge;
+mod risk;
 
 use affects::Answer;
 use gaps::Gaps;
@@ -75,6 +76,10 @@ pub struct Finding {
     pub epss_millionths: u32,
     /// In the catalogue of known exploited vulnerabilities.
     pub known_exploited: bool,
+    /// Known to be used by ransomware: only for what is known to be exploited.
+    pub ransomware: bool,
+    /// Threat × severity, in millionths of the greatest possible risk: the order in which findings want attention.
+    pub risk_millionths: u32,
 }
 
 /// What *assess* found.

@@ -179,6 +179,8 @@ fn finding(found: assess::Finding) -> v1::Finding {
         cvss_tenths: found.cvss_tenths,
         epss_millionths: found.epss_millionths,
         known_exploited: found.known_exploited,
+        ransomware: found.ransomware,
+        risk_millionths: found.risk_millionths,
         title: found.title,
         ..v1::Finding::default()
     };

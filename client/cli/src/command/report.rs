@@ -22,7 +22,8 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
         ReportCommand::Show { report, archive, output } => {
             let output = follow::Output::new(&output, false)?;
             let found = show(&report, &archive, settings).await?;
-            output.write(&Results::of_report(&report, found))?;
+            let results = Results::of_report(&report, found, output.order);
+            output.write(&results)?;
         }
         ReportCommand::Search { cve, package, digest, reference, limit, archive } => {
             let query = SearchReportsRequest {

@@ -106,6 +106,8 @@ struct JsonFinding {
     #[serde(skip_serializing_if = "Option::is_none")]
     epss: Option<f64>,
     known_exploited: bool,
+    ransomware: bool,
+    risk: f64,
     #[serde(skip_serializing_if = "String::is_empty")]
     suppressed: String,
     title: String,
@@ -266,6 +268,9 @@ fn finding(found: &v1::Finding, report: &v1::Report, layer_digest: &dyn Fn(u32) 
         layer_digest: layer_digest(package.layer),
         epss: (found.epss_millionths > 0).then(|| f64::from(found.epss_millionths) / 1_000_000.0),
         known_exploited: found.known_exploited,
+        ransomware: found.ransomware,
+        // In points of 100.
+        risk: f64::from(found.risk_millionths) / 10_000.0,
         suppressed: found.suppressed.clone(),
         title: found.title.clone(),
     }

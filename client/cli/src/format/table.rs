@@ -1,4 +1,4 @@
-//! `table`: for people. Grouped by image, worst first; every colour has its word.
+//! `table`: for people. Grouped by image, the greatest risk first unless another order is asked for; every colour has its word.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,8 @@ use crate::results::{Image, Results};
 pub(super) const FORMAT: Format = Format { name: "table", about: "for people", streams: true, write };
 
 fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
-    for image in results.images() {
+    for mut image in results.images() {
+        results.order.unwrap_or_default().sort(&mut image.report);
         write_image(&image, out)?;
     }
     for failed in &results.failed {
@@ -90,6 +91,7 @@ fn finding_table(report: &Report) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header([
         "Severity",
+        "Risk",
         "Package",
         "Installed",
         "Fixed in",
@@ -98,17 +100,14 @@ fn finding_table(report: &Report) -> Table {
         "File",
         "Layer",
     ]);
-    let mut findings: Vec<&Finding> = report.findings.iter().collect();
-    findings.sort_by_key(|finding| {
-        (std::cmp::Reverse(finding.severity() as i32), finding.package, finding.id.clone())
-    });
-    for finding in findings {
+    for finding in &report.findings {
         let index = usize::try_from(finding.package).unwrap_or(usize::MAX);
         let package = report.packages.get(index).cloned().unwrap_or_default();
         let layer = usize::try_from(package.layer).unwrap_or(usize::MAX);
         let digest = report.layers.get(layer).map(|layer| short(&layer.digest)).unwrap_or_default();
         table.add_row([
             severity(finding),
+            Cell::new(risk(finding)).set_alignment(CellAlignment::Right),
             Cell::new(package.name),
             Cell::new(package.version),
             Cell::new(fix(finding)),
@@ -128,6 +127,15 @@ fn severity(finding: &Finding) -> Cell {
         Cell::new(mark)
     } else {
         Cell::new(format!("{mark} (suppressed: {})", finding.suppressed))
+    }
+}
+
+/// In points of 100.
+fn risk(finding: &Finding) -> String {
+    match finding.risk_millionths {
+        0 => "?".to_owned(),
+        1..1_000 => "< 0.1".to_owned(),
+        risk => format!("{}.{}", risk / 10_000, risk % 10_000 / 1_000),
     }
 }
 

@@ -5,7 +5,10 @@ use std::{
     collections::{BTreeMap, btree_map},
 };
 
-use super::{Finding, FixState, Severity};
+use super::{
+    Finding, FixState, Severity,
+    risk::{Factors, risk},
+};
 use crate::{
     database::{Advisory, Database, DatabaseError, Entry, Flaw, Score},
     version::Scheme,
@@ -92,6 +95,14 @@ fn finding(package: usize, flaw: &Flaw<'_>, mut voices: Vec<Voice<'_>>, order: &
         ids.filter(|id| *id != flaw.id && *id != first.advisory.id).map(str::to_owned).collect();
     aliases.sort_unstable();
     aliases.dedup();
+    let risk_millionths = risk(Factors {
+        severity,
+        cvss_tenths: score.is_known().then(|| u32::from(score.tenths)),
+        epss_millionths: flaw.epss_millionths,
+        known_exploited: flaw.known_exploited,
+        ransomware: flaw.ransomware,
+        malicious: voices.iter().any(|voice| voice.advisory.id.starts_with("MAL-")),
+    });
     Some(Finding {
         package,
         id: flaw.id.to_owned(),
@@ -104,6 +115,8 @@ fn finding(package: usize, flaw: &Flaw<'_>, mut voices: Vec<Voice<'_>>, order: &
         title: titles.into_iter().find(|title| !title.is_empty()).unwrap_or_default().to_owned(),
         epss_millionths: flaw.epss_millionths,
         known_exploited: flaw.known_exploited,
+        ransomware: flaw.ransomware,
+        risk_millionths,
     })
 }
 

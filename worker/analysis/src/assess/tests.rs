@@ -102,8 +102,9 @@ fn describe(contents: &Contents, assessment: &Assessment) -> String {
             write!(text, ", epss {}", finding.epss_millionths).unwrap();
         }
         if finding.known_exploited {
-            text.push_str(", exploited");
+            text.push_str(if finding.ransomware { ", exploited by ransomware" } else { ", exploited" });
         }
+        write!(text, ", risk {}", finding.risk_millionths).unwrap();
         writeln!(text, ", {} {:?} `{}`", finding.advisory, finding.aliases, finding.title).unwrap();
     }
     for problem in &assessment.problems {

@@ -70,19 +70,26 @@ pub struct Flaw<'a> {
     pub epss_millionths: u32,
     /// In the catalogue of known exploited vulnerabilities.
     pub known_exploited: bool,
+    /// Known to be used by ransomware.
+    pub ransomware: bool,
 }
 
 impl<'a> Flaw<'a> {
     pub(super) fn read(strings: Table<'a>, record: &'a [u8]) -> Result<Self, DatabaseError> {
         let mut cursor = Cursor::new(record);
-        Ok(Self {
+        let mut flaw = Self {
             id: cursor.text()?,
             rating: severity(cursor.byte()?)?,
             score: score(&mut cursor)?,
             title: strings.text(cursor.index()?)?,
             epss_millionths: u32::try_from(cursor.varint()?).unwrap_or(0).min(1_000_000),
-            known_exploited: cursor.byte()? != 0,
-        })
+            known_exploited: false,
+            ransomware: false,
+        };
+        let exploitation = cursor.byte()?;
+        flaw.known_exploited = exploitation != 0;
+        flaw.ransomware = exploitation == 2;
+        Ok(flaw)
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     compact::{Advisory, Interner, Package, Symbol},
     ecosystems,
     layout::{self, SECTIONS, Section},
-    score::Threats,
+    score::{Exploitation, Threats},
 };
 use crate::assess::Severity;
 
@@ -112,16 +112,20 @@ fn encode_flaws(
     for flaw in flaws {
         let id = texts.get(*flaw);
         let known = known.get(flaw).cloned().unwrap_or_default();
-        let (epss, is_exploited) = (threats.epss(id), threats.is_exploited(id));
+        let (epss, exploitation) = (threats.epss(id), threats.exploitation(id));
         probable += u64::from(epss > 0);
-        exploited += u64::from(is_exploited);
+        exploited += u64::from(exploitation != Exploitation::Unknown);
         let out = &mut table.records;
         out.text(id);
         out.byte(severity(known.rating));
         out.score(known.score);
         out.index(known.title.map_or(0, |title| strings.number(title)));
         out.varint(u64::from(epss));
-        out.byte(u8::from(is_exploited));
+        out.byte(match exploitation {
+            Exploitation::Unknown => 0,
+            Exploitation::Known => 1,
+            Exploitation::Ransomware => 2,
+        });
         table.close("flaws")?;
     }
     Ok((table, (probable, exploited)))

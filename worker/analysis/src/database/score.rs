@@ -1,7 +1,7 @@
 //! How likely a flaw is exploited: FIRST's EPSS (`epss_scores-*.csv`) and CISA's catalogue of known exploited
 //! vulnerabilities (`known_exploited_vulnerabilities.json`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -18,11 +18,23 @@ pub enum ScoreError {
     },
 }
 
+/// What the catalogue of known exploited vulnerabilities says of a flaw.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exploitation {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// It is exploited.
+    Known,
+    /// It is exploited, by ransomware too.
+    Ransomware,
+}
+
 /// Probabilities and exploited flaws, by CVE.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Threats {
     epss: BTreeMap<String, u32>,
-    exploited: BTreeSet<String>,
+    exploited: BTreeMap<String, Exploitation>,
 }
 
 impl Threats {
@@ -45,10 +57,10 @@ impl Threats {
             let share = millionths(share).ok_or_else(|| malformed(format!("line {number}")))?;
             epss.insert(cve.trim().to_owned(), share);
         }
-        Ok(Self { epss, exploited: BTreeSet::new() })
+        Ok(Self { epss, exploited: BTreeMap::new() })
     }
 
-    /// Reads CISA's JSON: `vulnerabilities`, each with a `cveID`.
+    /// Reads CISA's JSON: `vulnerabilities`, each with a `cveID`; `knownRansomwareCampaignUse` may be `Known`.
     ///
     /// # Errors
     /// When it is not that JSON. Nothing of such a table is used.
@@ -57,11 +69,13 @@ impl Threats {
         let value: Value = serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
         let list = value.get("vulnerabilities").and_then(Value::as_array);
         let list = list.ok_or_else(|| malformed("no list `vulnerabilities`".to_owned()))?;
-        let mut exploited = BTreeSet::new();
+        let mut exploited = BTreeMap::new();
         for (entry, number) in list.iter().zip(1_u64..) {
             let cve = entry.get("cveID").and_then(Value::as_str);
             let cve = cve.ok_or_else(|| malformed(format!("entry {number} has no `cveID`")))?;
-            exploited.insert(cve.trim().to_owned());
+            let ransomware = entry.get("knownRansomwareCampaignUse").and_then(Value::as_str) == Some("Known");
+            let known = if ransomware { Exploitation::Ransomware } else { Exploitation::Known };
+            exploited.insert(cve.trim().to_owned(), known);
         }
         Ok(Self { epss: BTreeMap::new(), exploited })
     }
@@ -72,15 +86,18 @@ impl Threats {
             let known = self.epss.entry(cve).or_default();
             *known = share.max(*known);
         }
-        self.exploited.extend(other.exploited);
+        for (cve, exploitation) in other.exploited {
+            let known = self.exploited.entry(cve).or_default();
+            *known = exploitation.max(*known);
+        }
     }
 
     pub(super) fn epss(&self, id: &str) -> u32 {
         self.epss.get(id).copied().unwrap_or(0)
     }
 
-    pub(super) fn is_exploited(&self, id: &str) -> bool {
-        self.exploited.contains(id)
+    pub(super) fn exploitation(&self, id: &str) -> Exploitation {
+        self.exploited.get(id).copied().unwrap_or_default()
     }
 }
 
@@ -98,7 +115,7 @@ fn millionths(share: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Threats, millionths};
+    use super::{Exploitation, Threats, millionths};
 
     #[test]
     fn shares_become_millionths() {
@@ -119,10 +136,19 @@ mod tests {
     fn both_tables_are_read() {
         let epss = "#model:v1,score_date:2024-10-18\ncve,epss,percentile\nCVE-2000-0114,0.15958,0.95958\n";
         let mut threats = Threats::from_epss(epss).expect("a table");
-        let kev = br#"{"vulnerabilities": [{"cveID": "CVE-2025-48384"}]}"#;
+        let kev = br#"{"vulnerabilities": [
+            {"cveID": "CVE-2025-48384", "knownRansomwareCampaignUse": "Unknown"},
+            {"cveID": "CVE-2021-44228", "knownRansomwareCampaignUse": "Known"}
+        ]}"#;
         threats.merge(Threats::from_kev(kev).expect("a catalogue"));
         assert_eq!(threats.epss("CVE-2000-0114"), 159_580);
-        assert!(threats.is_exploited("CVE-2025-48384") && !threats.is_exploited("CVE-2000-0114"));
+        for (id, expected) in [
+            ("CVE-2025-48384", Exploitation::Known),
+            ("CVE-2021-44228", Exploitation::Ransomware),
+            ("CVE-2000-0114", Exploitation::Unknown),
+        ] {
+            assert_eq!(threats.exploitation(id), expected, "{id}");
+        }
     }
 
     #[test]
