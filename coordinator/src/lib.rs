@@ -8,6 +8,7 @@
 pub mod archive;
 pub mod drive;
 pub mod handle;
+pub mod measure;
 pub mod parcels;
 pub mod plan;
 pub mod ports;

@@ -15,6 +15,7 @@ use tracing::{Instrument as _, info_span};
 use crate::{
     error::JobError,
     job::{self, Context, assess},
+    measure,
     ports::{Delivery, DeliveryHandle, EXTEND_EVERY, JobSource, OutcomeSink, Token},
 };
 
@@ -135,11 +136,15 @@ impl LaneLoop {
             verb = subject::verb(&delivery.job),
             key = %delivery.job.key,
             scan = %delivery.job.scan_id,
+            layer = layer_of(&delivery.job),
+            image = image_of(&delivery.job),
             executions = delivery.executions,
         );
         trace::set_parent(&span, &delivery.trace);
         let work = async move {
+            measure::job_started();
             settle(&config, &ports, delivery, hard_stop).await;
+            measure::job_ended();
             drop(permits);
         };
         self.tasks.spawn(work.instrument(span));
@@ -174,6 +179,7 @@ fn work<'a>(
 ) -> BoxFuture<'a, ()> {
     Box::pin(async move {
         let executions = token.executions;
+        let started = std::time::Instant::now();
         let result = if executions > config.max_executions {
             let error = poison(job, executions - 1);
             report_failure(handle.bury(job, &error.message).await);
@@ -181,10 +187,38 @@ fn work<'a>(
         } else {
             carry_out(&ports.context, token, job).await
         };
+        let (name, took) = (name_of(&result), started.elapsed());
+        measure::job(subject::verb(job), name, took);
+        tracing::debug!(outcome = name, ms = took.as_millis(), "a job ended");
         let outcome = outcome(job, &ports.context.name, result);
         publish(ports, &Outcome { sequence: token.sequence, executions, ..outcome }).await;
         report_failure(handle.done().await);
     })
+}
+
+/// The layer that a job is about, for its log lines.
+fn layer_of(job: &Job) -> Option<&str> {
+    match &job.verb {
+        Some(Verb::Index(index)) => Some(&index.digest),
+        _ => None,
+    }
+}
+
+/// The image that a job is about, for its log lines.
+fn image_of(job: &Job) -> Option<&str> {
+    match &job.verb {
+        Some(Verb::Assess(assess)) => Some(&assess.image_digest),
+        Some(Verb::Index(index)) => Some(&index.reference),
+        _ => None,
+    }
+}
+
+fn name_of(result: &Result<Answer, JobError>) -> &'static str {
+    match result {
+        Ok(Answer::Missing(_)) => "missing",
+        Ok(_) => "ok",
+        Err(error) => error.code,
+    }
 }
 
 /// Keeps the queue from handing the job to another worker.

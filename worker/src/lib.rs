@@ -8,6 +8,7 @@ pub mod compute;
 pub mod dispatch;
 pub mod error;
 pub mod job;
+pub mod measure;
 pub mod ports;
 pub mod queue;
 pub mod source;

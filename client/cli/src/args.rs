@@ -17,6 +17,18 @@ pub struct Args {
     /// No progress on stderr.
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Form of log lines on stderr.
+    #[arg(long, global = true, env = "STRATA_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, with the scan, image and layer that it is about.
+    Json,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 passed, 1 the policy failed, 2 usage or configuration, 3 the scan could not be \
@@ -306,6 +318,14 @@ pub struct ClusterArgs {
     pub redis: String,
 }
 
+/// What a role shows of itself.
+#[derive(Debug, Clone, Group)]
+pub struct ObserveArgs {
+    /// Address to serve `/metrics`, `/healthz` and `/readyz` on; without it, none of them is served.
+    #[arg(long, env = "STRATA_METRICS", value_name = "ADDRESS")]
+    pub metrics: Option<String>,
+}
+
 /// Arguments of `strata coordinator`.
 #[derive(Debug, Clone, Group)]
 pub struct CoordinatorArgs {
@@ -318,6 +338,9 @@ pub struct CoordinatorArgs {
     /// Address to serve gRPC on.
     #[arg(long, env = "STRATA_LISTEN", default_value = "127.0.0.1:7400", value_name = "ADDRESS")]
     pub listen: String,
+    /// Metrics and health.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
 }
 
 /// Arguments of `strata worker`.
@@ -332,6 +355,9 @@ pub struct WorkerArgs {
     /// Jobs at once; default: two for each core, and two.
     #[arg(long, env = "STRATA_SLOTS", value_name = "N")]
     pub slots: Option<usize>,
+    /// Metrics and health.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
 }
 
 /// Arguments of `strata server`.
@@ -346,6 +372,9 @@ pub struct ServerArgs {
     /// Where inventories and reports are kept between runs.
     #[arg(long, env = "STRATA_CACHE_DIR", value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
+    /// Metrics and health.
+    #[command(flatten)]
+    pub observe: ObserveArgs,
 }
 
 /// Arguments of `strata demo`.

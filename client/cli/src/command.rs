@@ -17,6 +17,7 @@ mod watch;
 use std::process::ExitCode;
 
 pub(crate) use db::watch as watch_database;
+pub(crate) use roles::{announce, listen};
 
 use crate::{args::Command, exit::Failure, settings::Settings};
 

@@ -11,6 +11,7 @@ pub mod embedded;
 pub mod exit;
 pub mod follow;
 pub mod format;
+pub mod observe;
 pub mod order;
 pub mod progress;
 pub mod results;

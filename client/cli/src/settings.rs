@@ -2,7 +2,10 @@
 
 use std::{env, io::IsTerminal as _, path::PathBuf};
 
-use crate::{args::Args, exit::Failure};
+use crate::{
+    args::{Args, LogFormat},
+    exit::Failure,
+};
 
 /// What the environment and the global flags say.
 #[derive(Debug, Clone)]
@@ -17,6 +20,8 @@ pub struct Settings {
     pub otlp_endpoint: Option<String>,
     /// Filter of log lines (`STRATA_LOG`), in tracing's syntax.
     pub log: Option<String>,
+    /// Form of log lines.
+    pub log_format: LogFormat,
     /// How much to say on stderr.
     pub verbose: u8,
     /// No progress.
@@ -53,6 +58,7 @@ impl Settings {
             otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
                 .or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT")),
             log: text("STRATA_LOG"),
+            log_format: args.log_format,
             verbose: args.verbose,
             quiet: args.quiet,
             live: std::io::stderr().is_terminal() && !in_ci && text("TERM").as_deref() != Some("dumb"),

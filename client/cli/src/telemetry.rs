@@ -9,7 +9,7 @@ use tracing_subscriber::{
     EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
-use crate::{exit::Failure, settings::Settings};
+use crate::{args::LogFormat, exit::Failure, settings::Settings};
 
 /// What must be flushed at the end.
 pub struct Telemetry {
@@ -30,11 +30,14 @@ pub fn start(settings: &Settings) -> Result<Telemetry, Failure> {
     };
     let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default))
         .map_err(|error| Failure::usage(format!("failed to read the log filter STRATA_LOG: {error}")))?;
-    let logs = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(settings.live)
-        .with_target(false)
-        .with_filter(filter);
+    let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(settings.live);
+    let logs = match settings.log_format {
+        LogFormat::Text => logs.with_target(false).with_filter(filter).boxed(),
+        // Spans carry scan, image and layer: flattened, every line says what it is about.
+        LogFormat::Json => {
+            logs.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed()
+        }
+    };
     let provider = settings.otlp_endpoint.as_deref().map(provider).transpose()?;
     let traces = provider.as_ref().map(|provider| {
         global::set_text_map_propagator(TraceContextPropagator::new());

@@ -59,6 +59,7 @@ impl Drive {
         }
         self.live.recorded(&self.plan, &events);
         for scan in scans.values().filter(|scan| scan.state() != ScanState::Running) {
+            crate::measure::scan_ended(scan.state());
             self.live.leave(&scan.id);
         }
         Some(())
@@ -133,7 +134,10 @@ where
     loop {
         match attempt().await {
             Ok(value) => return Some(value),
-            Err(error) => tracing::error!(%error, "the archive or queue is away; trying again"),
+            Err(error) => {
+                crate::measure::store_error();
+                tracing::error!(%error, "the archive or queue is away; trying again");
+            }
         }
         tokio::select! {
             () = shutdown.cancelled() => return None,

@@ -70,6 +70,7 @@ impl LiveTable {
 
     /// These events are in the archive.
     pub(super) fn recorded(&self, plan: &Plan, events: &[Event]) {
+        crate::measure::events(events);
         let last: BTreeMap<&str, u64> =
             events.iter().map(|event| (event.scan_id.as_str(), event.sequence)).collect();
         let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
@@ -87,6 +88,7 @@ impl LiveTable {
 
     /// A moment has passed: scans that somebody follows show their progress.
     pub(super) fn progress(&self, plan: &Plan) {
+        crate::measure::plan(plan.running().len(), plan.outstanding());
         let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
         for (id, entry) in table.iter() {
             let Some(scan) = plan.scan(id) else { continue };

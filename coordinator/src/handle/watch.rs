@@ -23,6 +23,7 @@ const ELSEWHERE: Duration = Duration::from_millis(500);
 pub(super) fn follow(handle: Handle, request: WatchRequest) -> Events {
     let (sender, receiver) = mpsc::channel(BUFFER);
     tokio::spawn(async move {
+        let _open = crate::measure::Stream::open();
         let gone = sender.clone();
         let mut follower =
             Follower { handle, after: request.after_sequence, with_reports: request.with_reports, sender };

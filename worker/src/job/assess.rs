@@ -12,6 +12,7 @@ use crate::{
     compute,
     error::JobError,
     job::{Context, patiently},
+    measure,
     ports::LayerKey,
     source::platform,
     wire,
@@ -56,6 +57,7 @@ pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, J
     let work = move || make_report(&facts, &packed, &database, fingerprint);
     let (assessed, parcel) = compute::run(&job.image_digest, work).await??;
     patiently(|| context.cache.put_parcel(&assessed.parcel, parcel.clone())).await?;
+    measure::image_assessed();
     Ok(Outcome::Assessed(assessed))
 }
 

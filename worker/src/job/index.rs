@@ -27,6 +27,7 @@ use crate::{
     compute,
     error::JobError,
     job::{Context, patiently},
+    measure,
     ports::{Blob, Claim, LayerKey, Token},
     spool::DirectorySpool,
     wire,
@@ -45,9 +46,15 @@ pub async fn index(context: &Context, token: &Token, job: &IndexJob) -> Result<I
     let key = LayerKey { layer: job.digest.clone(), fingerprint: context.fingerprint.clone() };
     loop {
         match patiently(|| context.cache.claim(&key, token, context.lease)).await? {
-            Claim::Done => return Ok(Indexed { analysed: false, ..Indexed::default() }),
+            Claim::Done => {
+                measure::layer_reused();
+                return Ok(Indexed { analysed: false, ..Indexed::default() });
+            }
             Claim::Mine => break,
-            Claim::Busy => tokio::time::sleep(LOOK_AGAIN).await,
+            Claim::Busy => {
+                measure::claim_conflict();
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
         }
     }
     let result = tokio::select! {
@@ -61,6 +68,7 @@ pub async fn index(context: &Context, token: &Token, job: &IndexJob) -> Result<I
             let packed = compute::run(&job.digest, move || wire::encode(&inventory)).await??;
             let packed = Bytes::from(packed);
             patiently(|| context.cache.finish(&key, token, packed.clone())).await?;
+            measure::layer_analysed(indexed.bytes);
             Ok(indexed)
         }
         Err(error) => {

@@ -8,6 +8,7 @@ use strata_proto::v1::{
 
 use crate::{
     error::JobError,
+    measure,
     ports::{Images, InventoryCache, LayerKey, PortError, Resolution},
     source::{media, platform},
 };
@@ -154,6 +155,9 @@ async fn mark_cached(cache: &dyn InventoryCache, fingerprint: &str, references: 
         Ok(known) => {
             for (layer, known) in layers.iter_mut().zip(known) {
                 layer.cached = known;
+                if known {
+                    measure::layer_known();
+                }
             }
         }
         // Then *index* finds out: a job too many, but nothing wrong.

@@ -12,14 +12,20 @@ use strata_coordinator::{
 use strata_worker::{
     cache::redis::{RedisCache, RedisConfig},
     dispatch,
+    job::Context,
+    measure,
     queue::nats::{NatsConfig, NatsWorker},
 };
 
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio_util::sync::CancellationToken;
+
 use super::roles::{announce, listen, serve, stop_on_signal};
 use crate::{
-    args::{CoordinatorArgs, WorkerArgs},
+    args::{CoordinatorArgs, ObserveArgs, WorkerArgs},
     command::watch_database,
     exit::Failure,
+    observe,
     settings::Settings,
     wiring,
 };
@@ -31,10 +37,12 @@ pub(super) async fn coordinator(args: CoordinatorArgs, _settings: &Settings) -> 
         None => Arc::new(PostgresArchive::connect(&args.archive).await.map_err(unreachable)?),
     };
     let queue = NatsQueue::connect(CoordinatorNats::new(&args.cluster.nats)).await.map_err(unreachable)?;
+    let queue = Arc::new(queue);
     let parcels = RedisParcels::connect(&args.cluster.redis).await.map_err(unreachable)?;
     let listener = listen(&args.listen).await?;
     let shutdown = stop_on_signal();
-    let ports = drive::Ports { queue: Arc::new(queue), parcels: Arc::new(parcels), archive };
+    show_coordinator(&args.observe, &queue, &archive, &shutdown).await?;
+    let ports = drive::Ports { queue, parcels: Arc::new(parcels), archive };
     let (handle, task) = drive::start(CoordinatorConfig::default(), ports, shutdown.clone());
     serve(listener, handle, shutdown).await?;
     let _ = task.await;
@@ -53,9 +61,87 @@ pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<Exit
     if let Some(slots) = args.slots {
         config.slots = slots;
     }
+    let shutdown = stop_on_signal();
+    show_worker(&args.observe, &queue, &ports.context, &shutdown).await?;
     announce(&format!("worker {} is ready", settings.name));
-    dispatch::run(config, ports, stop_on_signal()).await;
+    dispatch::run(config, ports, shutdown).await;
     // What arrived meanwhile goes to another worker, and nothing that was said stays in a buffer.
     queue.close().await.map_err(unreachable)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ready: the queue and the archive answer. Samples how the lanes stand.
+async fn show_coordinator(
+    args: &ObserveArgs,
+    queue: &Arc<NatsQueue>,
+    archive: &Arc<dyn Archive>,
+    shutdown: &CancellationToken,
+) -> Result<(), Failure> {
+    let (connected, stored) = (Arc::clone(queue), Arc::clone(archive));
+    let ready = observe::ready(move || {
+        let (queue, archive) = (Arc::clone(&connected), Arc::clone(&stored));
+        async move {
+            if !queue.is_connected() {
+                return Err("the connection to NATS is down".to_owned());
+            }
+            archive.scans(1, "").await.map(|_| ()).map_err(|error| error.to_string())
+        }
+    });
+    observe::serve(args.metrics.as_deref(), ready, shutdown.clone()).await?;
+    if args.metrics.is_some() {
+        let queue = Arc::clone(queue);
+        observe::sample(shutdown.clone(), move || {
+            let queue = Arc::clone(&queue);
+            async move {
+                match queue.lag().await {
+                    Ok(lags) => {
+                        for lag in lags {
+                            strata_coordinator::measure::lane(lag.lane, lag.waiting, lag.running);
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "the lanes could not be looked at"),
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Ready: the queue, the cache and a database are there. Samples the database's age.
+async fn show_worker(
+    args: &ObserveArgs,
+    queue: &NatsWorker,
+    context: &Context,
+    shutdown: &CancellationToken,
+) -> Result<(), Failure> {
+    let (queue, ready_context) = (queue.clone(), context.clone());
+    let ready = observe::ready(move || {
+        let (queue, context) = (queue.clone(), ready_context.clone());
+        async move {
+            if !queue.is_connected() {
+                return Err("the connection to NATS is down".to_owned());
+            }
+            context.cache.image("ready", "").await.map_err(|error| error.to_string())?;
+            let database = context.advisories.database("").await.map_err(|error| error.to_string())?;
+            database.map(|_| ()).ok_or_else(|| "there is no advisory database".to_owned())
+        }
+    });
+    observe::serve(args.metrics.as_deref(), ready, shutdown.clone()).await?;
+    if args.metrics.is_some() {
+        let advisories = Arc::clone(&context.advisories);
+        observe::sample(shutdown.clone(), move || {
+            let advisories = Arc::clone(&advisories);
+            async move {
+                let modified = match advisories.database("").await {
+                    Ok(Some(database)) => OffsetDateTime::parse(database.modified(), &Rfc3339).ok(),
+                    Ok(None) => None,
+                    Err(error) => return tracing::warn!(%error, "the database's age is not known"),
+                };
+                if let Some(modified) = modified {
+                    measure::database_age(modified.into());
+                }
+            }
+        });
+    }
+    Ok(())
 }

@@ -10,6 +10,7 @@ use crate::{
     args::ServerArgs,
     embedded::{self, Embedded},
     exit::Failure,
+    observe,
     settings::Settings,
 };
 
@@ -19,13 +20,17 @@ pub(super) async fn server(args: ServerArgs, settings: &Settings) -> Result<Exit
     config.archives = false;
     config.restore = true;
     let listener = listen(&args.listen).await?;
+    let shutdown = stop_on_signal();
+    // In one process there is no server that could be away.
+    observe::serve(args.observe.metrics.as_deref(), observe::ready(|| async { Ok(()) }), shutdown.clone())
+        .await?;
     let roles = Embedded::start(config).await?;
-    serve(listener, roles.handle(), stop_on_signal()).await?;
+    serve(listener, roles.handle(), shutdown).await?;
     roles.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn listen(address: &str) -> Result<TcpListener, Failure> {
+pub(crate) async fn listen(address: &str) -> Result<TcpListener, Failure> {
     let parsed = address.parse::<SocketAddr>().map_err(|_| {
         Failure::usage(format!("`{address}` is not an address to listen on"))
             .hint("for example 127.0.0.1:7400")
@@ -51,7 +56,7 @@ pub(super) async fn serve(
 }
 
 /// A line for people on stderr, whatever the log level.
-pub(super) fn announce(line: &str) {
+pub(crate) fn announce(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

@@ -22,7 +22,8 @@ pub(crate) struct Cluster {
     // Dropped first: the roles before their servers.
     pub(crate) workers: Vec<Server>,
     pub(crate) coordinator: Server,
-    _servers: [Server; 3],
+    /// NATS, Redis, PostgreSQL.
+    pub(crate) servers: [Server; 3],
     pub(crate) user: User,
 }
 
@@ -55,7 +56,7 @@ impl Cluster {
                 user.role_with(&["worker", "--nats", &nats_url, "--redis", &redis_url], None, environment)
             })
             .collect();
-        Self { workers, coordinator, _servers: [nats, redis, postgres], user }
+        Self { workers, coordinator, servers: [nats, redis, postgres], user }
     }
 
     pub(crate) fn url(&self) -> String {

@@ -3,6 +3,7 @@
 mod black_box;
 mod cluster;
 mod distribute;
+mod observe;
 mod servers;
 mod strata;
 mod tidy;

@@ -9,7 +9,7 @@ use super::{
     host::{Endpoint, Host},
     token::Authorization,
 };
-use crate::error::JobError;
+use crate::{error::JobError, measure};
 
 /// Redirects that are followed.
 const MAX_REDIRECTS: u32 = 5;
@@ -92,8 +92,10 @@ async fn follow(
                     "network",
                     format!("failed to read {}: {} did not answer in time", request.what, host.name),
                 )
-            })?
-            .map_err(|error| asked.network(&error))?;
+            })
+            .and_then(|answer| answer.map_err(|error| asked.network(&error)));
+        measure::registry_request(&host.name, response.as_ref().ok().map(|answer| answer.status().as_u16()));
+        let response = response?;
         if !is_redirect(response.status()) {
             return Ok(response);
         }

@@ -1,0 +1,95 @@
+//! What a coordinator measures of itself, by the names that dashboards and alerts use. Recorded through the `metrics`
+//! facade: a process that exports nothing pays nothing.
+
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+use strata_proto::{
+    subject,
+    v1::{Event, Lane, ScanState, event::Kind},
+};
+
+/// Jobs that no worker has taken, by `lane`.
+pub const QUEUE_WAITING: &str = "strata_queue_waiting";
+/// Jobs that a worker holds, by `lane`.
+pub const QUEUE_RUNNING: &str = "strata_queue_running";
+/// Scans that run.
+pub const SCANS_RUNNING: &str = "strata_scans_running";
+/// Scans that ended, by `state`.
+pub const SCANS: &str = "strata_scans_total";
+/// Jobs that are published and have no outcome yet.
+pub const JOBS_OUTSTANDING: &str = "strata_jobs_outstanding";
+/// References of scans, by `outcome`: `reported`, `skipped`, `failed`, `listing_failed`; and by `code`.
+pub const REFERENCES: &str = "strata_references_total";
+/// Watch streams that are open.
+pub const STREAMS_OPEN: &str = "strata_streams_open";
+/// Operations on the archive, the queue or the parcels that failed and are tried again.
+pub const STORE_ERRORS: &str = "strata_store_errors_total";
+
+/// Says what each name means, for whoever reads the export.
+pub fn describe() {
+    describe_gauge!(QUEUE_WAITING, "Jobs that no worker has taken, by lane");
+    describe_gauge!(QUEUE_RUNNING, "Jobs that a worker holds, by lane");
+    describe_gauge!(SCANS_RUNNING, "Scans that run");
+    describe_counter!(SCANS, "Scans that ended, by state");
+    describe_gauge!(JOBS_OUTSTANDING, "Jobs that are published and have no outcome yet");
+    describe_counter!(REFERENCES, "References of scans, by outcome and code");
+    describe_gauge!(STREAMS_OPEN, "Watch streams that are open");
+    describe_counter!(
+        STORE_ERRORS,
+        "Operations on the archive, queue or parcels that failed and are tried again"
+    );
+}
+
+/// How a lane stands at this moment.
+pub fn lane(lane: Lane, waiting: u64, running: u64) {
+    let lane = subject::lane(lane);
+    gauge!(QUEUE_WAITING, "lane" => lane).set(count(waiting));
+    gauge!(QUEUE_RUNNING, "lane" => lane).set(count(running));
+}
+
+pub(crate) fn plan(scans: usize, outstanding: usize) {
+    gauge!(SCANS_RUNNING).set(count(scans as u64));
+    gauge!(JOBS_OUTSTANDING).set(count(outstanding as u64));
+}
+
+pub(crate) fn events(events: &[Event]) {
+    for event in events {
+        let (outcome, code, references) = match &event.kind {
+            Some(Kind::Reported(reported)) => ("reported", String::new(), reported.references.len()),
+            Some(Kind::Skipped(skipped)) => ("skipped", skipped.code.clone(), skipped.references.len()),
+            Some(Kind::Failed(failed)) => ("failed", failed.code.clone(), failed.references.len()),
+            Some(Kind::ListingFailed(failed)) => ("listing_failed", failed.code.clone(), 1),
+            _ => continue,
+        };
+        counter!(REFERENCES, "outcome" => outcome, "code" => code).increment(references as u64);
+    }
+}
+
+pub(crate) fn scan_ended(state: ScanState) {
+    counter!(SCANS, "state" => state.as_str_name()).increment(1);
+}
+
+pub(crate) fn store_error() {
+    counter!(STORE_ERRORS).increment(1);
+}
+
+/// One open stream, until it is dropped.
+pub(crate) struct Stream(());
+
+impl Stream {
+    pub(crate) fn open() -> Self {
+        gauge!(STREAMS_OPEN).increment(1.0);
+        Self(())
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        gauge!(STREAMS_OPEN).decrement(1.0);
+    }
+}
+
+/// A count as a gauge's value: exact up to 2^53, which no queue reaches.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; counts here stay far below 2^53")]
+fn count(value: u64) -> f64 {
+    value as f64
+}
