@@ -140,8 +140,10 @@ impl<'d> Assessor<'_, 'd> {
             let Some(mut entries) = self.database.lookup(ecosystem, name)? else { continue };
             // Ubuntu's paid channels fix what the release leaves open: a package that has such a fix is clear of the flaw.
             let settles = ecosystem.starts_with("Ubuntu:Pro:") && !assessed.flaws.is_empty();
+            // A stream of longer support that the image has gets fixes of its own: what it says of a flaw decides.
+            let decides = is_stream(ecosystem);
             let same_scheme = entries.scheme() == self.row.order.name;
-            let may_stop = same_scheme && entries.bounds_descend() && !settles;
+            let may_stop = same_scheme && entries.bounds_descend() && !settles && !decides;
             let mut bounded = affects::Bounded::new(version, self.row.order);
             while let Some(entry) = entries.next() {
                 let entry = entry?;
@@ -151,9 +153,13 @@ impl<'d> Assessor<'_, 'd> {
                 }
                 match bounded.answer(&entry, same_scheme) {
                     Answer::No if settles => assessed.flaws.settle(entry.advisory),
-                    Answer::No => {}
+                    Answer::No if !decides => {}
                     _ if !is_for(&self.installed.package, version, &entry) => {}
-                    Answer::Yes { fix } => assessed.flaws.add(self.database, &entry, fix)?,
+                    Answer::No if bounded.is_behind(entry.bound) => {
+                        assessed.flaws.fixed_in_stream(self.database, &entry)?;
+                    }
+                    Answer::No => {}
+                    Answer::Yes { fix } => assessed.flaws.add(self.database, &entry, fix, decides)?,
                     Answer::Unknown => {
                         uncompared += 1;
                         if example.is_empty() {
@@ -182,6 +188,13 @@ impl<'d> Assessor<'_, 'd> {
             file: file.clone(),
         }
     }
+}
+
+/// Whether an ecosystem is one of Red Hat's streams of longer support for one minor release. They are asked only where
+/// the image's content sets name them.
+fn is_stream(ecosystem: &str) -> bool {
+    let stream = ecosystem.strip_prefix("Red Hat:rhel_").and_then(|rest| rest.split(':').next());
+    matches!(stream, Some("aus" | "e4s" | "eus" | "tus"))
 }
 
 /// Whether an entry speaks of this build of the package. Packages of an rpm module and those outside of modules have

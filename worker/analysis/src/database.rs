@@ -23,6 +23,9 @@ use std::borrow::Cow;
 use layout::{Frame, Section};
 use read::{Cursor, Table, damaged};
 
+#[cfg(test)]
+pub(crate) use ecosystems::names as ecosystem_names;
+
 pub use advisory::{Advisory, Flaw};
 pub use build::{Added, Builder, Built, Statistics};
 pub use diff::{Change, diff};

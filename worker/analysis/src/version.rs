@@ -21,6 +21,7 @@ mod pep440;
 mod portage;
 mod rpm;
 mod semver;
+mod semver_build;
 
 pub use apk::APK;
 pub use bitnami::BITNAMI;
@@ -40,6 +41,7 @@ pub use pep440::PEP440;
 pub use portage::PORTAGE;
 pub use rpm::RPM;
 pub use semver::SEMVER;
+pub use semver_build::SEMVER_BUILD;
 
 /// One order of versions.
 pub struct Scheme {
@@ -51,8 +53,25 @@ pub struct Scheme {
 
 /// Every version order.
 pub static TABLE: &[&Scheme] = &[
-    &DEB, &APK, &RPM, &PACMAN, &PORTAGE, &PEP440, &NPM, &SEMVER, &GO, &MAVEN, &GEM, &COMPOSER, &NUGET,
-    &CONDA, &BITNAMI, &OPAM, &DOTTED, &LUAROCKS,
+    &DEB,
+    &APK,
+    &RPM,
+    &PACMAN,
+    &PORTAGE,
+    &PEP440,
+    &NPM,
+    &SEMVER,
+    &SEMVER_BUILD,
+    &GO,
+    &MAVEN,
+    &GEM,
+    &COMPOSER,
+    &NUGET,
+    &CONDA,
+    &BITNAMI,
+    &OPAM,
+    &DOTTED,
+    &LUAROCKS,
 ];
 
 /// The row of that name.

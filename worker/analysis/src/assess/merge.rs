@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Ordering,
-    collections::{BTreeMap, btree_map},
+    collections::{BTreeMap, BTreeSet, btree_map},
 };
 
 use super::{
@@ -22,12 +22,16 @@ struct Voice<'d> {
     state: FixState,
     rating: Severity,
     score: Score,
+    /// It speaks of a stream of longer support that the image has.
+    stream: bool,
 }
 
 /// The flaws of one package, by number: numbers are in the order of identifiers.
 #[derive(Default)]
 pub(super) struct Merge<'d> {
     flaws: BTreeMap<usize, (Flaw<'d>, Vec<Voice<'d>>)>,
+    /// Flaws that a stream of longer support has fixed in the package.
+    fixed: BTreeSet<usize>,
 }
 
 impl<'d> Merge<'d> {
@@ -36,6 +40,7 @@ impl<'d> Merge<'d> {
         database: &Database<'d>,
         entry: &Entry<'d>,
         fix: Option<&'d str>,
+        stream: bool,
     ) -> Result<(), DatabaseError> {
         let advisory = database.advisory(entry.advisory)?;
         for number in &advisory.flaws {
@@ -55,6 +60,7 @@ impl<'d> Merge<'d> {
                 state: entry.state.clone(),
                 rating: entry.rating.unwrap_or(advisory.rating),
                 score,
+                stream,
                 advisory: advisory.clone(),
             });
         }
@@ -72,13 +78,29 @@ impl<'d> Merge<'d> {
         }
     }
 
+    /// Notes that the flaws of a stream's advisory are fixed in the package, whatever others say.
+    pub(super) fn fixed_in_stream(
+        &mut self,
+        database: &Database<'d>,
+        entry: &Entry<'d>,
+    ) -> Result<(), DatabaseError> {
+        self.fixed.extend(database.advisory(entry.advisory)?.flaws);
+        Ok(())
+    }
+
     /// The findings of the package of that index, ordered by identifier.
     pub(super) fn finish(self, package: usize, order: &Scheme) -> impl Iterator<Item = Finding> {
-        self.flaws.into_values().filter_map(move |(flaw, voices)| finding(package, &flaw, voices, order))
+        let Self { flaws, fixed } = self;
+        let open = flaws.into_iter().filter(move |(number, _)| !fixed.contains(number));
+        open.filter_map(move |(_, (flaw, voices))| finding(package, &flaw, voices, order))
     }
 }
 
 fn finding(package: usize, flaw: &Flaw<'_>, mut voices: Vec<Voice<'_>>, order: &Scheme) -> Option<Finding> {
+    // Where a stream of longer support speaks, its fix is the one that the image can get.
+    if voices.iter().any(|voice| voice.stream) {
+        voices.retain(|voice| voice.stream);
+    }
     // The one that rates speaks first, the worst of them; then by identifier.
     voices.sort_by(|a, b| {
         let rank = |voice: &Voice<'_>| (voice.rating, voice.score);

@@ -3,6 +3,7 @@
 //! needs no Rust: run the tests with `STRATA_UPDATE_CASES=1` in the environment to write the expectation, then read it.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -10,7 +11,7 @@ use std::{
 
 use super::{Assessment, FixState, assess};
 use crate::{
-    database::{Builder, Database, score::Threats},
+    database::{self, Builder, Database, score::Threats},
     ecosystem,
     model::{Contents, Distribution, Installed, Package},
 };
@@ -37,8 +38,8 @@ fn image(text: &str) -> Contents {
                 let (id, version) = ((*id).to_owned(), (*version).to_owned());
                 contents.distribution = Some(Distribution { id, version, ..Distribution::default() });
             }
-            ["field", field] => {
-                let (key, value) = field.split_once('=').unwrap();
+            ["field", ..] => {
+                let (key, value) = line.trim_start_matches("field ").split_once('=').unwrap();
                 let fields = &mut contents.distribution.as_mut().unwrap().fields;
                 fields.insert(key.to_owned(), value.to_owned());
             }
@@ -66,11 +67,14 @@ fn package(row: &str, name: &str, version: &str, rest: &[&str]) -> Installed {
     Installed { purl: String::new(), file: "some/file".to_owned(), layer: 0, ecosystem: row.name, package }
 }
 
-fn database(case: &Path) -> Vec<u8> {
-    let mut builder = Builder::new();
+fn advisories(case: &Path) -> Vec<serde_json::Value> {
     let advisories = fs::read(case.join("advisories.json")).unwrap();
-    let advisories: Vec<serde_json::Value> = serde_json::from_slice(&advisories).unwrap();
-    for advisory in advisories {
+    serde_json::from_slice(&advisories).unwrap()
+}
+
+fn compiled(case: &Path) -> Vec<u8> {
+    let mut builder = Builder::new();
+    for advisory in advisories(case) {
         builder.add(&case.display().to_string(), advisory.to_string().as_bytes());
     }
     if let Ok(epss) = fs::read_to_string(case.join("epss.csv")) {
@@ -119,7 +123,7 @@ fn every_case_gives_what_it_expects() {
     let cases = cases();
     for case in &cases {
         let contents = image(&fs::read_to_string(case.join("image.txt")).unwrap());
-        let database = database(case);
+        let database = compiled(case);
         let found = assess(&contents, &Database::open(&database).unwrap());
         let found = describe(&contents, &found);
         let file = case.join("expected.txt");
@@ -133,4 +137,59 @@ fn every_case_gives_what_it_expects() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(cases.len() >= 10, "only {} cases were found", cases.len());
+}
+
+/// Ecosystems of the export that no file of an image leads to: nothing says that an image has such packages.
+const WITHOUT_INVENTORY: &[&str] = &[
+    // Images that carry another distribution's identity.
+    "BellSoft Hardened Containers",
+    "CleanStart",
+    "Docker Hardened Images",
+    "Echo",
+    // Registries of build steps, editor extensions and source packages, which leave no list in an image.
+    "ConanCenter",
+    "GHC",
+    "GitHub Actions",
+    "Hackage",
+    "opam",
+    "VSCode",
+    // Not in the public export; nothing leads to them before a source of them is read.
+    "Amazon Linux",
+    "Oracle Linux",
+];
+
+/// The ecosystems, before their first colon, on whose boundaries a case stands: one of its advisories finds a version of a
+/// package and leaves another version of the same package alone.
+fn on_boundaries(case: &Path) -> BTreeSet<String> {
+    let contents = image(&fs::read_to_string(case.join("image.txt")).unwrap());
+    let database = compiled(case);
+    let findings = assess(&contents, &Database::open(&database).unwrap()).findings;
+    let mut covered = BTreeSet::new();
+    for advisory in advisories(case) {
+        let found: BTreeSet<usize> = findings
+            .iter()
+            .filter(|finding| finding.advisory == advisory["id"])
+            .map(|finding| finding.package)
+            .collect();
+        let name = |index: usize| &contents.packages[index].package.name;
+        let spared = (0..contents.packages.len()).filter(|index| !found.contains(index));
+        let names: BTreeSet<&String> = spared.map(name).collect();
+        if found.iter().any(|index| names.contains(name(*index))) {
+            let affected = advisory["affected"].as_array().unwrap().iter();
+            let named = affected.map(|each| each["package"]["ecosystem"].as_str().unwrap());
+            covered.extend(named.map(|name| name.split(':').next().unwrap().to_owned()));
+        }
+    }
+    covered
+}
+
+#[test]
+fn every_ecosystem_has_a_case_on_its_boundaries() {
+    let covered: BTreeSet<String> = cases().iter().flat_map(|case| on_boundaries(case)).collect();
+    let known: Vec<&str> = database::ecosystem_names().collect();
+    let missing: Vec<&&str> =
+        known.iter().filter(|name| !covered.contains(**name) && !WITHOUT_INVENTORY.contains(name)).collect();
+    assert!(missing.is_empty(), "testdata/assess has no case on the boundaries of {missing:?}");
+    let stale: Vec<&&str> = WITHOUT_INVENTORY.iter().filter(|name| !known.contains(name)).collect();
+    assert!(stale.is_empty(), "{stale:?} are not ecosystems");
 }

@@ -199,6 +199,7 @@ impl Builder {
         let names = |advisory: &Advisory<Symbol>| Names {
             cves: advisory.cves.iter().map(|id| texts.get(*id).to_owned()).collect(),
             aliases: advisory.aliases.iter().map(|id| texts.get(*id).to_owned()).collect(),
+            answers: advisory.answers.iter().map(|id| texts.get(*id).to_owned()).collect(),
         };
         let mut aliases = Aliases::default();
         for advisory in advisories {

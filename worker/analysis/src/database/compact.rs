@@ -1,6 +1,6 @@
 //! An advisory while a database is built: only what the file will hold, with every text that repeats kept once.
 
-use std::{cmp::Ordering, collections::HashMap, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, collections::HashMap, sync::Arc};
 
 use sha2::{Digest as _, Sha256};
 
@@ -15,7 +15,7 @@ use crate::{
         FixState, Severity,
         affects::{self, Answer},
     },
-    version::Scheme,
+    version::{self, Scheme},
 };
 
 /// A text of the [`Interner`].
@@ -83,6 +83,8 @@ pub(super) struct Advisory<T> {
     pub(super) score: Score,
     pub(super) cves: Box<[T]>,
     pub(super) aliases: Box<[T]>,
+    /// Flaws that it answers, where it names no CVE.
+    pub(super) answers: Box<[T]>,
     pub(super) packages: Box<[Package<T>]>,
     pub(super) git_ranges: u64,
     /// Affected packages without any version.
@@ -100,7 +102,7 @@ pub(super) fn prepare(json: &[u8]) -> Result<Prepared, String> {
     let record = osv::parse(json)?;
     let row = record.affected.first().and_then(|first| ecosystems::row(&first.ecosystem));
     let (distribution, errata) = row.map_or((false, false), |row| (row.distribution, row.errata));
-    let Names { cves, aliases } = identity::names(&record, distribution);
+    let Names { cves, aliases, answers } = identity::names(&record, distribution);
     let hash = Sha256::digest(json);
     let content = hash.iter().take(16).fold(0_u128, |sum, byte| (sum << 8) | u128::from(*byte));
     let mut defects = record.defects.clone();
@@ -114,6 +116,7 @@ pub(super) fn prepare(json: &[u8]) -> Result<Prepared, String> {
             unversioned += 1;
             continue;
         }
+        let affected = &without_architecture(affected);
         defects.extend(unordered_bound(affected));
         let package = prepare_package(affected, &record, errata);
         if !packages.contains(&package) {
@@ -130,6 +133,7 @@ pub(super) fn prepare(json: &[u8]) -> Result<Prepared, String> {
         title: record.title,
         cves: cves.into(),
         aliases: aliases.into(),
+        answers: answers.into(),
         packages: packages.into(),
         git_ranges: record.git_ranges,
         unversioned,
@@ -184,6 +188,39 @@ fn unordered_bound(affected: &osv::Affected) -> Option<String> {
     Some(format!("`{bound}` is no version of {}", affected.ecosystem))
 }
 
+/// Red Hat ends some versions with the architecture of the file (`0:2.13.3-3.el8_6.1.x86_64`), which is no part of them.
+fn without_architecture(affected: &osv::Affected) -> Cow<'_, osv::Affected> {
+    if ecosystems::scheme(&affected.ecosystem).is_none_or(|scheme| scheme.name != version::RPM.name) {
+        return Cow::Borrowed(affected);
+    }
+    let mut affected = Cow::Borrowed(affected);
+    let named = |version: &String| cut_architecture(version).len() < version.len();
+    let events = affected.ranges.iter().flat_map(|range| &range.events).map(|event| &event.version);
+    if !events.chain(&affected.versions).any(named) {
+        return affected;
+    }
+    let changed = affected.to_mut();
+    let events = changed.ranges.iter_mut().flat_map(|range| &mut range.events);
+    for version in events.map(|event| &mut event.version).chain(&mut changed.versions) {
+        version.truncate(cut_architecture(version).len());
+    }
+    affected
+}
+
+/// The version without the architecture that it may end with. No release ends so by itself.
+fn cut_architecture(version: &str) -> &str {
+    match version.rsplit_once('.') {
+        Some((rest, architecture)) if ARCHITECTURES.contains(&architecture) && rest.contains('-') => rest,
+        _ => version,
+    }
+}
+
+/// Architectures of Red Hat's packages, and its names for source packages.
+const ARCHITECTURES: &[&str] = &[
+    "aarch64", "i386", "i486", "i586", "i686", "ia64", "noarch", "nosrc", "ppc", "ppc64", "ppc64le",
+    "riscv64", "s390", "s390x", "src", "x86_64",
+];
+
 fn event(event: &Event) -> (EventKind, String) {
     (event.kind, event.version.clone())
 }
@@ -233,6 +270,7 @@ impl Advisory<String> {
             score: self.score,
             cves: self.cves.iter().map(|id| texts.add(id)).collect(),
             aliases: self.aliases.iter().map(|id| texts.add(id)).collect(),
+            answers: self.answers.iter().map(|id| texts.add(id)).collect(),
             packages,
             git_ranges: self.git_ranges,
             unversioned: self.unversioned,

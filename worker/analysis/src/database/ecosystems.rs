@@ -63,7 +63,7 @@ const TABLE: &[Row] = &[
     language("Go", "go"),
     language("Hackage", "dotted"),
     language("Hex", "semver"),
-    language("Julia", "semver"),
+    language("Julia", "semver-build"),
     distribution("Mageia", "rpm"),
     language("Maven", "maven"),
     distribution("MinimOS", "apk"),
@@ -81,7 +81,7 @@ const TABLE: &[Row] = &[
         errata: false,
     },
     distribution("Photon OS", "rpm"),
-    language("Pub", "semver"),
+    language("Pub", "semver-build"),
     Row { name: "PyPI", scheme: "pep440", spelling: Spelling::Pep503, distribution: false, errata: false },
     errata("Red Hat"),
     errata("Rocky Linux"),
@@ -92,6 +92,12 @@ const TABLE: &[Row] = &[
     language("VSCode", "semver"),
     distribution("Wolfi", "apk"),
 ];
+
+/// The names of all rows.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|row| row.name)
+}
 
 /// The row of an ecosystem, whatever release or channel follows the colon.
 pub(super) fn row(ecosystem: &str) -> Option<&'static Row> {

@@ -36,6 +36,8 @@ pub(super) struct Names {
     pub(super) cves: Vec<String>,
     /// Other identifiers of the same flaw, in order.
     pub(super) aliases: Vec<String>,
+    /// Where no CVE is named: the identifiers of the several flaws that it answers, in order.
+    pub(super) answers: Vec<String>,
 }
 
 /// Reads the names of a record. `distribution` says that its `related` list holds the CVEs that it answers.
@@ -49,7 +51,8 @@ pub(super) fn names(record: &Record, distribution: bool) -> Names {
     let mut found = cves(&direct);
     // The upstream list names the flaw itself only when the record answers one flaw.
     let upstream_cves = cves(&upstream);
-    let one_flaw = upstream_cves.len().max(found.len()) <= 1;
+    let nameless = found.is_empty() && upstream_cves.is_empty();
+    let several = if nameless { upstream.len() } else { upstream_cves.len().max(found.len()) } > 1;
     if found.is_empty() {
         found = upstream_cves;
     }
@@ -58,11 +61,19 @@ pub(super) fn names(record: &Record, distribution: bool) -> Names {
     }
     let own = spelled(&record.id);
     let mut aliases: BTreeSet<String> = direct;
-    if one_flaw {
+    let mut answers = BTreeSet::new();
+    if !several {
         aliases.extend(upstream);
+    } else if found.is_empty() {
+        answers = upstream;
+        answers.remove(&own);
     }
-    aliases.retain(|id| *id != own && !found.contains(id));
-    Names { cves: found.into_iter().collect(), aliases: aliases.into_iter().collect() }
+    aliases.retain(|id| *id != own && !found.contains(id) && !answers.contains(id));
+    Names {
+        cves: found.into_iter().collect(),
+        aliases: aliases.into_iter().collect(),
+        answers: answers.into_iter().collect(),
+    }
 }
 
 /// Which CVE an identifier stands for, from the records that name exactly one.
@@ -83,11 +94,16 @@ impl Aliases {
         }
     }
 
-    /// The flaws that a record is about: its CVEs, else the one CVE that another record knows for one of its names
+    /// The flaws that a record is about: its CVEs, else the flaws that it answers, else the one CVE that another record knows for one of its names
     /// (one step, never a chain), else its GHSA, else its own identifier.
     pub(super) fn flaws(&self, id: &str, names: &Names) -> Vec<String> {
         if !names.cves.is_empty() {
             return names.cves.clone();
+        }
+        if !names.answers.is_empty() {
+            let best = |id: &String| self.known.get(id).cloned().flatten().unwrap_or_else(|| id.clone());
+            let flaws: BTreeSet<String> = names.answers.iter().map(best).collect();
+            return flaws.into_iter().collect();
         }
         let all = || names.aliases.iter().map(String::as_str).chain([id]);
         let known: BTreeSet<&String> =

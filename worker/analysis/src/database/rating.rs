@@ -117,8 +117,10 @@ pub(super) fn state(affected: &Affected) -> FixState {
     {
         return FixState::EndOfLife;
     }
-    // Ubuntu writes `ignored (reason)`, `deferred (date)`, `pending (version)`.
-    match status.split([' ', '(']).next().unwrap_or_default() {
+    // Ubuntu writes `ignored (reason)`, `deferred (date)`, `pending (version)`; some write it where the urgency stands.
+    let word = |text: &str| text.split([' ', '(']).next().unwrap_or_default().trim_matches('*').to_owned();
+    let word = if status.is_empty() { word(&rating) } else { word(status) };
+    match word.as_str() {
         "ignored" | "fix-not-planned" | "wontfix" | "will_not_fix" | "no-dsa" => FixState::WillNotFix,
         "deferred" | "postponed" | "fix_deferred" => FixState::Deferred,
         "needs-triage" | "detection" | "undetermined" | "under_investigation" => FixState::UnderInvestigation,

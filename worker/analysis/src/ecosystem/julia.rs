@@ -16,7 +16,7 @@ pub(super) static ROW: Ecosystem = Ecosystem {
     parse,
     purl: package_url,
     advisory_keys,
-    order: &version::SEMVER,
+    order: &version::SEMVER_BUILD,
     system: false,
 };
 

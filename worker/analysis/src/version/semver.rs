@@ -8,7 +8,7 @@ use super::{
     digits::{self, split_at_mark, take},
 };
 
-/// Semantic Versioning: the Rust registry, Hex, Pub, Swift, Julia and others.
+/// Semantic Versioning: the Rust registry, Hex, Swift and others.
 pub static SEMVER: Scheme = Scheme { name: "semver", compare };
 
 fn compare(a: &str, b: &str) -> Option<Ordering> {

@@ -94,6 +94,25 @@ fn two_cves_of_one_record_are_two_flaws() {
     assert_eq!(flaws(&[], &both), ["CVE-2024-1", "CVE-2024-2"]);
     assert_eq!(
         names(&both, false),
-        Names { cves: vec!["CVE-2024-1".to_owned(), "CVE-2024-2".to_owned()], aliases: Vec::new() }
+        Names {
+            cves: vec!["CVE-2024-1".to_owned(), "CVE-2024-2".to_owned()],
+            aliases: Vec::new(),
+            answers: Vec::new()
+        }
     );
+}
+
+#[test]
+fn several_answered_flaws_without_a_cve_stay_several() {
+    let ghsa = record("GHSA-2", &["CVE-2024-2"], &[], &[]);
+    let both = record("CLEANSTART-1", &[], &["GHSA-1", "GHSA-2", "ghsa-1"], &[]);
+    assert_eq!(names(&both, true).answers, ["GHSA-1", "GHSA-2"]);
+    assert_eq!(names(&both, true).aliases, Vec::<String>::new());
+    assert_eq!(flaws(&[], &both), ["GHSA-1", "GHSA-2"]);
+    assert_eq!(flaws(std::slice::from_ref(&ghsa), &both), ["CVE-2024-2", "GHSA-1"]);
+    // It teaches nothing about what its flaws are called.
+    assert_eq!(flaws(&[both, ghsa], &record("OTHER-1", &["GHSA-1"], &[], &[])), ["GHSA-1"]);
+    // Two names of one flaw are one.
+    let same = [record("GHSA-1", &["CVE-2024-1"], &[], &[]), record("GHSA-2", &["CVE-2024-1"], &[], &[])];
+    assert_eq!(flaws(&same, &record("CLEANSTART-2", &[], &["GHSA-1", "GHSA-2"], &[])), ["CVE-2024-1"]);
 }

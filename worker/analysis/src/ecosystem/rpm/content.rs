@@ -98,7 +98,7 @@ pub(super) fn parse(file: File<'_>, facts: &mut Facts) {
 /// every subscription carries: OSV ends an ecosystem as the product's CPE does.
 pub(super) fn ecosystems(fields: &std::collections::BTreeMap<String, String>) -> Vec<String> {
     let note = |key: &str| fields.get(key).map_or("", String::as_str);
-    let streams = note(SETS).split_whitespace().take(MAX).filter_map(stream);
+    let streams = note(SETS).split_whitespace().take(MAX).filter_map(|set| stream(set, note("VERSION_ID")));
     let products = note(PRODUCT).split_whitespace().take(MAX).filter_map(|cpe| {
         let product = cpe.strip_prefix("cpe:/a:redhat:").or_else(|| cpe.strip_prefix("cpe:/o:redhat:"))?;
         // The distribution's own repositories are asked anyway.
@@ -110,15 +110,23 @@ pub(super) fn ecosystems(fields: &std::collections::BTreeMap<String, String>) ->
     ecosystems
 }
 
-/// `rhel-8-for-x86_64-appstream-eus-rpms__8_DOT_6` is `rhel_eus:8.6::appstream`.
-fn stream(set: &str) -> Option<String> {
-    let (repository, release) = set.split_once("-rpms__")?;
-    let (major, minor) = release.split_once("_DOT_")?;
+/// `rhel-8-for-x86_64-appstream-eus-rpms__8_DOT_6` is `rhel_eus:8.6::appstream`, and `rhel-7-server-aus-rpms__7_DOT_6__x86_64`
+/// is `rhel_aus:7.6::server`. A set that does not name the minor release is of the image's own.
+fn stream(set: &str, release: &str) -> Option<String> {
+    let (repository, end) = set.split_once("-rpms")?;
+    let named =
+        end.strip_prefix("__").map(|end| end.split("__").next().unwrap_or_default().replace("_DOT_", "."));
+    let release = if end.is_empty() { release.to_owned() } else { named? };
+    let (major, minor) = release.split_once('.')?;
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let (start, stream) = repository.rsplit_once('-')?;
-    let (_, name) = start.strip_prefix("rhel-")?.split_once("-for-")?.1.split_once('-')?;
-    (number(major) && number(minor) && STREAMS.contains(&stream))
-        .then(|| format!("Red Hat:rhel_{stream}:{major}.{minor}::{name}"))
+    let (of, name) = start.strip_prefix("rhel-")?.split_once('-')?;
+    let name = match name.strip_prefix("for-") {
+        Some(rest) => rest.split_once('-')?.1,
+        None => name,
+    };
+    (of == major && number(major) && number(minor) && STREAMS.contains(&stream))
+        .then(|| format!("Red Hat:rhel_{stream}:{release}::{name}"))
 }
 
 #[cfg(test)]
@@ -148,13 +156,16 @@ mod tests {
         for (set, expected) in [
             ("rhel-8-for-x86_64-appstream-eus-rpms__8_DOT_6", Some("Red Hat:rhel_eus:8.6::appstream")),
             ("rhel-9-for-aarch64-baseos-e4s-rpms__9_DOT_2", Some("Red Hat:rhel_e4s:9.2::baseos")),
+            ("rhel-7-server-aus-rpms__7_DOT_6__x86_64", Some("Red Hat:rhel_aus:7.6::server")),
+            ("rhel-8-for-x86_64-baseos-tus-rpms", Some("Red Hat:rhel_tus:8.4::baseos")),
+            ("rhel-9-for-x86_64-baseos-eus-rpms", None),
             ("rhel-8-for-x86_64-appstream-rpms", None),
             ("rhel-8-for-x86_64-appstream-rpms__8_DOT_6", None),
             ("rhel-8-for-x86_64-appstream-eus-rpms__8", None),
             ("rhel-8-for-x86_64-appstream-eus-rpms__8_DOT_x", None),
             ("", None),
         ] {
-            assert_eq!(stream(set).as_deref(), expected, "{set}");
+            assert_eq!(stream(set, "8.4").as_deref(), expected, "{set}");
         }
     }
 
