@@ -18,6 +18,7 @@ mod layer;
 mod listing;
 mod resolve;
 mod restore;
+mod retry;
 mod scan;
 mod view;
 mod work;
@@ -60,8 +61,12 @@ pub struct PlanConfig {
     pub pages: u32,
     /// References of one scan, at most.
     pub references: u64,
-    /// Attempts at one job before its failure counts.
+    /// Attempts at one job of an interactive scan before its failure counts. Somebody waits for the answer.
     pub attempts: u32,
+    /// The same for a sweep, which outlasts a registry's restart.
+    pub sweep_attempts: u32,
+    /// Milliseconds that one job waits in all because the other side asked for it (429, `Retry-After`), before its failure counts.
+    pub patience_ms: u64,
     /// How often the inputs of one image may vanish from the cache before the image fails.
     pub rounds: u32,
     /// First pause before another attempt, in milliseconds; it doubles from there.
@@ -84,6 +89,8 @@ impl Default for PlanConfig {
             pages: 100_000,
             references: 10_000_000,
             attempts: 5,
+            sweep_attempts: 8,
+            patience_ms: 30 * 60_000,
             rounds: 3,
             backoff_first_ms: 1_000,
             backoff_most_ms: 60_000,

@@ -23,11 +23,13 @@ pub(super) struct Listing {
     pub(super) cursor: Box<str>,
     /// Pages before this one.
     pub(super) pages: u32,
+    /// Where one of the pages before ends: pages that come there again go round in a circle.
+    pub(super) mark: Option<Digest>,
 }
 
 impl Listing {
     pub(super) fn first(repository: &str) -> Self {
-        Self { repository: repository.into(), cursor: "".into(), pages: 0 }
+        Self { repository: repository.into(), cursor: "".into(), pages: 0, mark: None }
     }
 
     fn target(&self, host: &str) -> String {
@@ -85,12 +87,16 @@ impl Plan {
             return;
         }
         let Some(scan) = self.scans.get_mut(&number) else { return };
+        let place = Digest::of(page.next_cursor.as_bytes());
+        if listing.mark == Some(place) || page.next_cursor == *listing.cursor {
+            let message = format!("the pages of {target} go round in a circle");
+            self.fail_listing(number, target, "malformed", &message);
+            return;
+        }
         let limit = if listing.pages >= self.config.pages {
             Some(format!("{target} has more than {} pages", self.config.pages))
         } else if scan.enumerated() >= self.config.references {
             Some(format!("{target} goes on after {} references", self.config.references))
-        } else if page.next_cursor == *listing.cursor {
-            Some(format!("the pages of {target} repeat"))
         } else {
             None
         };
@@ -98,10 +104,14 @@ impl Plan {
             self.fail_listing(number, target, "limit", &message);
             return;
         }
+        let pages = listing.pages + 1;
         let next = Listing {
+            // The mark moves on at powers of two (Brent's way): a circle of any length is noticed before it is gone
+            // round thrice.
+            mark: if pages.is_power_of_two() { Some(place) } else { listing.mark },
             repository: listing.repository,
             cursor: page.next_cursor.into(),
-            pages: listing.pages + 1,
+            pages,
         };
         // A repository is listed to its end before the next one; the catalog's next page comes after what this one gave.
         if next.repository.is_empty() {

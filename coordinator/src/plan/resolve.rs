@@ -12,7 +12,9 @@ use strata_proto::{
 use super::{
     Plan, ScanNumber,
     image::ImageKey,
-    later, tidy, tidy_code,
+    later,
+    retry::{Budget, Class, Verdict},
+    tidy, tidy_code,
     work::{Key, Task},
 };
 
@@ -50,8 +52,9 @@ impl Plan {
         self.touched.insert(number);
         let mut answers: BTreeMap<String, Option<Answer>> =
             resolved.references.into_iter().map(|one| (one.reference, one.result)).collect();
-        let mut again = Vec::new();
-        let mut asked_ms = 0;
+        let attempts = self.config.attempts_of(work.job.lane());
+        // Those that used up the same go on together.
+        let mut again: BTreeMap<Class, (Budget, u64, Vec<Box<str>>)> = BTreeMap::new();
         for reference in references {
             let failure = match answers.remove(&*reference).flatten() {
                 Some(Answer::Image(image)) => {
@@ -65,18 +68,23 @@ impl Plan {
                 Some(Answer::Failure(failure)) => tidy(failure),
                 None => later("malformed", format!("the worker said nothing about {reference}")),
             };
-            let attempts = work.attempts.max(round) + 1;
-            if failure.retry() == Retry::Never || attempts >= self.config.attempts {
-                self.fail(number, vec![reference.into()], &failure.code, &failure.message);
-            } else {
-                asked_ms = asked_ms.max(failure.retry_after_ms);
-                again.push(reference);
+            let mut budget = work.budget;
+            let class = Class::of(&failure);
+            match budget.spend(&failure, key, attempts, &self.config) {
+                Verdict::GiveUp => {
+                    self.fail(number, vec![reference.into()], &failure.code, &failure.message);
+                }
+                Verdict::Again(pause) => {
+                    let (worst, longest, group) = again.entry(class).or_default();
+                    *worst = worst.worse(budget);
+                    *longest = pause.max(*longest);
+                    group.push(reference);
+                }
             }
         }
-        if !again.is_empty() {
-            let round = work.attempts.max(round) + 1;
-            if let Some(key) = self.resolve_again(number, again, round) {
-                self.postpone(&key, round, asked_ms);
+        for (budget, pause, references) in again.into_values() {
+            if let Some(key) = self.resolve_again(number, references, round + 1) {
+                self.postpone(&key, budget, pause);
             }
         }
     }
@@ -129,11 +137,10 @@ impl Plan {
         self.attempt_failed(key, failure);
     }
 
-    fn postpone(&mut self, key: &Key, round: u32, asked_ms: u64) {
-        let pause = self.pause(key, round, asked_ms);
+    fn postpone(&mut self, key: &Key, budget: Budget, pause: u64) {
         if let Some(work) = self.works.get_mut(key) {
             work.state = super::State::Waiting;
-            work.attempts = round;
+            work.budget = budget;
         }
         self.set_timer(key, pause);
     }

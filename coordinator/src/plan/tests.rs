@@ -1,6 +1,7 @@
 //! Events → commands, case by case. The schedules that nobody thinks of are in `simulation.rs`.
 
 mod bench;
+mod patience;
 
 use strata_proto::v1::{Lane, RegistryTarget, Retry, ScanState, event::Kind};
 
@@ -109,41 +110,6 @@ fn a_layer_that_one_place_refuses_is_fetched_from_another() {
 }
 
 #[test]
-fn failures_that_may_pass_are_tried_again_later_and_not_for_ever() {
-    let mut bench = Bench::default();
-    bench.submit("s", images(&["r.example/a:1"]));
-    let key = bench.only_job("resolve");
-    let mut pauses = Vec::new();
-    for attempt in 1..=4 {
-        bench.fail(&key, failure("network", Retry::Later, 0));
-        let mut waited = 0;
-        while bench.jobs("resolve").is_empty() {
-            waited += 100;
-            bench.pass(100);
-            assert!(waited < 60_000, "attempt {attempt} never comes");
-        }
-        pauses.push(waited);
-    }
-    for (pause, most) in pauses.iter().zip([1_000, 2_000, 4_000, 8_000]) {
-        assert!((most / 2..=most + 100).contains(pause), "{pauses:?}");
-    }
-    bench.fail(&key, failure("network", Retry::Later, 0));
-    assert_eq!(bench.kinds("s")[1..], ["failed network r.example/a:1", "finished COMPLETED_WITH_FAILURES"]);
-}
-
-#[test]
-fn a_registry_that_asks_for_patience_gets_it() {
-    let mut bench = Bench::default();
-    bench.submit("s", images(&["r.example/a:1"]));
-    let key = bench.only_job("resolve");
-    bench.fail(&key, failure("too-many-requests", Retry::Later, 30_000));
-    bench.pass(29_900);
-    assert!(bench.jobs("resolve").is_empty());
-    bench.pass(200);
-    assert_eq!(bench.only_job("resolve"), key);
-}
-
-#[test]
 fn what_has_no_outcome_is_published_again_until_it_is_given_up() {
     let config = PlanConfig { outstanding_ms: 25_000, ..PlanConfig::default() };
     let mut bench = Bench::new(config);
@@ -219,7 +185,8 @@ fn an_empty_registry_is_complete() {
 
 #[test]
 fn pages_that_go_in_a_circle_or_never_end_are_cut_off() {
-    for (cursors, limit) in [(vec!["x", "x"], 100), (vec!["a", "b", "c", "d"], 2)] {
+    for (cursors, limit, code) in [(vec!["x", "x"], 100, "malformed"), (vec!["a", "b", "c", "d"], 2, "limit")]
+    {
         let mut bench = Bench::new(PlanConfig { pages: limit, ..PlanConfig::default() });
         bench.submit("s", sweep(|_| {}));
         for cursor in cursors {
@@ -227,7 +194,7 @@ fn pages_that_go_in_a_circle_or_never_end_are_cut_off() {
                 bench.list(&page, listed(&[], cursor));
             }
         }
-        let want = ["started", "listing r.example limit", "finished COMPLETED_WITH_FAILURES"];
+        let want = ["started", &format!("listing r.example {code}"), "finished COMPLETED_WITH_FAILURES"];
         assert_eq!(bench.kinds("s"), want, "at most {limit} pages");
     }
 }

@@ -1,9 +1,6 @@
 //! Jobs on their way: made, published, tried again, settled.
 
-use std::{
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use strata_proto::{
     WIRE_VERSION,
@@ -11,7 +8,13 @@ use strata_proto::{
     v1::{Failure, Job, Lane, Retry, job::Verb},
 };
 
-use super::{Command, Plan, Publication, ScanNumber, image::ImageKey, later, listing::Listing};
+use super::{
+    Command, Plan, Publication, ScanNumber,
+    image::ImageKey,
+    later,
+    listing::Listing,
+    retry::{Budget, Class, Verdict},
+};
 
 /// Key of a job; shared between the tables that hold it.
 pub(super) type Key = Arc<str>;
@@ -49,8 +52,8 @@ pub(super) struct Work {
     /// Whose share of the lane it takes.
     pub(super) scan: ScanNumber,
     pub(super) state: State,
-    /// Attempts that failed.
-    pub(super) attempts: u32,
+    /// What its failures used up.
+    pub(super) budget: Budget,
     first_ms: Option<i64>,
     accepted: bool,
     refusals: u32,
@@ -95,7 +98,7 @@ impl Plan {
             task,
             scan,
             state: State::Ready,
-            attempts: 0,
+            budget: Budget::default(),
             first_ms: None,
             accepted: false,
             refusals: 0,
@@ -179,17 +182,20 @@ impl Plan {
     /// Counts a failed attempt: another one later, or the failure's consequences.
     pub(super) fn attempt_failed(&mut self, key: &Key, failure: Failure) {
         let Some(work) = self.works.get_mut(key) else { return };
-        work.attempts += 1;
-        if failure.retry() == Retry::Never || work.attempts >= self.config.attempts {
-            self.give_up(key, &failure);
-            return;
+        let attempts = self.config.attempts_of(work.job.lane());
+        let mut verdict = work.budget.spend(&failure, key, attempts, &self.config);
+        let waited = work.first_ms.map_or(0, |first| elapsed(first, self.now_ms));
+        if Class::of(&failure) == Class::Turn && waited >= self.config.outstanding_ms {
+            verdict = Verdict::GiveUp;
         }
-        let attempts = work.attempts;
+        let pause = match verdict {
+            Verdict::GiveUp => return self.give_up(key, &failure),
+            Verdict::Again(pause) => pause,
+        };
         if work.state == State::Published {
             self.lanes.lane(work.job.lane()).vacate();
         }
         work.state = State::Waiting;
-        let pause = self.pause(key, attempts, failure.retry_after_ms);
         self.set_timer(key, pause);
     }
 
@@ -213,17 +219,6 @@ impl Plan {
                 self.index_failed(layer, &reference, failure);
             }
         }
-    }
-
-    /// How long to wait before the next attempt, in milliseconds: doubled each time, spread by a hash of the key so that
-    /// jobs which failed together do not come back together, and never less than the other side asked for.
-    pub(super) fn pause(&self, key: &str, attempts: u32, asked_ms: u64) -> u64 {
-        let doubled = self.config.backoff_first_ms.saturating_mul(1 << attempts.saturating_sub(1).min(30));
-        let most = doubled.min(self.config.backoff_most_ms);
-        let mut hasher = DefaultHasher::new();
-        (key, attempts).hash(&mut hasher);
-        let spread = most / 2 + hasher.finish() % (most / 2 + 1);
-        spread.max(asked_ms.min(self.config.backoff_most_ms.saturating_mul(10)))
     }
 
     /// Learns what the queue said to a publication.
@@ -291,6 +286,16 @@ impl Plan {
             && let Some(at) = work.timer.take()
         {
             self.timers.remove(&(at, Arc::clone(key)));
+        }
+    }
+}
+
+impl super::PlanConfig {
+    /// Attempts at one job of a lane.
+    pub(super) fn attempts_of(&self, lane: Lane) -> u32 {
+        match lane {
+            Lane::Sweep => self.sweep_attempts.max(1),
+            Lane::Interactive | Lane::Unspecified => self.attempts.max(1),
         }
     }
 }

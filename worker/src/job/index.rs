@@ -58,7 +58,7 @@ pub async fn index(context: &Context, token: &Token, job: &IndexJob) -> Result<I
         }
     }
     let result = tokio::select! {
-        result = analyse(context, job) => result,
+        result = verified_twice(context, job) => result,
         () = keep_lease(context, &key, token) => {
             return Err(JobError::later("lease", format!("failed to analyse layer {}: its lease was lost", job.digest)));
         }
@@ -91,6 +91,17 @@ async fn keep_lease(context: &Context, key: &LayerKey, token: &Token) {
             // The cache is away: the lease is an optimisation, the work goes on.
             Err(error) => tracing::warn!(%error, "the lease could not be renewed"),
         }
+    }
+}
+
+/// Bytes may be damaged on their way: what is not as its digest says is read once more before it is refused for good.
+async fn verified_twice(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexed), JobError> {
+    match analyse(context, job).await {
+        Err(error) if error.code == "digest-mismatch" => {
+            tracing::warn!(layer = job.digest, "{}; it is read once more", error.message);
+            analyse(context, job).await
+        }
+        result => result,
     }
 }
 

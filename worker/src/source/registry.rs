@@ -15,10 +15,10 @@ use reqwest::{Method, StatusCode, header};
 use strata_proto::{
     digest::Digest,
     reference::{Reference, is_host, is_repository},
-    v1::SourceOptions,
+    v1::{Platform, SourceOptions},
 };
 
-pub use self::config::{ProxyConfig, RegistryConfig};
+pub use self::config::{PaceConfig, ProxyConfig, RegistryConfig};
 use self::{
     answer::Asked,
     client::Clients,
@@ -41,8 +41,10 @@ mod blob;
 mod challenge;
 mod client;
 mod config;
+mod gate;
 mod host;
 mod link;
+mod pace;
 mod page;
 mod retry_after;
 mod scan;
@@ -80,7 +82,7 @@ impl Registries {
             hosts.clear();
         }
         let key = (name.to_owned(), options.insecure);
-        hosts.entry(key).or_insert_with(|| Host::new(name, options.insecure)).clone()
+        hosts.entry(key).or_insert_with(|| Host::new(name, options.insecure, &self.0.config.pace)).clone()
     }
 
     fn image(&self, text: &str, options: &SourceOptions) -> Result<Image, JobError> {
@@ -106,7 +108,11 @@ impl Images for Registries {
                 format!("failed to list {shown}: it names no registry or repository"),
             ));
         }
-        page::list(&self.0, &self.host(host, options), repository, cursor).await
+        let host = self.host(host, options);
+        match page::list(&self.0, &host, repository, cursor).await {
+            Err(error) if error.code == "malformed" => page::list(&self.0, &host, repository, cursor).await,
+            result => result,
+        }
     }
 
     async fn digest(&self, reference: &str, options: &SourceOptions) -> Result<Option<String>, JobError> {
@@ -121,10 +127,11 @@ impl Images for Registries {
     ) -> Result<Resolution, JobError> {
         let image = self.image(reference, options)?;
         let platform = platform::parse(wanted)?;
-        let root = image.document(&image.reference.selector(), image.reference.digest.as_ref()).await?;
-        let tag = image.reference.tag.as_deref();
-        let wanted = Wanted { what: &image.what, tag, platform: &platform };
-        walk::walk(&image, &wanted, root).await
+        match image.resolve(&platform).await {
+            // Damaged on its way, perhaps: read once more before it is refused for good.
+            Err(error) if error.code == "digest-mismatch" => image.resolve(&platform).await,
+            result => result,
+        }
     }
 
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError> {
@@ -149,7 +156,7 @@ impl Image {
     async fn ask(&self, method: Method, path: &str, accept: &str, what: &str) -> Result<Answered, JobError> {
         let scope = format!("repository:{}:pull", self.reference.repository);
         let path = format!("/v2/{}/{path}", self.reference.repository);
-        let request = Request { method, path: &path, accept, from: 0, scope: &scope, what };
+        let request = Request { method, path: &path, accept, from: 0, scope: &scope, what, download: false };
         send(&self.registry, &self.host, &request).await
     }
 
@@ -157,10 +164,16 @@ impl Image {
         Asked { what, host: self.host.name.as_str(), login }
     }
 
+    async fn resolve(&self, platform: &Platform) -> Result<Resolution, JobError> {
+        let root = self.document(&self.reference.selector(), self.reference.digest.as_ref()).await?;
+        let tag = self.reference.tag.as_deref();
+        walk::walk(self, &Wanted { what: &self.what, tag, platform }, root).await
+    }
+
     /// The digest that the registry names now; `None` where it does not say.
     async fn head(&self) -> Result<Option<String>, JobError> {
         let path = format!("manifests/{}", self.reference.selector());
-        let Answered { response, login } =
+        let Answered { response, login, permit: _held } =
             self.ask(Method::HEAD, &path, &media::accept(), &self.what).await?;
         match response.status() {
             StatusCode::OK => {}
@@ -180,7 +193,8 @@ impl Image {
     /// A manifest, whose content is what was asked for and what the registry claims.
     async fn document(&self, selector: &str, wanted: Option<&Digest>) -> Result<Fetched, JobError> {
         let path = format!("manifests/{selector}");
-        let Answered { response, login } = self.ask(Method::GET, &path, &media::accept(), &self.what).await?;
+        let Answered { response, login, permit: _held } =
+            self.ask(Method::GET, &path, &media::accept(), &self.what).await?;
         let asked = self.asked(&self.what, login);
         if response.status() != StatusCode::OK {
             return Err(asked.refusal(response).await);
@@ -210,7 +224,7 @@ impl Documents for Image {
 
     async fn config(&self, digest: &Digest) -> Result<Bytes, JobError> {
         let what = format!("the configuration of {}", self.what);
-        let Answered { response, login } =
+        let Answered { response, login, permit: _held } =
             self.ask(Method::GET, &format!("blobs/{digest}"), "", &what).await?;
         let asked = self.asked(&what, login);
         if response.status() != StatusCode::OK {
@@ -222,7 +236,7 @@ impl Documents for Image {
 
     async fn has_layer(&self, digest: &Digest) -> Result<bool, JobError> {
         let what = format!("layer {digest} of {}", self.what);
-        let Answered { response, login } =
+        let Answered { response, login, permit: _held } =
             self.ask(Method::HEAD, &format!("blobs/{digest}"), "", &what).await?;
         match response.status() {
             StatusCode::OK => Ok(true),

@@ -151,6 +151,15 @@ impl Bench {
         self.answer(key, outcome::Result::Resolved(resolved))
     }
 
+    /// A resolve job that ran, but in which references failed.
+    pub(super) fn refuse(&mut self, key: &str, references: &[&str], failure: &Failure) {
+        let references = references.iter().map(|reference| ResolvedReference {
+            reference: (*reference).to_owned(),
+            result: Some(resolved_reference::Result::Failure(failure.clone())),
+        });
+        self.answer(key, outcome::Result::Resolved(Resolved { references: references.collect() }));
+    }
+
     pub(super) fn index(&mut self, key: &str) {
         self.answer(key, outcome::Result::Indexed(Indexed { analysed: true, bytes: 1, packages: 1 }));
     }

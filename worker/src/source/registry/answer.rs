@@ -31,7 +31,7 @@ impl Asked<'_> {
         if address::is_refusal(error) {
             return JobError::never(
                 "redirect-refused",
-                format!("failed to read {what}: {host} leads to an address that is not public"),
+                format!("failed to read {what}: {host} leads to an address that it may not lead to"),
             );
         }
         if error.is_timeout() {
@@ -154,7 +154,8 @@ pub(super) fn text<'a>(response: &'a Response, name: &header::HeaderName) -> Opt
     response.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
-fn wait(response: &Response) -> Option<Duration> {
+/// How long an answer asks to wait.
+pub(super) fn wait(response: &Response) -> Option<Duration> {
     retry_after::wait(text(response, &header::RETRY_AFTER)?, text(response, &header::DATE))
 }
 

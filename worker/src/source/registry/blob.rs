@@ -11,6 +11,7 @@ use tokio::time::{Duration, Instant};
 use super::{
     Registry, answer,
     answer::Asked,
+    gate::Permit,
     host::Host,
     send::{Answered, Request, send},
 };
@@ -37,7 +38,7 @@ pub(super) async fn open(
         scope: format!("repository:{}:pull", reference.repository),
         what,
     };
-    let (response, _) = source.ask(0).await?;
+    let (response, permit, _) = source.ask(0).await?;
     let size = response.content_length();
     let download = Download {
         source,
@@ -46,6 +47,7 @@ pub(super) async fn open(
         resumes: registry.config.resumes,
         deadline: Instant::now() + registry.config.blob_timeout,
         body: Some(body(response)),
+        permit: Some(permit),
     };
     let stream = stream::unfold(Some(download), |download| async {
         let mut download = download?;
@@ -75,16 +77,17 @@ struct Source {
 
 impl Source {
     /// Asks for the bytes from `at` on; whether the answer starts there rather than at the beginning.
-    async fn ask(&self, at: u64) -> Result<(Response, bool), JobError> {
+    async fn ask(&self, at: u64) -> Result<(Response, Permit, bool), JobError> {
         let Self { registry, host, path, scope, what } = self;
-        let request = Request { method: Method::GET, path, accept: "", from: at, scope, what };
-        let Answered { response, login } = send(registry, host, &request).await?;
+        let request =
+            Request { method: Method::GET, path, accept: "", from: at, scope, what, download: true };
+        let Answered { response, login, permit } = send(registry, host, &request).await?;
         match response.status() {
-            StatusCode::OK => Ok((response, at == 0)),
+            StatusCode::OK => Ok((response, permit, at == 0)),
             StatusCode::PARTIAL_CONTENT if at > 0 => {
                 let range = answer::text(&response, &header::CONTENT_RANGE).unwrap_or_default();
                 if range.starts_with(&format!("bytes {at}-")) {
-                    return Ok((response, true));
+                    return Ok((response, permit, true));
                 }
                 Err(JobError::later(
                     "network",
@@ -103,6 +106,8 @@ struct Download {
     resumes: u32,
     deadline: Instant,
     body: Option<Body>,
+    /// Its turn at the registry's gate, as long as bytes come.
+    permit: Option<Permit>,
 }
 
 impl Download {
@@ -142,6 +147,9 @@ impl Download {
     /// Asks again for what is missing. The digest names the content, so both parts are of one blob, or the reader's check fails.
     async fn resume(&mut self) -> Result<(), JobError> {
         self.body = None;
+        if let Some(permit) = self.permit.take() {
+            permit.blame();
+        }
         if self.resumes == 0 {
             return Err(self.broken("the connection broke"));
         }
@@ -149,12 +157,13 @@ impl Download {
         self.resumes -= 1;
         tokio::time::sleep(RESUME_WAIT * tries).await;
         tracing::debug!(what = self.source.what, at = self.at, "taking a broken download up again");
-        let (response, is_here) = match self.source.ask(self.at).await {
+        let (response, permit, is_here) = match self.source.ask(self.at).await {
             Ok(answer) => answer,
             // The next turn tries again, if one is left.
             Err(error) if error.later && error.wait.is_none() && self.resumes > 0 => return Ok(()),
             Err(error) => return Err(error),
         };
+        self.permit = Some(permit);
         if is_here {
             self.body = Some(body(response));
             return Ok(());

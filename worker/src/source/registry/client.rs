@@ -1,11 +1,14 @@
-//! The HTTP clients: with and without certificate checks, for any address and for public ones only. None follows a
+//! The HTTP clients: with and without certificate checks, for any address and for those that a registry may lead to. None follows a
 //! redirect by itself: [`send`](super::send) does, by rules.
 
 use std::sync::{Arc, OnceLock};
 
 use reqwest::{Certificate, Client, NoProxy, Proxy, redirect};
 
-use super::{address::PublicOnly, config::RegistryConfig};
+use super::{
+    address::{Guard, Guarded},
+    config::RegistryConfig,
+};
 use crate::error::JobError;
 
 const USER_AGENT: &str = concat!("strata/", env!("CARGO_PKG_VERSION"));
@@ -13,9 +16,7 @@ const USER_AGENT: &str = concat!("strata/", env!("CARGO_PKG_VERSION"));
 /// One client for each kind of connection, made when it is first needed: reading the platform's authorities takes time.
 pub(super) struct Clients {
     checked: Client,
-    unchecked: OnceLock<Client>,
-    checked_public: OnceLock<Client>,
-    unchecked_public: OnceLock<Client>,
+    others: [OnceLock<Client>; 5],
     /// Whether connections go through a proxy, so that addresses seen here say nothing about the other side.
     pub(super) proxied: bool,
 }
@@ -27,10 +28,8 @@ impl Clients {
     /// When a certificate or the proxy's address is malformed.
     pub(super) fn new(config: &RegistryConfig) -> Result<Self, JobError> {
         Ok(Self {
-            checked: build(config, false, false)?,
-            unchecked: OnceLock::new(),
-            checked_public: OnceLock::new(),
-            unchecked_public: OnceLock::new(),
+            checked: build(config, false, Guard::Anywhere)?,
+            others: Default::default(),
             proxied: config.proxy.is_some(),
         })
     }
@@ -43,29 +42,28 @@ impl Clients {
         &self,
         config: &RegistryConfig,
         accept_any_certificate: bool,
-        public_only: bool,
+        guard: Guard,
     ) -> Result<&Client, JobError> {
-        let slot = match (accept_any_certificate, public_only) {
-            (false, false) => return Ok(&self.checked),
-            (true, false) => &self.unchecked,
-            (false, true) => &self.checked_public,
-            (true, true) => &self.unchecked_public,
+        let [a, b, c, d, e] = &self.others;
+        let slot = match (accept_any_certificate, guard) {
+            (false, Guard::Anywhere) => return Ok(&self.checked),
+            (true, Guard::Anywhere) => a,
+            (false, Guard::NotLocal) => b,
+            (true, Guard::NotLocal) => c,
+            (false, Guard::PublicOnly) => d,
+            (true, Guard::PublicOnly) => e,
         };
         match slot.get() {
             Some(client) => Ok(client),
             None => {
-                let client = build(config, accept_any_certificate, public_only)?;
+                let client = build(config, accept_any_certificate, guard)?;
                 Ok(slot.get_or_init(|| client))
             }
         }
     }
 }
 
-fn build(
-    config: &RegistryConfig,
-    accept_any_certificate: bool,
-    public_only: bool,
-) -> Result<Client, JobError> {
+fn build(config: &RegistryConfig, accept_any_certificate: bool, guard: Guard) -> Result<Client, JobError> {
     let failed = |what: &str, error: reqwest::Error| {
         JobError::never("configuration", format!("failed to set up access to registries: {what}: {error}"))
     };
@@ -82,8 +80,8 @@ fn build(
         let rule =
             Proxy::all(&proxy.url).map_err(|error| failed("the proxy's address", error.without_url()))?;
         builder = builder.proxy(rule.no_proxy(NoProxy::from_string(&except)));
-    } else if public_only {
-        builder = builder.dns_resolver(Arc::new(PublicOnly));
+    } else if guard != Guard::Anywhere {
+        builder = builder.dns_resolver(Arc::new(Guarded(guard)));
     }
     for pem in &config.extra_roots {
         let roots = Certificate::from_pem_bundle(pem).map_err(|error| failed("a certificate", error))?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use super::pace::PaceConfig;
 use crate::source::auth::Credentials;
 
 /// How registries are talked to. Every bound on what a registry may cost is here.
@@ -13,6 +14,10 @@ pub struct RegistryConfig {
     pub extra_roots: Vec<Vec<u8>>,
     /// Proxy for all registries that are not on loopback.
     pub proxy: Option<ProxyConfig>,
+    /// How many requests at once and how often, for each registry.
+    pub pace: PaceConfig,
+    /// Whether a public registry may lead to addresses that are not public (a storage behind a private endpoint).
+    pub private_redirects: bool,
     /// Time to connect.
     pub connect_timeout: Duration,
     /// Time without a byte.
@@ -48,6 +53,8 @@ impl Default for RegistryConfig {
             credentials: Credentials::default(),
             extra_roots: Vec::new(),
             proxy: None,
+            pace: PaceConfig::default(),
+            private_redirects: false,
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             request_timeout: Duration::from_secs(60),

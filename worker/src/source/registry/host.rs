@@ -9,7 +9,15 @@ use reqwest::{Response, StatusCode, header};
 use tokio::{sync::OnceCell, time::Instant};
 use url::Url;
 
-use super::{Registry, address, answer::Asked, challenge, challenge::Challenge};
+use super::{
+    Registry,
+    address::{self, Guard, Reach},
+    answer::Asked,
+    challenge,
+    challenge::Challenge,
+    gate::Gate,
+    pace::PaceConfig,
+};
 use crate::error::JobError;
 
 /// Docker Hub's registry has another name than its references say: an ecosystem name that code must match.
@@ -21,12 +29,16 @@ pub(super) struct Host {
     pub(super) name: String,
     /// Whether plain HTTP and any certificate will do.
     pub(super) insecure: bool,
+    /// Every request to it passes here.
+    pub(super) gate: Arc<Gate>,
     endpoint: OnceCell<Endpoint>,
     // Why the last look at it failed: whoever asks soon after is told at once, rather than waiting in line to time out.
     failure: Mutex<Option<(Instant, JobError)>>,
     challenge: RwLock<Option<Challenge>>,
 }
 
+/// How long the first look at a registry may take: others wait for it.
+const PROBE: Duration = Duration::from_secs(15);
 /// How long a registry that could not be reached is not tried again.
 const FAILURE_AGE: Duration = Duration::from_secs(2);
 
@@ -35,17 +47,20 @@ const FAILURE_AGE: Duration = Duration::from_secs(2);
 pub(super) struct Endpoint {
     /// `scheme://host[:port]/`.
     pub(super) base: Url,
-    /// Whether it lives at an address that is not public, and so may lead to others.
-    pub(super) private: bool,
+    /// How far its address reaches.
+    pub(super) reach: Reach,
+    /// Where it may lead.
+    pub(super) guard: Guard,
     /// Whether its certificate is checked.
     pub(super) accept_any_certificate: bool,
 }
 
 impl Host {
-    pub(super) fn new(name: &str, insecure: bool) -> Arc<Self> {
+    pub(super) fn new(name: &str, insecure: bool, pace: &PaceConfig) -> Arc<Self> {
         Arc::new(Self {
             name: name.to_owned(),
             insecure,
+            gate: Gate::new(pace),
             endpoint: OnceCell::new(),
             failure: Mutex::default(),
             challenge: RwLock::new(None),
@@ -112,9 +127,9 @@ impl Host {
         let asked = Asked { what: &what, host: &self.name, login: false };
         let mut first_failure = None;
         for (scheme, accept_any_certificate) in candidates {
-            let client = registry.clients.pick(&registry.config, *accept_any_certificate, false)?;
+            let client = registry.clients.pick(&registry.config, *accept_any_certificate, Guard::Anywhere)?;
             let base = self.base(scheme)?;
-            let request = client.get(join(&base, "/v2/")).timeout(registry.config.request_timeout);
+            let request = client.get(join(&base, "/v2/")).timeout(registry.config.request_timeout.min(PROBE));
             match request.send().await {
                 Ok(response)
                     if *scheme == "http" && is_loopback && response.status() == StatusCode::BAD_REQUEST =>
@@ -148,13 +163,14 @@ impl Host {
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
             return Err(asked.refusal(response).await);
         }
-        let private = match response.remote_addr() {
-            Some(peer) if !registry.clients.proxied => !address::is_public(peer.ip()),
-            _ => address::literal_private(&base),
+        let reach = match response.remote_addr() {
+            Some(peer) if !registry.clients.proxied => address::reach(peer.ip()),
+            _ => address::literal(&base).unwrap_or(Reach::Public),
         };
+        let guard = Guard::of(reach, registry.config.private_redirects);
         self.learn(&response);
         tracing::debug!(host = self.name, base = %base, %status, "reached the registry");
-        Ok(Endpoint { base, private, accept_any_certificate })
+        Ok(Endpoint { base, reach, guard, accept_any_certificate })
     }
 
     fn base(&self, scheme: &str) -> Result<Url, JobError> {

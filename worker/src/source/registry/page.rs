@@ -100,8 +100,15 @@ async fn ask<'a>(
         "" => "registry:catalog:*".to_owned(),
         repository => format!("repository:{repository}:pull"),
     };
-    let request =
-        Request { method: Method::GET, path, accept: "application/json", from: 0, scope: &scope, what };
+    let request = Request {
+        method: Method::GET,
+        path,
+        accept: "application/json",
+        from: 0,
+        scope: &scope,
+        what,
+        download: false,
+    };
     let answered = match send(registry, host, &request).await {
         Err(error) if is_catalog && error.code == "unauthorized" => {
             return Err(refused(host, &error.message));

@@ -4,8 +4,11 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use url::Url;
 
 use super::{
-    Registry, address, answer,
+    Registry,
+    address::{self, Guard, Reach},
+    answer,
     answer::Asked,
+    gate::Permit,
     host::{Endpoint, Host},
     token::Authorization,
 };
@@ -28,6 +31,8 @@ pub(super) struct Request<'a> {
     pub(super) scope: &'a str,
     /// For messages.
     pub(super) what: &'a str,
+    /// Whether its answer is a layer, which may take long.
+    pub(super) download: bool,
 }
 
 /// An answer that is no redirect, with any status.
@@ -36,9 +41,11 @@ pub(super) struct Answered {
     pub(super) response: Response,
     /// Whether a login was sent, for messages.
     pub(super) login: bool,
+    /// The request's turn at the registry's gate: kept until the answer is read.
+    pub(super) permit: Permit,
 }
 
-/// Sends a request. A refusal (401, or 403 to a token that was kept) renews the login and the token once.
+/// Sends a request when its turn comes. A refusal (401, or 403 to a token that was kept) renews the login and the token once.
 ///
 /// # Errors
 /// When the registry cannot be reached, its token service refuses, or a redirect breaks a rule.
@@ -47,6 +54,19 @@ pub(super) async fn send(
     host: &Host,
     request: &Request<'_>,
 ) -> Result<Answered, JobError> {
+    let mut permit = host.gate.enter(request.download, &host.name, request.what).await?;
+    let mut login = false;
+    let result = authorized(registry, host, request, &mut login).await;
+    permit.settle(&result);
+    Ok(Answered { response: result?, login, permit })
+}
+
+async fn authorized(
+    registry: &Registry,
+    host: &Host,
+    request: &Request<'_>,
+    login: &mut bool,
+) -> Result<Response, JobError> {
     let endpoint = host.endpoint(registry, request.what).await?;
     let mut granted = registry.grants.get(registry, host, request.scope, request.what).await?;
     let mut response = follow(registry, host, endpoint, request, &granted.authorization).await?;
@@ -65,7 +85,8 @@ pub(super) async fn send(
         }
     }
     tracing::debug!(host = host.name, path = request.path, status = %response.status(), "asked the registry");
-    Ok(Answered { response, login: granted.authorization.is_login() })
+    *login = granted.authorization.is_login();
+    Ok(response)
 }
 
 async fn follow(
@@ -77,10 +98,11 @@ async fn follow(
 ) -> Result<Response, JobError> {
     let asked = Asked { what: request.what, host: &host.name, login: authorization.is_login() };
     let mut url = super::host::join(&endpoint.base, request.path);
-    let mut public_only = false;
+    // What the name resolved to when the registry was first reached holds for every later look-up of it.
+    let mut guard = endpoint.guard;
     let mut authorize = true;
     for _ in 0..=MAX_REDIRECTS {
-        let client = registry.clients.pick(&registry.config, endpoint.accept_any_certificate, public_only)?;
+        let client = registry.clients.pick(&registry.config, endpoint.accept_any_certificate, guard)?;
         let mut builder = with_headers(client.request(request.method.clone(), url.clone()), request);
         if authorize {
             builder = authorization.apply(builder);
@@ -112,13 +134,13 @@ async fn follow(
             "http" if endpoint.base.scheme() == "http" || host.insecure => {}
             _ => return Err(refused("from HTTPS to something less safe")),
         }
-        let is_private = match response.remote_addr() {
-            Some(peer) if !registry.clients.proxied => !address::is_public(peer.ip()),
-            _ => address::literal_private(&url),
+        let reach = match response.remote_addr() {
+            Some(peer) if !registry.clients.proxied => address::reach(peer.ip()),
+            _ => address::literal(&url).unwrap_or(Reach::Public),
         };
-        public_only |= !is_private;
-        if public_only && address::literal_private(&target) {
-            return Err(refused("to an address that is not public"));
+        guard = guard.max(Guard::of(reach, registry.config.private_redirects));
+        if !guard.admits_url(&target) {
+            return Err(refused("to an address that it may not lead to"));
         }
         // A login is for the host that it was made for, and for no other.
         authorize &= same_origin(&url, &target);

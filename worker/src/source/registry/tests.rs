@@ -15,6 +15,7 @@ use super::*;
 mod auth;
 mod blobs;
 mod images;
+mod manners;
 mod pages;
 mod real;
 

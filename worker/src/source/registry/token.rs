@@ -13,7 +13,9 @@ use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 
 use super::{
-    Registry, address, answer,
+    Registry,
+    address::Reach,
+    answer,
     answer::Asked,
     challenge::Challenge,
     host::{Endpoint, Host},
@@ -73,11 +75,14 @@ pub(super) struct Granted {
 
 type Cell<T> = Arc<tokio::sync::Mutex<Option<(T, Instant)>>>;
 
+/// A failure that may pass is shared by those who wait for the same token: else each would wait for its own.
+const FAILURE_AGE: Duration = Duration::from_secs(1);
+
 /// Logins and tokens, kept until they expire or are refused.
 #[derive(Default)]
 pub(super) struct Grants {
     logins: Mutex<HashMap<String, Cell<Option<Login>>>>,
-    tokens: Mutex<HashMap<(String, bool, String), Cell<Authorization>>>,
+    tokens: Mutex<HashMap<(String, bool, String), Cell<Result<Authorization, JobError>>>>,
 }
 
 impl Grants {
@@ -104,15 +109,26 @@ impl Grants {
         };
         let cell = self.token_cell(host, scope);
         let mut slot = cell.lock().await;
-        if let Some((authorization, until)) = slot.as_ref()
+        if let Some((known, until)) = slot.as_ref()
             && *until > Instant::now()
         {
-            return Ok(Granted { authorization: authorization.clone(), fresh: false });
+            let known = known.clone().map_err(|mut error| {
+                error.message = format!("failed to read {what}: {}", error.message);
+                error
+            });
+            return Ok(Granted { authorization: known?, fresh: false });
         }
         let (login, _) = self.login(registry, &host.name).await?;
         let exchange = Exchange { registry, host, service: &service, scope, what, login: login.as_ref() };
-        let (authorization, life) = exchange.run(&realm).await?;
-        *slot = Some((authorization.clone(), Instant::now() + life));
+        let (authorization, life) = exchange.run(&realm).await.inspect_err(|error| {
+            if error.later {
+                let mut kept = error.clone();
+                let reason = error.message.strip_prefix(&format!("failed to read {what}: "));
+                kept.message = reason.unwrap_or(&error.message).to_owned();
+                *slot = Some((Err(kept), Instant::now() + FAILURE_AGE));
+            }
+        })?;
+        *slot = Some((Ok(authorization.clone()), Instant::now() + life));
         Ok(Granted { authorization, fresh: true })
     }
 
@@ -120,14 +136,14 @@ impl Grants {
     pub(super) async fn forget(&self, host: &Host, scope: &str, refused: &Authorization) {
         let cell = self.token_cell(host, scope);
         let mut slot = cell.lock().await;
-        if slot.as_ref().is_some_and(|(kept, _)| kept == refused) {
+        if slot.as_ref().is_some_and(|(kept, _)| kept.as_ref() == Ok(refused)) {
             *slot = None;
         }
         drop(slot);
         lock(&self.logins).remove(&host.name);
     }
 
-    fn token_cell(&self, host: &Host, scope: &str) -> Cell<Authorization> {
+    fn token_cell(&self, host: &Host, scope: &str) -> Cell<Result<Authorization, JobError>> {
         let mut tokens = lock(&self.tokens);
         if tokens.len() >= MAX_TOKENS {
             tokens.clear();
@@ -225,14 +241,14 @@ impl Exchange<'_> {
         let url = Url::parse(realm).map_err(|_| refused("which is no address"))?;
         let name = url.host_str().unwrap_or_default();
         let is_local = strata_proto::reference::is_loopback(name);
-        let is_home = url.host() == endpoint.base.host() || (is_local && endpoint.private);
+        let is_home = url.host() == endpoint.base.host() || (is_local && endpoint.reach == Reach::Loopback);
         match url.scheme() {
             "https" => {}
             "http" if endpoint.base.scheme() == "http" && (is_home || self.host.insecure) => {}
             _ => return Err(refused("which is neither HTTPS nor its own host")),
         }
-        if !endpoint.private && address::literal_private(&url) {
-            return Err(refused("which is not a public address"));
+        if !endpoint.guard.admits_url(&url) {
+            return Err(refused("where it may not lead"));
         }
         Ok(url)
     }
@@ -240,7 +256,7 @@ impl Exchange<'_> {
     fn request(&self, mut realm: Url, endpoint: &Endpoint) -> Result<RequestBuilder, JobError> {
         let registry = self.registry;
         let client =
-            registry.clients.pick(&registry.config, endpoint.accept_any_certificate, !endpoint.private)?;
+            registry.clients.pick(&registry.config, endpoint.accept_any_certificate, endpoint.guard)?;
         if let Some(Login::Identity(token)) = self.login {
             let form = form_urlencoded::Serializer::new(String::new())
                 .append_pair("grant_type", "refresh_token")

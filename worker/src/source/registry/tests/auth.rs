@@ -199,10 +199,10 @@ async fn the_public_client_refuses_names_of_this_machine() {
     let server = Server::start(|_, _| ok("")).await;
     let registries = registries();
     let url = format!("http://localhost:{}/", server.address.port());
-    let pick = |public_only| registries.0.clients.pick(&registries.0.config, false, public_only).unwrap();
-    let error = pick(true).get(&url).send().await.unwrap_err();
+    let pick = |guard| registries.0.clients.pick(&registries.0.config, false, guard).unwrap();
+    let error = pick(address::Guard::PublicOnly).get(&url).send().await.unwrap_err();
     assert!(address::is_refusal(&error), "{error:?}");
     let asked = Asked { what: "r/a:1", host: "r", login: false };
     assert_eq!(asked.network(&error).code, "redirect-refused");
-    assert!(pick(false).get(&url).send().await.is_ok());
+    assert!(pick(address::Guard::Anywhere).get(&url).send().await.is_ok());
 }

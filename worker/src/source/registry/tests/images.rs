@@ -96,7 +96,12 @@ fn chunks(count: usize) -> impl futures::Stream<Item = Result<Bytes, std::io::Er
 #[tokio::test]
 async fn every_answer_has_its_meaning_and_names_the_image() {
     for (case, answer, code, later, wait) in answers() {
-        let answer = Mutex::new(vec![answer]);
+        // What does not fit its digest is asked for once more.
+        let wrong = Digest::of(b"wrong").to_string();
+        let second = || reply(200, &[("docker-content-digest", wrong.as_str())], "{}");
+        let mut answers: Vec<Reply> = (code == "digest-mismatch").then(second).into_iter().collect();
+        answers.push(answer);
+        let answer = Mutex::new(answers);
         let server = Server::start(move |_, seen| match seen.path.as_str() {
             "/v2/" => ok(""),
             _ => {
