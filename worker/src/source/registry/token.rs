@@ -75,6 +75,9 @@ pub(super) struct Granted {
 
 type Cell<T> = Arc<tokio::sync::Mutex<Option<(T, Instant)>>>;
 
+/// A token, or why it could not be had just now.
+type TokenCell = Cell<Result<Authorization, JobError>>;
+
 /// A failure that may pass is shared by those who wait for the same token: else each would wait for its own.
 const FAILURE_AGE: Duration = Duration::from_secs(1);
 
@@ -82,7 +85,7 @@ const FAILURE_AGE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Grants {
     logins: Mutex<HashMap<String, Cell<Option<Login>>>>,
-    tokens: Mutex<HashMap<(String, bool, String), Cell<Result<Authorization, JobError>>>>,
+    tokens: Mutex<HashMap<(String, bool, String), TokenCell>>,
 }
 
 impl Grants {
@@ -143,7 +146,7 @@ impl Grants {
         lock(&self.logins).remove(&host.name);
     }
 
-    fn token_cell(&self, host: &Host, scope: &str) -> Cell<Result<Authorization, JobError>> {
+    fn token_cell(&self, host: &Host, scope: &str) -> TokenCell {
         let mut tokens = lock(&self.tokens);
         if tokens.len() >= MAX_TOKENS {
             tokens.clear();
