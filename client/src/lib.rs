@@ -138,6 +138,18 @@ impl Client {
         Ok(answer.map_err(|status| self.failed("search the reports", status))?.into_inner().reports)
     }
 
+    /// Sends an advisory database in parts, to which every scan from then on is pinned.
+    ///
+    /// # Errors
+    /// When it is refused, cannot be kept, or the coordinator cannot be reached.
+    pub async fn publish_database(
+        &mut self,
+        parts: impl tokio_stream::Stream<Item = v1::DatabaseChunk> + Send + 'static,
+    ) -> Result<v1::PublishDatabaseResponse, Error> {
+        let answer = self.inner.publish_database(traced(parts)).await;
+        Ok(answer.map_err(|status| self.failed("publish the database", status))?.into_inner())
+    }
+
     fn failed(&self, action: &'static str, status: tonic::Status) -> Error {
         Error::from_status(action, &self.url, status)
     }

@@ -18,13 +18,16 @@ use crate::ports::PortError;
 /// Statements that both databases understand. Both take `$1`; conflicts mean that the same was written before.
 mod sql {
     pub(super) const INSERT_SCAN: &str =
-        "INSERT INTO scans (id, state, idempotency_key, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
+        "INSERT INTO scans (id, state, idempotency_key, body, database_digest) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT DO NOTHING";
     pub(super) const SCAN: &str = "SELECT body FROM scans WHERE id = $1";
     pub(super) const SCAN_BY_KEY: &str = "SELECT body FROM scans WHERE idempotency_key = $1";
     pub(super) const UPDATE_SCAN: &str = "UPDATE scans SET state = $2, body = $3 WHERE id = $1";
     pub(super) const SCANS: &str =
         "SELECT body FROM scans WHERE ($1 = '' OR id < $1) ORDER BY id DESC LIMIT $2";
     pub(super) const SCANS_IN_STATE: &str = "SELECT body FROM scans WHERE state = $1 ORDER BY id";
+    pub(super) const PINNED: &str =
+        "SELECT DISTINCT database_digest FROM scans WHERE state = $1 AND database_digest <> '' ORDER BY 1";
     pub(super) const INSERT_EVENT: &str =
         "INSERT INTO events (scan, sequence, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     pub(super) const EVENTS: &str =

@@ -25,6 +25,7 @@ use tracing::Instrument as _;
 pub(crate) use self::clock::now_ms;
 pub(crate) use self::live::{Live, LiveTable};
 use crate::{
+    databases::{Publisher, tidy},
     handle::Handle,
     plan::{Plan, PlanConfig, PlanEvent, Publication},
     ports::{Archive, JobQueue, OutcomeDelivery, Parcels},
@@ -48,6 +49,8 @@ pub struct CoordinatorConfig {
     pub publications: usize,
     /// Reports archived at a time.
     pub stores: usize,
+    /// How often databases that no scan needs are looked for; they go at the second look.
+    pub tidy_databases: Duration,
 }
 
 impl Default for CoordinatorConfig {
@@ -60,6 +63,7 @@ impl Default for CoordinatorConfig {
             outcomes: 256,
             publications: 64,
             stores: 16,
+            tidy_databases: Duration::from_secs(60),
         }
     }
 }
@@ -73,6 +77,8 @@ pub struct Ports {
     pub parcels: Arc<dyn Parcels>,
     /// Scans, events, reports.
     pub archive: Arc<dyn Archive>,
+    /// Databases, to which new scans are pinned.
+    pub databases: Publisher,
 }
 
 /// What comes in.
@@ -100,7 +106,13 @@ pub fn start(
     const INPUTS: usize = 64;
     let (sender, inputs) = mpsc::channel(INPUTS);
     let live = LiveTable::default();
-    let handle = Handle::new(Arc::clone(&ports.archive), sender.clone(), live.clone(), config.allow_archives);
+    let handle = Handle::new(
+        Arc::clone(&ports.archive),
+        sender.clone(),
+        live.clone(),
+        ports.databases.clone(),
+        config.allow_archives,
+    );
     let task = tokio::spawn(
         run(config, ports, sender, inputs, live, shutdown).instrument(tracing::info_span!("coordinator")),
     );
@@ -128,8 +140,16 @@ async fn run(
     let restored = !config.restore || drive.restore().await.is_some();
     if restored {
         let pump = pump::start(Arc::clone(&ports.queue), config.outcomes.max(1), sender, shutdown.clone());
+        let tidying = tidy(
+            ports.databases.clone(),
+            Arc::clone(&ports.archive),
+            config.tidy_databases,
+            shutdown.clone(),
+        );
+        let tidying = tokio::spawn(tidying);
         drive.cycles(inputs, published, config.tick).await;
         pump.abort();
+        tidying.abort();
     }
     drop(drive);
     // What was handed to the publisher may go out or not: it is published again after the next start.

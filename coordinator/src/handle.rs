@@ -2,6 +2,7 @@
 //! mode uses it directly.
 
 mod id;
+mod publish;
 mod validate;
 mod watch;
 
@@ -15,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::watch::Events;
 use crate::{
+    databases::Publisher,
     drive::{Input, LiveTable, now_ms},
     ports::{Archive, PortError},
 };
@@ -52,21 +54,23 @@ pub struct Handle {
     archive: Arc<dyn Archive>,
     inputs: mpsc::Sender<Input>,
     live: LiveTable,
+    databases: Publisher,
     allow_archives: bool,
 }
 
 impl Handle {
-    pub(crate) fn new(
+    pub(crate) const fn new(
         archive: Arc<dyn Archive>,
         inputs: mpsc::Sender<Input>,
         live: LiveTable,
+        databases: Publisher,
         allow_archives: bool,
     ) -> Self {
-        Self { archive, inputs, live, allow_archives }
+        Self { archive, inputs, live, databases, allow_archives }
     }
 
-    /// Records a scan and starts it. Its jobs belong to the trace of the headers. With an idempotency key that is known,
-    /// returns the scan that has it.
+    /// Records a scan, pinned to the database that is current now, and starts it. Its jobs belong to the trace of the
+    /// headers. With an idempotency key that is known, returns the scan that has it.
     ///
     /// # Errors
     /// [`CallError::Invalid`] names what is wrong with the request.
@@ -77,6 +81,7 @@ impl Handle {
             id: id::scan_id(created_unix_ms),
             request: Some(request),
             created_unix_ms,
+            database_digest: self.databases.current().await?.map(|info| info.digest).unwrap_or_default(),
             ..Scan::default()
         };
         scan.set_state(ScanState::Running);

@@ -3,9 +3,10 @@
 //! * [`plan`]: the pure state machine.
 //! * [`drive`]: feeds it and carries out its commands; [`drive::start`] is the role's entry.
 //! * [`handle`]: what clients may ask, without a network; [`service`] is the same over gRPC.
-//! * [`ports`], [`queue`], [`parcels`], [`archive`]: the world outside.
+//! * [`ports`], [`queue`], [`parcels`], [`archive`], [`databases`]: the world outside.
 
 pub mod archive;
+pub mod databases;
 pub mod drive;
 pub mod handle;
 pub mod measure;

@@ -1,6 +1,8 @@
 //! What the coordinator needs from outside: a queue for jobs and their outcomes, an archive, and the place where
 //! workers put reports down.
 
+use std::{fs::File, path::Path};
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use strata_proto::{
@@ -77,6 +79,8 @@ pub trait Archive: Send + Sync {
     async fn scans(&self, limit: u32, before: &str) -> Result<Vec<Scan>, PortError>;
     /// Scans that are still running.
     async fn running(&self) -> Result<Vec<Scan>, PortError>;
+    /// Digests of the databases to which running scans are pinned, each once.
+    async fn pinned(&self) -> Result<Vec<String>, PortError>;
     /// Appends events with the sequence numbers that they carry, in one transaction. An event that exists stays as it is.
     async fn append(&self, events: &[Event]) -> Result<(), PortError>;
     /// Events of a scan after a sequence number, in order, at most `limit`.
@@ -94,4 +98,37 @@ pub trait Archive: Send + Sync {
     async fn report(&self, id: &str) -> Result<Option<Report>, PortError>;
     /// Reports that match every field that is set, newest first.
     async fn search(&self, query: &SearchReportsRequest) -> Result<Vec<ReportSummary>, PortError>;
+}
+
+/// An advisory database as the coordinator knows it: its name, not what it says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DatabaseInfo {
+    /// `sha256:…`, as reports name it.
+    pub digest: String,
+    /// Newest modification in it, RFC 3339.
+    pub modified: String,
+    /// Bytes of the file.
+    pub size: u64,
+}
+
+/// Where databases are published for the workers.
+#[async_trait]
+pub trait Databases: Send + Sync {
+    /// The database that new scans are pinned to; `None` where there is none: workers then use what they have.
+    async fn current(&self) -> Result<Option<DatabaseInfo>, PortError>;
+    /// Keeps a file that was inspected under its digest, and makes it the current one.
+    async fn publish(&self, info: &DatabaseInfo, file: File) -> Result<(), PortError>;
+    /// Digests of all that are kept, the current one included.
+    async fn kept(&self) -> Result<Vec<String>, PortError>;
+    /// Keeps one no longer. One that is not there is no error.
+    async fn remove(&self, digest: &str) -> Result<(), PortError>;
+}
+
+/// Looks into database files, which the coordinator itself cannot read.
+pub trait Inspector: Send + Sync {
+    /// Checks every byte of an open file, whose name is only for messages, and says what it is; blocks.
+    ///
+    /// # Errors
+    /// For people, when it is no database or is damaged.
+    fn inspect(&self, file: &File, name: &Path) -> Result<DatabaseInfo, String>;
 }

@@ -1,19 +1,21 @@
 //! The public service over gRPC: `strata.v1.Strata`, health and reflection. A thin shell over [`Handle`].
 
+mod databases;
 mod reports;
 mod scans;
 mod submit;
 mod watch;
 
 use strata_proto::v1::{
-    CancelRequest, DESCRIPTORS, GetReportRequest, GetScanRequest, ListScansRequest, ListScansResponse,
-    Report, Scan, SearchReportsRequest, SearchReportsResponse, SubmitRequest, SubmitResponse, WatchRequest,
+    CancelRequest, DESCRIPTORS, DatabaseChunk, GetReportRequest, GetScanRequest, ListScansRequest,
+    ListScansResponse, PublishDatabaseResponse, Report, Scan, SearchReportsRequest, SearchReportsResponse,
+    SubmitRequest, SubmitResponse, WatchRequest,
     strata_server::{Strata, StrataServer},
 };
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, service::Routes};
+use tonic::{Request, Response, Status, Streaming, service::Routes};
 
 use crate::handle::{CallError, Handle};
 
@@ -107,6 +109,13 @@ impl Strata for Shell {
         request: Request<SearchReportsRequest>,
     ) -> Result<Response<SearchReportsResponse>, Status> {
         reports::search(&self.handle, request).await
+    }
+
+    async fn publish_database(
+        &self,
+        request: Request<Streaming<DatabaseChunk>>,
+    ) -> Result<Response<PublishDatabaseResponse>, Status> {
+        databases::publish(&self.handle, request).await
     }
 }
 

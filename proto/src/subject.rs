@@ -23,6 +23,15 @@ pub const OUTCOMES_ALL: &str = "strata.outcomes.>";
 /// All dead letters.
 pub const DEAD_ALL: &str = "strata.dead.>";
 
+/// Object store of advisory databases, each under its digest.
+pub const DATABASES: &str = "STRATA_DATABASES";
+/// Object in [`DATABASES`] without content, whose metadata name the database that new scans are pinned to.
+pub const CURRENT_DATABASE: &str = "current";
+/// Metadata of [`CURRENT_DATABASE`].
+pub const DATABASE_DIGEST: &str = "digest";
+/// Metadata of [`CURRENT_DATABASE`].
+pub const DATABASE_MODIFIED: &str = "modified";
+
 /// Header of a dead letter: why it was given up.
 pub const REASON_HEADER: &str = "Strata-Reason";
 /// Header of a dead letter: how often the job was handed to a worker.

@@ -182,7 +182,22 @@ pub trait Advisories: Send + Sync {
     async fn database(
         &self,
         digest: &str,
-    ) -> Result<Option<std::sync::Arc<crate::advisories::DatabaseFile>>, PortError>;
+    ) -> Result<Option<std::sync::Arc<crate::advisories::DatabaseFile>>, JobError>;
+}
+
+/// A database as its publisher keeps it: nothing of it is checked yet.
+pub struct PublishedDatabase {
+    /// Bytes, as the publisher says.
+    pub size: u64,
+    /// The file's content.
+    pub content: std::pin::Pin<Box<dyn tokio::io::AsyncRead + Send>>,
+}
+
+/// Where the cluster's databases are published.
+#[async_trait]
+pub trait DatabaseStore: Send + Sync {
+    /// Opens the database of that digest; `None` when there is none.
+    async fn open(&self, digest: &str) -> Result<Option<PublishedDatabase>, PortError>;
 }
 
 /// A reference's own checks, once, for every source.

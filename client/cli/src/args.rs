@@ -298,6 +298,15 @@ pub enum DbCommand {
         #[arg(long, env = "STRATA_DB", value_name = "FILE")]
         db: Option<PathBuf>,
     },
+    /// Publish a database to a cluster: its workers fetch it, and every scan from then on uses it.
+    Publish {
+        /// The database.
+        #[arg(long, env = "STRATA_DB", value_name = "FILE")]
+        db: Option<PathBuf>,
+        /// The server.
+        #[command(flatten)]
+        server: ServerUrl,
+    },
     /// Which (ecosystem, package) keys have changed advisories.
     Diff {
         /// The older database.
@@ -341,6 +350,13 @@ pub struct CoordinatorArgs {
     /// Metrics and health.
     #[command(flatten)]
     pub observe: ObserveArgs,
+    /// Advisory database to publish to the workers, at the start unless a newer one is published, and whenever the
+    /// file is replaced; default: the default location, where there is one.
+    #[arg(long, env = "STRATA_DB", value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// Largest database that is accepted, in MiB.
+    #[arg(long, env = "STRATA_DB_MAX_MIB", default_value_t = 256, value_name = "MIB")]
+    pub db_max_mib: u64,
 }
 
 /// Arguments of `strata worker`.
@@ -349,7 +365,8 @@ pub struct WorkerArgs {
     /// NATS and Redis.
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Advisory database to use.
+    /// Advisory database of this machine, where it is the one that a scan is pinned to; others are fetched from the
+    /// coordinator's.
     #[arg(long, env = "STRATA_DB", value_name = "FILE")]
     pub db: Option<PathBuf>,
     /// Jobs at once; default: two for each core, and two.

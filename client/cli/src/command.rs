@@ -6,6 +6,7 @@ mod cluster;
 mod db;
 mod demo;
 mod distribute;
+mod publish;
 mod report;
 mod roles;
 mod scan;
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 
 pub(crate) use db::watch as watch_database;
 pub(crate) use roles::{announce, listen};
+pub(crate) use publish::{Reader as DatabaseReader, info as database_info};
 
 use crate::{args::Command, exit::Failure, settings::Settings};
 

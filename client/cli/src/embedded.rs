@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use strata_coordinator::{
     archive::sqlite::SqliteArchive,
+    databases::{Publisher, fixed::FixedDatabases},
     drive::{self, CoordinatorConfig},
     handle::{CallError, Handle},
     ports::{Archive, Parcels, PortError},
@@ -17,6 +18,7 @@ use strata_coordinator::{
 };
 use strata_proto::{trace, v1};
 use strata_worker::{
+    advisories::FileAdvisories,
     cache::{
         directory::{DEFAULT_LIMIT, DirectoryCache},
         shelf::Shelf,
@@ -92,8 +94,12 @@ impl Embedded {
         let sources = wiring::sources(settings, config.archives)?;
         let (queue, ends) = ChannelQueue::new();
         let shutdown = CancellationToken::new();
-        let ports =
-            drive::Ports { queue: Arc::new(queue), parcels: Arc::new(Shelved(cache.shelf())), archive };
+        let ports = drive::Ports {
+            queue: Arc::new(queue),
+            parcels: Arc::new(Shelved(cache.shelf())),
+            archive,
+            databases: databases(&advisories, settings),
+        };
         let coordinator = CoordinatorConfig {
             allow_archives: config.archives,
             restore: config.restore,
@@ -159,6 +165,17 @@ impl Embedded {
             let _ = task.await;
         }
     }
+}
+
+/// The worker's file as the coordinator sees it: scans are pinned to what it is when they come.
+fn databases(advisories: &FileAdvisories, settings: &Settings) -> Publisher {
+    let file = advisories.clone();
+    let fixed = FixedDatabases::new(move || {
+        let current = file.current();
+        let current = current.map_err(|error| PortError { action: error.action, reason: error.reason })?;
+        Ok(Some(command::database_info(&current)))
+    });
+    Publisher::new(Arc::new(fixed), Arc::new(command::DatabaseReader), settings.spool_dir.clone(), 0)
 }
 
 fn call_failure(error: CallError) -> Failure {

@@ -106,6 +106,7 @@ impl Archive for PostgresArchive {
             .bind(i64::from(scan.state))
             .bind(key)
             .bind(scan.encode_to_vec())
+            .bind(&scan.database_digest)
             .execute(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;
@@ -151,6 +152,14 @@ impl Archive for PostgresArchive {
         const ACTION: &str = "list running scans";
         let query = sqlx::query_scalar(sql::SCANS_IN_STATE).bind(i64::from(i32::from(ScanState::Running)));
         decode_all(ACTION, &self.bodies(ACTION, query).await?)
+    }
+
+    async fn pinned(&self) -> Result<Vec<String>, PortError> {
+        sqlx::query_scalar(sql::PINNED)
+            .bind(i64::from(i32::from(ScanState::Running)))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("list the databases of running scans"))
     }
 
     async fn append(&self, events: &[Event]) -> Result<(), PortError> {

@@ -20,7 +20,10 @@ use crate::ports::{Archive, PortError};
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(20);
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_archive.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/sqlite/0001_archive.sql"),
+    include_str!("../../migrations/sqlite/0002_databases.sql"),
+];
 
 /// An archive in a file.
 pub struct SqliteArchive {
@@ -150,6 +153,7 @@ impl Archive for SqliteArchive {
             .bind(i64::from(scan.state))
             .bind(key)
             .bind(scan.encode_to_vec())
+            .bind(&scan.database_digest)
             .execute(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;
@@ -196,6 +200,14 @@ impl Archive for SqliteArchive {
         const ACTION: &str = "list running scans";
         let query = sqlx::query_scalar(sql::SCANS_IN_STATE).bind(i64::from(i32::from(ScanState::Running)));
         decode_all(ACTION, &self.bodies(ACTION, query).await?)
+    }
+
+    async fn pinned(&self) -> Result<Vec<String>, PortError> {
+        sqlx::query_scalar(sql::PINNED)
+            .bind(i64::from(i32::from(ScanState::Running)))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("list the databases of running scans"))
     }
 
     async fn append(&self, events: &[Event]) -> Result<(), PortError> {

@@ -21,11 +21,21 @@ use super::{
     work::{Key, Task},
 };
 
-/// What makes two references the same image.
+/// What makes two references the same image, and two scans share its report.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ImageKey {
     pub(super) digest: Digest,
     pub(super) platform: Arc<str>,
+    pub(super) basis: Basis,
+}
+
+/// What a scan has its images assessed against.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Basis {
+    /// Digest of the database; empty leaves it to the workers.
+    pub(super) database: Arc<str>,
+    /// Whether VEX documents that are attached to the image count.
+    pub(super) attached_vex: bool,
 }
 
 /// A layer as an image names it.
@@ -89,13 +99,13 @@ pub(super) struct Store {
 
 impl ImageKey {
     /// The key of an image whose every digest is well-formed.
-    pub(super) fn of(image: &ResolvedImage) -> Result<Self, String> {
+    pub(super) fn of(image: &ResolvedImage, basis: &Basis) -> Result<Self, String> {
         for layer in &image.layers {
             layer.digest.parse::<Digest>().map_err(|error| error.to_string())?;
         }
         let digest =
             image.image_digest.parse().map_err(|error: strata_proto::digest::BadDigest| error.to_string())?;
-        Ok(Self { digest, platform: image.platform.as_str().into() })
+        Ok(Self { digest, platform: image.platform.as_str().into(), basis: basis.clone() })
     }
 }
 
@@ -213,7 +223,10 @@ impl Plan {
             image_digest: digest,
             platform: key.platform.to_string(),
             layers: image.parts.iter().map(|part| part.digest.to_string()).collect(),
-            database_digest: String::new(),
+            database_digest: key.basis.database.to_string(),
+            attached_vex: key.basis.attached_vex,
+            reference: image.pinned(key),
+            options: Some(scan.options()),
         });
         self.make(number, id, verb, Task::Assess(key.clone()));
         if let Some(image) = self.images.get_mut(key) {

@@ -90,7 +90,8 @@ impl Plan {
     }
 
     fn found(&mut self, number: ScanNumber, reference: Box<str>, image: ResolvedImage) {
-        match ImageKey::of(&image) {
+        let Some(scan) = self.scans.get(&number) else { return };
+        match ImageKey::of(&image, &scan.basis) {
             Ok(key) => self.attach(number, reference, key, image),
             Err(reason) => {
                 let message = format!("{reference} was resolved to something malformed: {reason}");
@@ -118,7 +119,9 @@ impl Plan {
     pub(super) fn refreshed(&mut self, key: &Key, resolved: Resolved) {
         let Some(Task::Refresh(image)) = self.works.get(key).map(|work| work.task.clone()) else { return };
         let failure = match resolved.references.into_iter().next().and_then(|one| one.result) {
-            Some(Answer::Image(found)) if ImageKey::of(&found).is_ok_and(|found| found == image) => {
+            Some(Answer::Image(found))
+                if ImageKey::of(&found, &image.basis).is_ok_and(|found| found == image) =>
+            {
                 self.settle(key);
                 if let Some(image) = self.images.get_mut(&image) {
                     image.refreshing = false;

@@ -36,7 +36,7 @@ impl Plan {
         match event.kind {
             Some(Kind::Reported(reported)) => {
                 let Ok(digest) = reported.image_digest.parse() else { return };
-                let key = ImageKey { digest, platform: reported.platform.into() };
+                let key = ImageKey { digest, platform: reported.platform.into(), basis: scan.basis.clone() };
                 reported.references.iter().for_each(|reference| {
                     scan.enumerate(reference);
                 });

@@ -15,7 +15,7 @@ use strata_proto::{
 
 use super::{
     Command, Plan, ScanNumber,
-    image::{Done, ImageKey, Reported},
+    image::{Basis, Done, ImageKey, Reported},
     lanes::Ready,
     listing::Listing,
 };
@@ -40,6 +40,7 @@ pub(super) struct Running {
     pub(super) lane: Lane,
     pub(super) tenant: Arc<str>,
     pub(super) platform: Arc<str>,
+    pub(super) basis: Basis,
     pub(super) created_ms: i64,
     pub(super) sequence: u64,
     /// Its recorded events are still being read.
@@ -87,6 +88,7 @@ impl Running {
             lane,
             tenant: tenant.into(),
             platform: platform.into(),
+            basis: Basis { database: scan.database_digest.into(), attached_vex: request.attached_vex },
             request,
             created_ms: scan.created_unix_ms,
             sequence: 0,

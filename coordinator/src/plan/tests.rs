@@ -3,7 +3,7 @@
 mod bench;
 mod patience;
 
-use strata_proto::v1::{Lane, RegistryTarget, Retry, ScanState, event::Kind};
+use strata_proto::v1::{Lane, RegistryTarget, Retry, ScanState, SubmitRequest, event::Kind, job::Verb};
 
 use self::bench::{Bench, failure, image, images, listed, sweep};
 use super::{Command, PlanConfig, PlanEvent, Publication};
@@ -295,4 +295,35 @@ fn cancelling_keeps_what_another_scan_wants() {
         .any(|command| matches!(command, Command::UpdateScan(scan) if scan.state() == ScanState::Cancelled));
     assert!(ended);
     assert_eq!(bench.kinds("one"), ["started", "finished CANCELLED"]);
+}
+
+#[test]
+fn scans_of_one_image_share_a_report_only_where_they_are_assessed_alike() {
+    let vex = SubmitRequest { attached_vex: true, ..images(&["r.example/a:1"]) };
+    let plain = images(&["r.example/a:1"]);
+    for (one, other, reports) in [
+        ((&plain, "sha256:a"), (&plain, "sha256:a"), 1),
+        ((&plain, "sha256:a"), (&plain, "sha256:b"), 2),
+        ((&plain, "sha256:a"), (&vex, "sha256:a"), 2),
+    ] {
+        let mut bench = Bench::default();
+        for (id, (request, database)) in [("one", one), ("two", other)] {
+            bench.submit_with(id, request.clone(), database);
+            let resolve = bench.only_job("resolve");
+            bench.resolve(&resolve, &[("r.example/a:1", image("a", &["base"], &[]))]);
+        }
+        for layer in bench.jobs("index") {
+            bench.index(&layer);
+        }
+        let asked: Vec<(String, bool)> = bench
+            .take("assess")
+            .into_iter()
+            .filter_map(|job| match job.verb {
+                Some(Verb::Assess(assess)) => Some((assess.database_digest, assess.attached_vex)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(asked.len(), reports, "{one:?} {other:?}");
+        assert!(asked.contains(&(other.1.to_owned(), other.0.attached_vex)), "{asked:?}");
+    }
 }

@@ -67,6 +67,7 @@ impl Running {
             summary: Some(self.summary()),
             created_unix_ms: self.created_ms,
             last_sequence: self.sequence,
+            database_digest: self.basis.database.to_string(),
             ..Scan::default()
         };
         scan.set_state(ScanState::Running);

@@ -29,6 +29,7 @@ use strata_proto::{
 use tokio::task::JoinHandle;
 
 use self::{connection::Connection, outcomes::Outcomes};
+use crate::databases::nats::NatsDatabases;
 use crate::ports::{JobQueue, OutcomeDelivery, PortError, Published};
 
 /// How the queue is set up.
@@ -68,6 +69,7 @@ pub struct NatsQueue {
     connection: Connection,
     outcomes: Outcomes,
     janitor: JoinHandle<()>,
+    replicas: usize,
 }
 
 /// What waits and what runs in one lane.
@@ -91,8 +93,17 @@ impl NatsQueue {
         let connection = connection::connect(&config.endpoint).await?;
         topology::ensure(&connection.jetstream, &config).await?;
         let outcomes = Outcomes::new(connection.clone());
+        let replicas = config.replicas;
         let janitor = tokio::spawn(janitor::run(connection.clone(), config));
-        Ok(Self { connection, outcomes, janitor })
+        Ok(Self { connection, outcomes, janitor, replicas })
+    }
+
+    /// The object store of advisory databases, over the same connection.
+    ///
+    /// # Errors
+    /// When the server refuses, or has a store of the name that breaks a promise.
+    pub async fn databases(&self) -> Result<NatsDatabases, PortError> {
+        NatsDatabases::open(self.connection.jetstream.clone(), self.replicas).await
     }
 
     /// What waits and runs in each lane, interactive first.

@@ -306,6 +306,9 @@ impl Archive for Flaky {
     async fn scans(&self, limit: u32, before: &str) -> Result<Vec<Scan>, PortError> {
         self.inner.scans(limit, before).await
     }
+    async fn pinned(&self) -> Result<Vec<String>, PortError> {
+        self.inner.pinned().await
+    }
     async fn running(&self) -> Result<Vec<Scan>, PortError> {
         self.inner.running().await
     }

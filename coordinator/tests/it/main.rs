@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a test that skips says so")]
 
 mod archive;
+mod databases;
 mod drive;
 mod model;
 mod parcels;

@@ -2,6 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    fs::File,
+    io::Read as _,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -10,9 +13,13 @@ use bytes::Bytes;
 use prost::Message as _;
 use strata_coordinator::{
     archive::{report, sqlite::SqliteArchive},
+    databases::{Publisher, fixed::FixedDatabases},
     drive::{CoordinatorConfig, Ports, start},
     handle::Handle,
-    ports::{Archive, JobQueue, OutcomeDelivery, OutcomeHandle, Parcels, PortError, Published},
+    ports::{
+        Archive, DatabaseInfo, Databases, Inspector, JobQueue, OutcomeDelivery, OutcomeHandle, Parcels,
+        PortError, Published,
+    },
 };
 use strata_proto::{
     WIRE_VERSION, subject,
@@ -107,6 +114,17 @@ impl Model {
             }
             changed.await;
         }
+    }
+
+    /// The databases that the held jobs ask for, in order.
+    pub(crate) fn databases(&self) -> Vec<String> {
+        let state = self.state();
+        let asked = state.held.values().filter_map(|job| match &job.verb {
+            Some(Verb::Assess(assess)) => Some(assess.database_digest.clone()),
+            _ => None,
+        });
+        let asked: BTreeSet<String> = asked.collect();
+        asked.into_iter().collect()
     }
 
     pub(crate) fn touch(&self) {
@@ -281,6 +299,26 @@ impl Parcels for Model {
     }
 }
 
+/// A publisher that takes every file for a database: its name is its text.
+pub(crate) fn databases(databases: impl Databases + 'static) -> Publisher {
+    struct Text;
+    impl Inspector for Text {
+        fn inspect(&self, mut file: &File, _: &Path) -> Result<DatabaseInfo, String> {
+            let mut text = String::new();
+            file.read_to_string(&mut text).map_err(|error| error.to_string())?;
+            match text.split_once(' ') {
+                Some((digest, modified)) => Ok(DatabaseInfo {
+                    digest: digest.to_owned(),
+                    modified: modified.to_owned(),
+                    size: text.len() as u64,
+                }),
+                None => Err(format!("`{text}` is no database")),
+            }
+        }
+    }
+    Publisher::new(Arc::new(databases), Arc::new(Text), std::env::temp_dir(), 100)
+}
+
 /// A running coordinator.
 pub(crate) struct Running {
     pub(crate) handle: Handle,
@@ -290,9 +328,19 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(model: &Model, archive: Arc<dyn Archive>) -> Self {
+        Self::start_with(model, archive, databases(FixedDatabases::none()), CoordinatorConfig::default())
+    }
+
+    pub(crate) fn start_with(
+        model: &Model,
+        archive: Arc<dyn Archive>,
+        databases: Publisher,
+        config: CoordinatorConfig,
+    ) -> Self {
         let shutdown = CancellationToken::new();
-        let ports = Ports { queue: Arc::new(model.clone()), parcels: Arc::new(model.clone()), archive };
-        let (handle, task) = start(CoordinatorConfig::default(), ports, shutdown.clone());
+        let ports =
+            Ports { queue: Arc::new(model.clone()), parcels: Arc::new(model.clone()), archive, databases };
+        let (handle, task) = start(config, ports, shutdown.clone());
         Self { handle, shutdown, task }
     }
 

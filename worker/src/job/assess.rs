@@ -51,7 +51,7 @@ pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, J
         return Ok(Outcome::Missing(v1::Missing { layers: missing, image: false }));
     }
     let packed: Vec<Bytes> = packed.into_iter().flatten().collect();
-    let database = patiently(|| context.advisories.database(&job.database_digest)).await?;
+    let database = context.advisories.database(&job.database_digest).await?;
     let database = database.ok_or_else(|| no_database(&job.database_digest))?;
     let fingerprint = context.fingerprint.clone();
     let work = move || make_report(&facts, &packed, &database, fingerprint);
@@ -63,9 +63,10 @@ pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, J
 
 fn no_database(digest: &str) -> JobError {
     let message = if digest.is_empty() {
-        "failed to assess: this worker has no advisory database; build one with `strata db build`".to_owned()
+        "failed to assess: this worker has no advisory database, and none is published; see `strata db publish`"
+            .to_owned()
     } else {
-        format!("failed to assess: this worker does not have the advisory database {digest}")
+        format!("failed to assess: the advisory database {digest} is neither published nor at this worker")
     };
     JobError::later("no-database", message)
 }
@@ -143,6 +144,7 @@ fn report(
         database_digest: database.digest().to_owned(),
         database_modified: database.modified().to_owned(),
         labels: facts.labels.clone(),
+        vex: Vec::new(),
     }
 }
 

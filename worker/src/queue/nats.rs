@@ -6,6 +6,7 @@
 //! pull of the lane goes on with. No request carries a heartbeat: async-nats 0.51 loses wake-ups then.
 
 mod connection;
+mod databases;
 mod message;
 mod pull;
 

@@ -1,5 +1,6 @@
 //! The worker's adapters, each against the conformance suite of its port.
 
 mod cache;
+mod databases;
 mod queue;
 mod servers;

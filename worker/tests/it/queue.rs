@@ -1,7 +1,7 @@
 //! What every job queue must do, whichever pair of adapters makes it.
 
 mod channel;
-mod nats;
+pub(crate) mod nats;
 mod suite;
 
 use std::{any::Any, sync::Arc, time::Duration};

@@ -4,12 +4,14 @@ use std::{process::ExitCode, sync::Arc};
 
 use strata_coordinator::{
     archive::{postgres::PostgresArchive, sqlite::SqliteArchive},
+    databases::Publisher,
     drive::{self, CoordinatorConfig},
     parcels::redis::RedisParcels,
     ports::Archive,
     queue::nats::{NatsConfig as CoordinatorNats, NatsQueue},
 };
 use strata_worker::{
+    advisories::library::{Library, LibraryConfig},
     cache::redis::{RedisCache, RedisConfig},
     dispatch,
     job::Context,
@@ -20,6 +22,7 @@ use strata_worker::{
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio_util::sync::CancellationToken;
 
+use super::publish;
 use super::roles::{announce, listen, serve, stop_on_signal};
 use crate::{
     args::{CoordinatorArgs, ObserveArgs, WorkerArgs},
@@ -30,7 +33,7 @@ use crate::{
     wiring,
 };
 
-pub(super) async fn coordinator(args: CoordinatorArgs, _settings: &Settings) -> Result<ExitCode, Failure> {
+pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> Result<ExitCode, Failure> {
     let unreachable = |error: strata_coordinator::ports::PortError| Failure::usage(error.to_string());
     let archive: Arc<dyn Archive> = match args.archive.strip_prefix("sqlite:") {
         Some(file) => Arc::new(SqliteArchive::open(file.as_ref()).await.map_err(unreachable)?),
@@ -39,10 +42,25 @@ pub(super) async fn coordinator(args: CoordinatorArgs, _settings: &Settings) -> 
     let queue = NatsQueue::connect(CoordinatorNats::new(&args.cluster.nats)).await.map_err(unreachable)?;
     let queue = Arc::new(queue);
     let parcels = RedisParcels::connect(&args.cluster.redis).await.map_err(unreachable)?;
+    let databases = queue.databases().await.map_err(unreachable)?;
+    let databases = Publisher::new(
+        Arc::new(databases),
+        Arc::new(publish::Reader),
+        settings.spool_dir.clone(),
+        args.db_max_mib.saturating_mul(1 << 20),
+    );
     let listener = listen(&args.listen).await?;
     let shutdown = stop_on_signal();
     show_coordinator(&args.observe, &queue, &archive, &shutdown).await?;
-    let ports = drive::Ports { queue, parcels: Arc::new(parcels), archive };
+    let default = settings.default_db();
+    if let Some(file) = args.db.or_else(|| default.is_file().then_some(default)) {
+        publish::follow(file, databases.clone(), shutdown.clone()).await?;
+    } else if databases.current().await.map_err(unreachable)?.is_none() {
+        announce(
+            "warning: no advisory database is published; each worker uses its own, see `strata db publish`",
+        );
+    }
+    let ports = drive::Ports { queue, parcels: Arc::new(parcels), archive, databases };
     let (handle, task) = drive::start(CoordinatorConfig::default(), ports, shutdown.clone());
     serve(listener, handle, shutdown).await?;
     let _ = task.await;
@@ -51,18 +69,25 @@ pub(super) async fn coordinator(args: CoordinatorArgs, _settings: &Settings) -> 
 
 pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<ExitCode, Failure> {
     let unreachable = |error: strata_worker::ports::PortError| Failure::usage(error.to_string());
-    let advisories = watch_database(args.db.as_deref(), settings)?;
+    // A database that is named must be there; the default one may be.
+    let local = match (&args.db, settings.default_db().is_file()) {
+        (None, false) => None,
+        (named, _) => Some(watch_database(named.as_deref(), settings)?),
+    };
     let cache = RedisCache::connect(RedisConfig::new(&args.cluster.redis)).await.map_err(unreachable)?;
     let queue = NatsWorker::connect(NatsConfig::new(&args.cluster.nats)).await.map_err(unreachable)?;
     let sources = wiring::sources(settings, false)?;
-    let context = wiring::context(settings, Arc::new(sources), Arc::new(cache), Arc::new(advisories));
+    let library = LibraryConfig::new(settings.spool_dir.clone());
+    let library = Library::new(library, local, Arc::new(queue.clone()));
+    let advisories = Arc::new(library.clone());
+    let context = wiring::context(settings, Arc::new(sources), Arc::new(cache), advisories);
     let ports = dispatch::Ports { jobs: Arc::new(queue.clone()), outcomes: Arc::new(queue.clone()), context };
     let mut config = dispatch::Config::default();
     if let Some(slots) = args.slots {
         config.slots = slots;
     }
     let shutdown = stop_on_signal();
-    show_worker(&args.observe, &queue, &ports.context, &shutdown).await?;
+    show_worker(&args.observe, &queue, &ports.context, &library, &shutdown).await?;
     announce(&format!("worker {} is ready", settings.name));
     dispatch::run(config, ports, shutdown).await;
     // What arrived meanwhile goes to another worker, and nothing that was said stays in a buffer.
@@ -107,32 +132,33 @@ async fn show_coordinator(
     Ok(())
 }
 
-/// Ready: the queue, the cache and a database are there. Samples the database's age.
+/// Ready: the queue and the cache answer, and a database of this machine's own, if it is to have one, can be used; others
+/// come over the queue's connection. Samples the age of the database that was asked for last.
 async fn show_worker(
     args: &ObserveArgs,
     queue: &NatsWorker,
     context: &Context,
+    library: &Library,
     shutdown: &CancellationToken,
 ) -> Result<(), Failure> {
-    let (queue, ready_context) = (queue.clone(), context.clone());
+    let (queue, ready_context, shelf) = (queue.clone(), context.clone(), library.clone());
     let ready = observe::ready(move || {
-        let (queue, context) = (queue.clone(), ready_context.clone());
+        let (queue, context, library) = (queue.clone(), ready_context.clone(), shelf.clone());
         async move {
             if !queue.is_connected() {
                 return Err("the connection to NATS is down".to_owned());
             }
             context.cache.image("ready", "").await.map_err(|error| error.to_string())?;
-            let database = context.advisories.database("").await.map_err(|error| error.to_string())?;
-            database.map(|_| ()).ok_or_else(|| "there is no advisory database".to_owned())
+            library.latest().map(|_| ()).map_err(|error| error.to_string())
         }
     });
     observe::serve(args.metrics.as_deref(), ready, shutdown.clone()).await?;
     if args.metrics.is_some() {
-        let advisories = Arc::clone(&context.advisories);
+        let library = library.clone();
         observe::sample(shutdown.clone(), move || {
-            let advisories = Arc::clone(&advisories);
+            let library = library.clone();
             async move {
-                let modified = match advisories.database("").await {
+                let modified = match library.latest() {
                     Ok(Some(database)) => OffsetDateTime::parse(database.modified(), &Rfc3339).ok(),
                     Ok(None) => None,
                     Err(error) => return tracing::warn!(%error, "the database's age is not known"),

@@ -9,7 +9,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     args::DbCommand,
-    command::{build, distribute, update},
+    command::{build, distribute, publish, update},
     exit::Failure,
     progress,
     settings::Settings,
@@ -32,6 +32,9 @@ pub(super) async fn run(command: DbCommand, settings: &Settings) -> Result<ExitC
         }
         DbCommand::Pull { reference, db } => {
             distribute::pull(&reference, &db.unwrap_or_else(|| settings.default_db()), settings).await?;
+        }
+        DbCommand::Publish { db, server } => {
+            publish::send(&db.unwrap_or_else(|| settings.default_db()), &server.server).await?;
         }
         DbCommand::Diff { old, new } => diff(&open(Some(&old), settings)?, &open(Some(&new), settings)?)?,
     }
@@ -56,7 +59,7 @@ pub(crate) fn watch(named: Option<&Path>, settings: &Settings) -> Result<FileAdv
     FileAdvisories::open(&path).map_err(|error| unusable(&error))
 }
 
-fn unusable(error: &OpenError) -> Failure {
+pub(super) fn unusable(error: &OpenError) -> Failure {
     Failure::usage(error.to_string()).hint(
         "`strata db update` downloads and compiles the public advisories, `strata db build --from DIR` compiles a copy, \
          and --db names a database",

@@ -34,8 +34,18 @@ impl Cluster {
 
     /// With more in the roles' environment.
     pub(crate) fn start_with(workers: usize, environment: &[(&str, &str)]) -> Self {
+        Self::start_as(User::new(), None, workers, environment)
+    }
+
+    /// With a user for the coordinator, and another one for the workers, whose home is another machine's.
+    pub(crate) fn start_as(
+        user: User,
+        others: Option<&User>,
+        workers: usize,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let (nats, redis, postgres) = (servers::nats(), servers::redis(), servers::postgres());
-        let (user, port) = (User::new(), free_port());
+        let port = free_port();
         let listen = format!("127.0.0.1:{port}");
         let archive = format!("postgres://strata@127.0.0.1:{}/strata", postgres.port);
         let (nats_url, redis_url) = (url("nats", &nats), url("redis", &redis));
@@ -53,7 +63,11 @@ impl Cluster {
         let coordinator = user.role_with(&args, Some(port), environment);
         let workers = (0..workers)
             .map(|_| {
-                user.role_with(&["worker", "--nats", &nats_url, "--redis", &redis_url], None, environment)
+                others.unwrap_or(&user).role_with(
+                    &["worker", "--nats", &nats_url, "--redis", &redis_url],
+                    None,
+                    environment,
+                )
             })
             .collect();
         Self { workers, coordinator, servers: [nats, redis, postgres], user }
@@ -70,7 +84,7 @@ impl Cluster {
         }
     }
 
-    fn logs(&self) -> String {
+    pub(crate) fn logs(&self) -> String {
         let workers: Vec<String> = self.workers.iter().map(Server::log).collect();
         format!("coordinator:\n{}\nworkers:\n{}", self.coordinator.log(), workers.join("\n--\n"))
     }
@@ -80,7 +94,7 @@ fn url(scheme: &str, server: &Server) -> String {
     format!("{scheme}://127.0.0.1:{}", server.port)
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     crate::provider();
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }

@@ -2,6 +2,7 @@
 
 mod black_box;
 mod cluster;
+mod databases;
 mod distribute;
 mod observe;
 mod servers;

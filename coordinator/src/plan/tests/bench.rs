@@ -103,8 +103,14 @@ impl Bench {
     }
 
     pub(super) fn submit(&mut self, id: &str, request: SubmitRequest) {
+        self.submit_with(id, request, "");
+    }
+
+    /// A scan that is pinned to a database.
+    pub(super) fn submit_with(&mut self, id: &str, request: SubmitRequest, database: &str) {
         let scan = Scan {
             id: id.to_owned(),
+            database_digest: database.to_owned(),
             request: Some(request),
             created_unix_ms: self.now_ms,
             ..Scan::default()

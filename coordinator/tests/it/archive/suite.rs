@@ -56,6 +56,19 @@ async fn scans_are_recorded_listed_and_updated(archive: &dyn Archive) {
     archive.update_scan(&done).await.expect("updated");
     assert_eq!(archive.scan("01b").await.expect("read"), Some(done));
     assert_eq!(ids(&archive.running().await.expect("listed")), ["01a", "01c"]);
+    for (id, state, database) in [
+        ("01d", ScanState::Running, "sha256:b"),
+        ("01e", ScanState::Running, "sha256:a"),
+        ("01f", ScanState::Running, "sha256:b"),
+        ("01g", ScanState::Completed, "sha256:done"),
+    ] {
+        let pinned = Scan { database_digest: database.to_owned(), ..scan(id, state, "") };
+        assert_eq!(archive.create_scan(&pinned).await.expect("recorded"), pinned);
+    }
+    assert_eq!(archive.pinned().await.expect("listed"), ["sha256:a", "sha256:b"]);
+    let ended = Scan { database_digest: "sha256:a".to_owned(), ..scan("01e", ScanState::Cancelled, "") };
+    archive.update_scan(&ended).await.expect("updated");
+    assert_eq!(archive.pinned().await.expect("listed"), ["sha256:b"]);
 }
 
 async fn an_idempotency_key_names_one_scan(archive: Arc<dyn Archive>) {

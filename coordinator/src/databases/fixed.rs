@@ -1,0 +1,50 @@
+//! For a process whose worker has the database itself: the coordinator only names it.
+
+use std::fs::File;
+
+use async_trait::async_trait;
+
+use crate::ports::{DatabaseInfo, Databases, PortError};
+
+/// Tells the digest of the database that is in use now; `None` where there is none.
+type Ask = dyn Fn() -> Result<Option<DatabaseInfo>, PortError> + Send + Sync;
+
+/// One database that comes from elsewhere.
+pub struct FixedDatabases {
+    ask: Box<Ask>,
+}
+
+impl FixedDatabases {
+    /// What the function says is current at the moment of asking.
+    #[must_use]
+    pub fn new(ask: impl Fn() -> Result<Option<DatabaseInfo>, PortError> + Send + Sync + 'static) -> Self {
+        Self { ask: Box::new(ask) }
+    }
+
+    /// None at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::new(|| Ok(None))
+    }
+}
+
+#[async_trait]
+impl Databases for FixedDatabases {
+    async fn current(&self) -> Result<Option<DatabaseInfo>, PortError> {
+        (self.ask)()
+    }
+
+    async fn publish(&self, _: &DatabaseInfo, _: File) -> Result<(), PortError> {
+        let reason =
+            "this server uses a file of its own: replace that file, and it takes the new one".to_owned();
+        Err(PortError { action: "publish the database", reason })
+    }
+
+    async fn kept(&self) -> Result<Vec<String>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn remove(&self, _: &str) -> Result<(), PortError> {
+        Ok(())
+    }
+}
