@@ -120,8 +120,8 @@ async fn what_was_sent_in_part_is_swept_up_and_what_changed_is_refused() {
     assert_eq!(databases.current().await.expect("asked"), None);
     assert_eq!(chunks(&server).await, 0);
     // As a coordinator leaves it that ends in the middle of sending.
-    let part =
-        jetstream(&server).await.publish(format!("$O.{}.C.left", subject::DATABASES), "part".into()).await;
+    let client = jetstream(&server).await;
+    let part = client.publish(format!("$O.{}.C.left", subject::DATABASES), "part".into()).await;
     part.expect("sent").await.expect("stored");
     assert_eq!(chunks(&server).await, 1);
     let again = queue.databases().await.expect("a store");
