@@ -18,8 +18,8 @@ mod watch;
 use std::process::ExitCode;
 
 pub(crate) use db::watch as watch_database;
-pub(crate) use roles::{announce, listen};
 pub(crate) use publish::{Reader as DatabaseReader, info as database_info};
+pub(crate) use roles::{announce, listen};
 
 use crate::{args::Command, exit::Failure, settings::Settings};
 
