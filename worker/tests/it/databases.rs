@@ -97,7 +97,7 @@ async fn a_database_is_published_fetched_replaced_and_dropped() {
     assert_eq!(databases.kept().await.expect("listed").len(), 2, "the current one is never dropped");
     databases.remove(&first.digest).await.expect("dropped");
     databases.remove(&first.digest).await.expect("gone is gone");
-    assert_eq!(databases.kept().await.expect("listed"), [second.digest.clone()]);
+    assert_eq!(databases.kept().await.expect("listed"), vec![second.digest.clone()]);
     assert_eq!(chunks(&server).await, 1, "with all its chunks");
     assert!(library.database(&first.digest).await.expect("no failure").is_some(), "the worker still has it");
     let other = self::library(spool.path(), worker(&server).await);
