@@ -40,6 +40,13 @@ PROJECTS = (
     ("boot", "jar", "boot", BOOT),
     ("web", "war", "ROOT", WAR),
 )
+#: what repackaging adds: a loader of its own, and even the libraries that the server should provide
+REPACKAGED = {
+    ("java", "org.springframework.boot:spring-boot-jarmode-layertools", "2.7.18"),
+    ("java", "javax.servlet:javax.servlet-api", "4.0.1"),
+}
+#: a library without Maven's properties leaves only its classes in a shaded archive
+TRACELESS = {("java", "org.checkerframework:checker-qual", "3.12.0")}
 
 
 def cases(work):
@@ -51,6 +58,10 @@ def cases(work):
         native = {("java", f"example.test:{name}", "1.0")}
         if name != "thin":
             native |= dependencies(place)
+        if name == "boot":
+            native |= REPACKAGED
+        if name == "shaded":
+            native -= TRACELESS
         (root / "opt").mkdir(parents=True)
         shutil.copy(archive, root / "opt" / archive.name)
         yield Case(f"java {name}", root, native)
@@ -86,7 +97,7 @@ def nested(work):
         archive.write(work / "java-boot/target/boot.jar", "lib/boot.jar")
         archive.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\n\r\n")
     native = {("java", f"example.test:{name}", "1.0") for name in ("web", "boot")}
-    native |= dependencies(work / "java-web") | dependencies(work / "java-boot")
+    native |= dependencies(work / "java-web") | dependencies(work / "java-boot") | REPACKAGED
     return Case("java nested", root, native)
 
 

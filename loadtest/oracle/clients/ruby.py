@@ -12,7 +12,12 @@ GEMS = (
     ("under_score-and-dash", "0.0.1", "ruby"),
     ("native", "2.3.4", "x86_64-linux"),
 )
-PLACES = "usr/lib/ruby", "usr/share/rubygems-integration", "var/lib/gems"
+PLACES = (
+    "usr/lib/ruby",
+    "usr/lib/x86_64-linux-gnu/rubygems-integration",
+    "usr/share/rubygems-integration",
+    "var/lib/gems",
+)
 
 
 def cases(work):

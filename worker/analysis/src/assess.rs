@@ -6,6 +6,8 @@ mod gaps;
 mod merge;
 mod risk;
 
+use std::collections::BTreeMap;
+
 use affects::Answer;
 use gaps::Gaps;
 use merge::Merge;
@@ -136,19 +138,25 @@ impl<'d> Assessor<'_, 'd> {
     fn assess(&self, keys: &[AdvisoryKey]) -> Result<Assessed<'d>, DatabaseError> {
         let mut assessed = Assessed::default();
         let (mut uncompared, mut example) = (0_u64, "");
+        let mut spoken: BTreeMap<usize, &str> = BTreeMap::new();
         for AdvisoryKey { ecosystem, name, version } in keys {
             let Some(mut entries) = self.database.lookup(ecosystem, name)? else { continue };
             // Ubuntu's paid channels fix what the release leaves open: a package that has such a fix is clear of the flaw.
             let settles = ecosystem.starts_with("Ubuntu:Pro:") && !assessed.flaws.is_empty();
             // A stream of longer support that the image has gets fixes of its own: what it says of a flaw decides.
             let decides = is_stream(ecosystem);
+            // Each channel of certified builds has versions of its own: on an advisory the first that speaks of it counts.
+            let certified = ecosystem.starts_with("Ubuntu:Pro:FIPS");
             let same_scheme = entries.scheme() == self.row.order.name;
-            let may_stop = same_scheme && entries.bounds_descend() && !settles && !decides;
+            let may_stop = same_scheme && entries.bounds_descend() && !settles && !decides && !certified;
             let mut bounded = affects::Bounded::new(version, self.row.order);
             while let Some(entry) = entries.next() {
                 let entry = entry?;
                 if may_stop && bounded.is_behind(entry.bound) {
                     entries.skip_bounded();
+                    continue;
+                }
+                if certified && spoken.entry(entry.advisory).or_insert(ecosystem) != ecosystem {
                     continue;
                 }
                 match bounded.answer(&entry, same_scheme) {

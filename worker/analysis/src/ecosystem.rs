@@ -31,7 +31,6 @@ mod rpm;
 mod rust;
 mod sbom;
 mod swift;
-mod wheel;
 mod wordpress;
 
 use std::collections::BTreeMap;
@@ -169,7 +168,6 @@ pub static TABLE: &[&Ecosystem] = &[
     &gem::ROW,
     &composer::ROW,
     &dotnet::ROW,
-    &wheel::ROW,
     &conda::ROW,
     &r::ROW,
     &lua::ROW,
@@ -239,9 +237,11 @@ fn is_namesake(row: &Ecosystem, name: &str) -> bool {
 /// Whether a language row could want a path of which nothing but its name is known.
 pub(crate) fn may_hold_packages(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    // `perl5.36.0` and `python3.11` are programs; what else has an extension is none.
+    // `perl5.36.0` and `python3.11` are programs, and so is `beam.smp`, whose signature is known; what else has an
+    // extension is none.
     let plain = |extension: &str| extension.bytes().all(|byte| byte.is_ascii_digit());
-    let program = name.rsplit_once('.').is_none_or(|(_, extension)| plain(extension))
+    let program = (name.rsplit_once('.').is_none_or(|(_, extension)| plain(extension))
+        || binary::is_known(name))
         && ["bin/", "sbin/", "usr/", "opt/", "lib/"].iter().any(|start| path.starts_with(start))
         && !path.starts_with("usr/share/");
     let candidate = Candidate { path, name, size: 1 << 20, executable: program };

@@ -39,7 +39,12 @@ fn wants(candidate: Candidate<'_>) -> Want {
         return Want::Whole;
     }
     let may_be = candidate.size >= LEAST_BYTES && (candidate.executable || candidate.name.contains(".so"));
-    if may_be && TABLE.iter().any(|row| row.matches(candidate.name)) { Want::Whole } else { Want::No }
+    if may_be && is_known(candidate.name) { Want::Whole } else { Want::No }
+}
+
+/// Whether a product's file is called so.
+pub(super) fn is_known(name: &str) -> bool {
+    TABLE.iter().any(|row| row.matches(name))
 }
 
 fn parse(file: File<'_>, facts: &mut Facts) {

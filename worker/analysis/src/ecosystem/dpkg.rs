@@ -1,6 +1,8 @@
 //! Debian's package manager: deb-control(5) stanzas in `status`, one file for each package in `status.d` (distroless
 //! images), and lists of the files that each package owns.
 
+mod ubuntu;
+
 use super::{AdvisoryKey, Candidate, Ecosystem, Facts, File, Want};
 use crate::{
     model::{Distribution, Package},
@@ -11,8 +13,9 @@ use crate::{
 /// dpkg's row.
 pub(super) static ROW: Ecosystem = Ecosystem {
     name: "dpkg",
-    revision: 2,
-    reads: "`var/lib/dpkg/status`, `var/lib/dpkg/status.d/*`; owned files from `info/*.list` and `*.md5sums`",
+    revision: 3,
+    reads: "`var/lib/dpkg/status`, `var/lib/dpkg/status.d/*`; owned files from `info/*.list` and `*.md5sums`; \
+            Ubuntu Pro's `status.json`",
     wants,
     parse,
     purl: package_url,
@@ -52,6 +55,9 @@ const VENDORS: &[&str] = &[
 ];
 
 fn wants(candidate: Candidate<'_>) -> Want {
+    if candidate.path == ubuntu::STATUS {
+        return Want::Whole;
+    }
     let Some(rest) = candidate.path.strip_prefix("var/lib/dpkg/") else { return Want::No };
     let wanted = match rest.split_once('/') {
         None => rest == "status",
@@ -63,6 +69,9 @@ fn wants(candidate: Candidate<'_>) -> Want {
 }
 
 fn parse(file: File<'_>, facts: &mut Facts) {
+    if file.path == ubuntu::STATUS {
+        return ubuntu::status(file, facts);
+    }
     let name = file.path.rsplit('/').next().unwrap_or_default();
     match owner(name) {
         Some(owner) => {
@@ -211,7 +220,7 @@ pub(super) fn advisory_keys(package: &Package, distribution: Option<&Distributio
     let version = or(&package.source_version, &package.version);
     let ecosystems = match distribution.id.as_str() {
         "debian" => debian(distribution).into_iter().collect(),
-        "ubuntu" => ubuntu(&distribution.version, &name, &version),
+        "ubuntu" => ubuntu::channels(distribution, &name, &version),
         _ => Vec::new(),
     };
     let key = |ecosystem| AdvisoryKey { ecosystem, name: name.clone(), version: version.clone() };
@@ -237,37 +246,9 @@ fn debian(distribution: &Distribution) -> Option<String> {
     Some(format!("Debian:{release}"))
 }
 
-/// Ubuntu's: the April releases of even years have long-term support and further channels for subscribers.
-///
-/// Those always count, and after the free one, whatever `pro status` left in the image says: without a subscription
-/// the package is as vulnerable, and the fix is there; and images are built by attaching, upgrading and detaching again,
-/// after which only the packages' versions tell what was fixed.
-fn ubuntu(release: &str, name: &str, version: &str) -> Vec<String> {
-    let release = release.split('.').take(2).collect::<Vec<_>>().join(".");
-    let Some((year, month)) = release.split_once('.') else { return Vec::new() };
-    let even = year.bytes().last().is_some_and(|digit| digit % 2 == 0);
-    if !even || month != "04" {
-        return vec![format!("Ubuntu:{release}")];
-    }
-    let mut ecosystems = vec![
-        format!("Ubuntu:{release}:LTS"),
-        format!("Ubuntu:{release}"),
-        format!("Ubuntu:Pro:{release}:LTS"),
-    ];
-    // Certified builds: the version says so, of kernels the name.
-    if version.to_ascii_lowercase().contains("fips") || name.ends_with("-fips") {
-        let channels = ["FIPS-updates", "FIPS", "FIPS-preview"];
-        ecosystems.extend(channels.map(|channel| format!("Ubuntu:Pro:{channel}:{release}:LTS")));
-    }
-    if name.starts_with("linux-") && name.contains("realtime") {
-        ecosystems.push(format!("Ubuntu:Pro:{release}:LTS:Realtime:Kernel"));
-    }
-    ecosystems
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{is_installed, source, ubuntu};
+    use super::{is_installed, source};
 
     #[test]
     fn states() {
@@ -293,41 +274,5 @@ mod tests {
         assert_eq!(source("util-linux"), ("util-linux", ""));
         assert_eq!(source("gcc-8 (8-20180414-1ubuntu2)"), ("gcc-8", "8-20180414-1ubuntu2"));
         assert_eq!(source(""), ("", ""));
-    }
-
-    #[test]
-    fn ubuntu_channels() {
-        for (release, name, version, expected) in [
-            ("22.04", "curl", "1", &["Ubuntu:22.04:LTS", "Ubuntu:22.04", "Ubuntu:Pro:22.04:LTS"][..]),
-            ("19.10", "curl", "1+fips", &["Ubuntu:19.10"]),
-            (
-                "20.04.6",
-                "openssl",
-                "1+Fips",
-                &[
-                    "Ubuntu:20.04:LTS",
-                    "Ubuntu:20.04",
-                    "Ubuntu:Pro:20.04:LTS",
-                    "Ubuntu:Pro:FIPS-updates:20.04:LTS",
-                    "Ubuntu:Pro:FIPS:20.04:LTS",
-                    "Ubuntu:Pro:FIPS-preview:20.04:LTS",
-                ],
-            ),
-            (
-                "24.04",
-                "linux-realtime-6.8",
-                "6.8.1-1",
-                &[
-                    "Ubuntu:24.04:LTS",
-                    "Ubuntu:24.04",
-                    "Ubuntu:Pro:24.04:LTS",
-                    "Ubuntu:Pro:24.04:LTS:Realtime:Kernel",
-                ],
-            ),
-            ("", "curl", "1", &[]),
-        ] {
-            assert_eq!(ubuntu(release, name, version), expected, "{release} {name}");
-        }
-        assert_eq!(ubuntu("18.04", "linux-aws-fips", "4.15.0-2018.18").len(), 6);
     }
 }

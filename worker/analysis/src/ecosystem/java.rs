@@ -25,7 +25,7 @@ use coordinates::{Coordinates, Manifest};
 /// The row.
 pub(super) static ROW: Ecosystem = Ecosystem {
     name: "java",
-    revision: 1,
+    revision: 2,
     reads: "jar, war, ear, par, Jenkins and other Java archives, nested: pom.properties, manifest, file name",
     wants,
     parse,

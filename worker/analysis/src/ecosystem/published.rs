@@ -70,7 +70,7 @@ fn keys_are_spelled_as_the_advisories_are() {
         ("julia", "HTTP", "Julia HTTP"),
         ("swift", "github.com/apple/swift-nio", "SwiftURL github.com/apple/swift-nio"),
         ("dart", "agent_dart", "Pub agent_dart"),
-        ("wheel", "Zope.Interface", "PyPI zope-interface"),
+        ("python", "Zope.Interface", "PyPI zope-interface"),
         ("java", "org.example:lib", "Maven org.example:lib"),
         ("java", "lib", ""),
         ("go", "github.com/Masterminds/semver/v3", "Go github.com/Masterminds/semver/v3"),
@@ -103,6 +103,8 @@ fn programs_with_a_version_in_their_name_may_be_owned() {
         ("usr/lib/x86_64-linux-gnu/libcrypto.so.3", true),
         ("usr/share/doc/python3.11", false),
         ("usr/bin/tool.conf", false),
+        // A name that a signature knows is a program whatever its extension.
+        ("usr/lib/erlang/erts-13.1.5/bin/beam.smp", true),
     ] {
         assert_eq!(super::may_hold_packages(path), expected, "{path}");
     }

@@ -11,7 +11,7 @@ use crate::{
 /// Python's row.
 pub(super) static ROW: Ecosystem = Ecosystem {
     name: "python",
-    revision: 1,
+    revision: 2,
     reads: "`*.dist-info/METADATA`, `*.egg-info`, `*.egg-info/PKG-INFO`, `EGG-INFO/PKG-INFO`, `*.egg`, `*.whl`",
     wants,
     parse,
@@ -20,6 +20,9 @@ pub(super) static ROW: Ecosystem = Ecosystem {
     order: &version::PEP440,
     system: false,
 };
+
+/// Bytes of an archive's metadata that are read; the description follows the fields.
+const METADATA_BYTES: u64 = 1 << 20;
 
 fn wants(candidate: Candidate<'_>) -> Want {
     let parent = || candidate.path.rsplit('/').nth(1).unwrap_or_default();
@@ -65,7 +68,7 @@ fn read_archive(file: File<'_>, facts: &mut Facts) -> Result<(), ZipError> {
         }
     }
     let entry = found.ok_or(ZipError::Malformed("it has no metadata"))?;
-    let metadata = archive.whole(&entry, &mut budget)?;
+    let metadata = archive.head(&entry, METADATA_BYTES, &mut budget)?;
     read_metadata(file, &metadata, facts);
     Ok(())
 }

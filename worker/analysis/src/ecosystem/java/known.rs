@@ -71,6 +71,7 @@ const TABLE: &[(&[&str], &str)] = &[
     (&["grpc-*"], "io.grpc"),
     (&["caffeine"], "com.github.ben-manes.caffeine"),
     (&["mssql-jdbc"], "com.microsoft.sqlserver"),
+    (&["checker-qual", "checker-compat-qual"], "org.checkerframework"),
     (&["hamcrest", "hamcrest-*"], "org.hamcrest"),
     (&["h2"], "com.h2database"),
     (&["quartz"], "org.quartz-scheduler"),
