@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Strata's package lists against the native tools, on root file systems that the ordinary package clients make.
 
-Each client of `clients/` installs into a temporary directory, packs the result as an image, and says what its own tool lists
-of it. Everything that Strata reports of the image counts, whatever the ecosystem, and so do the problems it reports.
+Each client of `clients/` installs into a temporary directory, packs the result as an image, and says what its own tool
+lists of it. Everything that Strata reports of the image counts, whatever the ecosystem, and so do its problems.
 
 One line for each case: how many packages the native tool lists, how many Strata, how many are missing and extra.
 A case whose client or registry is absent says so. The exit code is 1 when anything differs.

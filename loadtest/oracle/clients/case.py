@@ -63,6 +63,16 @@ def put(root, files):
     return Path(root)
 
 
+def once(root, make):
+    """A directory that `make` fills, unless an earlier run did; never a half-filled one."""
+    if not root.exists():
+        begun = root.with_name(root.name + ".begun")
+        shutil.rmtree(begun, ignore_errors=True)
+        make(begun)
+        begun.rename(root)
+    return root
+
+
 def copy(source, root, *paths):
     """Copies trees of one root to the same places in another."""
     for path in paths:

@@ -1,7 +1,7 @@
 """Erlang: the applications of Debian's Erlang, and what the runtime reads in their resource files."""
 
 from .case import Case
-from .debian import inside, part, tools
+from .debian import inside, part, workshop
 
 SCRIPT = """
     Show = fun(File) ->
@@ -13,6 +13,6 @@ SCRIPT = """
 
 
 def cases(work):
-    lines = inside(tools(work), "erl", "-noshell", "-eval", SCRIPT).splitlines()
+    lines = inside(workshop(work), "erl", "-noshell", "-eval", SCRIPT).splitlines()
     native = {("erlang", *line.split(" ")) for line in lines}
     yield Case("erlang applications", part(work, "erlang", "usr/lib/erlang/lib"), native)

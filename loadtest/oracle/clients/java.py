@@ -9,20 +9,23 @@ from .case import Case, need, put, run
 PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:list"
 HEAD = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 <modelVersion>4.0.0</modelVersion>
-<groupId>example.test</groupId><artifactId>{name}</artifactId><version>{version}</version><packaging>{packaging}</packaging>
+<groupId>example.test</groupId><artifactId>{name}</artifactId>
+<version>{version}</version><packaging>{packaging}</packaging>
 <properties><maven.compiler.source>11</maven.compiler.source><maven.compiler.target>11</maven.compiler.target>
 <project.build.sourceEncoding>UTF-8</project.build.sourceEncoding></properties>
 <dependencies>{dependencies}</dependencies>
 <build><finalName>{final}</finalName><plugins>{plugins}</plugins></build>
 </project>
 """
-DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version><scope>{}</scope></dependency>"
-SHADE = """<plugin><groupId>org.apache.maven.plugins</groupId><artifactId>maven-shade-plugin</artifactId><version>3.5.1</version>
-<executions><execution><phase>package</phase><goals><goal>shade</goal></goals></execution></executions></plugin>"""
+DEPENDENCY = """<dependency><groupId>{}</groupId><artifactId>{}</artifactId>
+<version>{}</version><scope>{}</scope></dependency>"""
+SHADE = """<plugin><groupId>org.apache.maven.plugins</groupId><artifactId>maven-shade-plugin</artifactId>
+<version>3.5.1</version><executions><execution><phase>package</phase><goals><goal>shade</goal></goals></execution></executions></plugin>"""
 BOOT = """<plugin><groupId>org.springframework.boot</groupId><artifactId>spring-boot-maven-plugin</artifactId>
 <version>2.7.18</version><configuration><mainClass>Main</mainClass></configuration>
 <executions><execution><goals><goal>repackage</goal></goals></execution></executions></plugin>"""
-WAR = """<plugin><groupId>org.apache.maven.plugins</groupId><artifactId>maven-war-plugin</artifactId><version>3.4.0</version>
+WAR = """<plugin><groupId>org.apache.maven.plugins</groupId><artifactId>maven-war-plugin</artifactId>
+<version>3.4.0</version>
 <configuration><failOnMissingWebXml>false</failOnMissingWebXml></configuration></plugin>"""
 LIBRARIES = (
     ("org.apache.logging.log4j", "log4j-core", "2.14.1", "compile"),

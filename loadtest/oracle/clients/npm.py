@@ -14,7 +14,7 @@ NEEDED = {
     "lodash": "4.17.21",
     "member": "1.0.0",
 }
-PROJECT = {"name": "application", "version": "3.2.1", "private": True, "workspaces": ["packages/*"], "dependencies": NEEDED}
+PROJECT = {"name": "application", "version": "3.2.1", "workspaces": ["packages/*"], "dependencies": NEEDED}
 MEMBER = {"name": "member", "version": "1.0.0", "dependencies": {"ms": "2.0.0", "@sindresorhus/is": "4.6.0"}}
 SCOPED = {"name": "@own/other", "version": "0.0.1-beta.1+5", "dependencies": {"semver": "5.7.2"}}
 

@@ -5,7 +5,7 @@ import shutil
 import zipfile
 
 from .case import Case, copy, put
-from .debian import inside, tools
+from .debian import inside, workshop
 
 MANIFESTS = {
     "vendor/plain": {"version": "1.2.3"},
@@ -17,7 +17,7 @@ ARCHIVED = {"name": "archived/thing", "version": "4.5.6", "type": "library"}
 
 
 def cases(work):
-    root = tools(work)
+    root = workshop(work)
     for name, manifest in MANIFESTS.items():
         put(root / "root/packages", {f"{name}/composer.json": json.dumps({"name": name, **manifest})})
     put(root, {"root/archives/none": ""})

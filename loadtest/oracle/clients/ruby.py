@@ -3,7 +3,7 @@
 import re
 
 from .case import Case, put
-from .debian import inside, part, tools
+from .debian import inside, part, workshop
 
 #: name, version, platform
 GEMS = (
@@ -21,7 +21,7 @@ PLACES = (
 
 
 def cases(work):
-    root = tools(work)
+    root = workshop(work)
     for name, version, platform in GEMS:
         attributes = f's.name = "{name}"; s.version = "{version}"; s.platform = "{platform}"; s.summary = "x"; '
         text = f'Gem::Specification.new {{ |s| {attributes} s.authors = ["x"]; s.files = [] }}\n'

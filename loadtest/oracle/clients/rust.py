@@ -1,7 +1,7 @@
 """Rust: a program built by cargo-auditable, and the list that it carries, which must hold all that `cargo tree` lists.
 
-The list is longer than the tree: cargo-auditable takes some procedural macros, and optional crates that nothing turns on,
-for parts of the program. Strata says what the program says.
+The list is longer than the tree: cargo-auditable takes some procedural macros, and optional crates that nothing turns
+on, for parts of the program. Strata says what the program says.
 """
 
 import json

@@ -74,11 +74,17 @@ fn status(packages: &[&str]) -> String {
     text
 }
 
-/// What a case can expect: the distribution, packages with the layer that brought them, problems with theirs.
+/// What a case can expect: the distribution and the notes on it, packages with the layer that brought them, problems with theirs.
 fn described(contents: &Contents) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(distribution) = &contents.distribution {
         lines.push(format!("distribution {} {}", distribution.id, distribution.version));
+        // What the rows note beside the fields of the release file, whose names are upper case.
+        let notes = distribution
+            .fields
+            .iter()
+            .filter(|(key, _)| key.starts_with(|letter: char| letter.is_lowercase()));
+        lines.extend(notes.map(|(key, note)| format!("note {key} {note}")));
     }
     for installed in &contents.packages {
         let Package { name, version, .. } = &installed.package;
