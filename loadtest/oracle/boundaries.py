@@ -17,6 +17,7 @@ import random
 import tarfile
 import zipfile
 from pathlib import Path
+from urllib.parse import quote
 
 from oracle import Advisories
 
@@ -24,10 +25,17 @@ RELEASES = {
     "debian-9": ("Debian:9",), "debian-11": ("Debian:11",), "debian-12": ("Debian:12",), "debian-13": ("Debian:13",),
     "ubuntu-14.04": ("Ubuntu:14.04:LTS", "Ubuntu:Pro:14.04:LTS"), "ubuntu-16.04": ("Ubuntu:16.04:LTS",),
     "ubuntu-19.10": ("Ubuntu:19.10",), "alpine-3.10": ("Alpine:v3.10",), "alpine-3.20": ("Alpine:v3.20",),
-    "wolfi-20230201": ("Wolfi",), "pypi": ("PyPI",), "npm": ("npm",), "maven": ("Maven",),
+    "wolfi-20230201": ("Wolfi",), "alpaquita-23": ("Alpaquita:23",), "alpaquita-stream": ("Alpaquita:stream",),
+    "almalinux-8.9": ("AlmaLinux:8",), "almalinux-9.3": ("AlmaLinux:9",), "rocky-8.9": ("Rocky Linux:8",),
+    "rocky-9.3": ("Rocky Linux:9",), "azurelinux-3.0": ("Azure Linux:3",),
+    "pypi": ("PyPI",), "npm": ("npm",), "maven": ("Maven",), "golang": ("Go",), "cargo": ("crates.io",),
+    "gem": ("RubyGems",), "composer": ("Packagist",), "nuget": ("NuGet",), "julia": ("Julia",), "cran": ("CRAN",),
 }
 # How a version right before and one right after another are spelled.
-AROUND = {"deb": ("~", "+b1"), "apk": ("1", "_p1", "_rc1"), "pypi": (".dev0", ".post1"), "npm": ("-0", "-zz"), "maven": ("-alpha", "-1")}
+AROUND = {"deb": ("~", "+b1"), "apk": ("1", "_p1", "_rc1"), "pypi": (".dev0", ".post1"), "npm": ("-0", "-zz"), "maven": ("-alpha", "-1"),
+          "rpm": ("~rc1", "^1", ".1"), "golang": ("-0", "-rc.1", "+incompatible"), "cargo": ("-0", "-zz", "+1"),
+          "gem": (".pre", ".1", ".0"), "composer": ("-beta1", "-p1", ".0.0"), "nuget": ("-Beta1", ".1", ".0"),
+          "julia": ("-rc1", "+1"), "cran": ("-1", ".0")}
 
 
 def versions(entries, around, choice):
@@ -78,11 +86,43 @@ def maven(name, version, number):
     return f"srv/{number}/{artifact}.jar", held.getvalue()
 
 
-WRITERS = {"deb": deb, "apk": apk, "pypi": pypi, "npm": npm, "maven": maven}
+def rpm(name, version, number):
+    """A line of the manifest that images without a database carry; the source package is named like the package."""
+    epoch, _, rest = version.rpartition(":")
+    body, _, release = rest.rpartition("-")
+    source = f"{name}-{body}-{release}.src.rpm"
+    fields = name, rest, 0, 0, "(none)", epoch or "(none)", 0, "x86_64", epoch or "(none)", source
+    return "var/lib/rpmmanifest/container-manifest-2", ("\t".join(map(str, fields)) + "\n").encode()
+
+
+def document(kind):
+    """A package of an embedded bill of materials."""
+
+    def write(name, version, number):
+        url = f"pkg:{kind}/{quote(name)}@{quote(version, safe='')}"
+        text = json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.5", "components": [{"purl": url}]})
+        return f"srv/{number}/bom.json", text.encode()
+
+    return write
+
+
+def julia(name, version, number):
+    text = f'[[deps.{name}]]\nuuid = "0"\nversion = "{version}"\n'
+    return f"srv/{number}/Manifest.toml", text.encode()
+
+
+def cran(name, version, number):
+    text = f"Package: {name}\nVersion: {version}\nBuilt: R 4.2.2; ; 2024-01-01; unix\n"
+    return f"usr/lib/R/{number}/library/{name}/DESCRIPTION", text.encode()
+
+
+WRITERS = {"deb": deb, "apk": apk, "rpm": rpm, "pypi": pypi, "npm": npm, "maven": maven, "julia": julia, "cran": cran}
+WRITERS |= {kind: document(kind) for kind in ("golang", "cargo", "gem", "composer", "nuget")}
+KINDS = {"alpine": "apk", "wolfi": "apk", "alpaquita": "apk", "almalinux": "rpm", "rocky": "rpm", "azurelinux": "rpm"}
 
 
 def files(release, ecosystems, advisories, most):
-    kind = release if release in WRITERS else "apk" if release.startswith(("alpine", "wolfi")) else "deb"
+    kind = release if release in WRITERS else KINDS.get(release.split("-")[0], "deb")
     choice = random.Random(release)
     packages = collections.defaultdict(list)
     for (ecosystem, name), entries in advisories.by_package.items():
@@ -97,6 +137,8 @@ def files(release, ecosystems, advisories, most):
     contents = collections.defaultdict(bytes)
     for name in names:
         for version in versions(packages[name], AROUND[kind], choice):
+            if kind == "rpm" and "-" not in version:
+                continue
             if number < most and not set(version) & set("/\n\0"):
                 place, content = WRITERS[kind](name, version, number)
                 contents[place] += content
@@ -138,7 +180,7 @@ class Layout:
 
 def main():
     arguments = argparse.ArgumentParser(description="Write images whose packages stand on advisories' boundaries.")
-    arguments.add_argument("--osv", required=True, help="directory of an OSV export: <Ecosystem>/all.zip")
+    arguments.add_argument("--osv", required=True, action="append", help="directory of an OSV export: <Ecosystem>/all.zip")
     arguments.add_argument("--most", type=int, default=4000, help="packages of each image")
     arguments.add_argument("layout", help="directory of the layout to write")
     options = arguments.parse_args()

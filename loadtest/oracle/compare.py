@@ -4,7 +4,14 @@ deb    `dpkg --compare-versions`; a text that dpkg calls bad syntax is no versio
 pypi   `packaging.version`
 npm    `node-semver` in one node process, a line in and a line out
 maven  `ComparableVersion` of Maven's own artifact library, when it is given
+rpm    `rpm.vercmp` of rpm's own Lua, in one rpm process
+gem    `Gem::Version` in one ruby process
+packagist  `Composer\\Semver` in one php process
+semver `node-semver` too: what it does not read (two numbers, four numbers) is no version here
+build  the same with `compareBuild`, for registries where builds count
 apk    no tool of its own stands on other systems: the order as apk-package(5) has it, told again here
+cran   no tool either: R's `package_version` as its manual has it, told again here
+nuget  none that runs here: `univers`, an independent reading of NuGet's rules, when it is there
 """
 
 import itertools
@@ -15,11 +22,11 @@ import subprocess
 from packaging.version import InvalidVersion, Version
 
 NODE = """
-const semver = require(process.argv[1]);
+const semver = require(process.argv[1]), compare = semver[process.argv[2]];
 require('readline').createInterface({input: process.stdin}).on('line', line => {
   const [a, b] = JSON.parse(line);
   let answer = null;
-  try { answer = semver.compare(a, b); } catch (error) { answer = null; }
+  try { answer = compare(a, b); } catch (error) { answer = null; }
   console.log(JSON.stringify(answer));
 });
 """
@@ -107,11 +114,92 @@ class Apk(Memory):
         return 0
 
 
+class Process(Memory):
+    """A process that answers each line, a pair parted by a tab, with a line: a number, or nothing for no versions."""
+
+    def __init__(self, *command):
+        super().__init__()
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def compare(self, a, b):
+        if not a or not b or set(a + b) & set("\t\n"):
+            return None
+        self.process.stdin.write(f"{a}\t{b}\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().strip()
+        return int(answer) if answer else None
+
+
+class Rpm(Process):
+    SCRIPT = """%{lua: for line in io.lines() do
+        local a, b = line:match("^(.-)\t(.*)$")
+        io.write(rpm.vercmp(a, b), "\\n") io.flush()
+    end}"""
+
+    def __init__(self):
+        super().__init__("rpm", "--eval", self.SCRIPT)
+
+
+class Gem(Process):
+    SCRIPT = """
+    $stdout.sync = true
+    while line = $stdin.gets
+      a, b = line.chomp.split("\t")
+      known = Gem::Version.correct?(a) && Gem::Version.correct?(b)
+      puts(known ? Gem::Version.new(a) <=> Gem::Version.new(b) : "")
+    end
+    """
+
+    def __init__(self):
+        super().__init__("ruby", "-e", self.SCRIPT)
+
+
+class Packagist(Process):
+    SCRIPT = r"""
+    require "Composer/Semver/autoload.php";
+    $parser = new Composer\Semver\VersionParser();
+    while (($line = fgets(STDIN)) !== false) {
+        [$a, $b] = explode("\t", rtrim($line, "\n"));
+        try {
+            [$a, $b] = [$parser->normalize($a), $parser->normalize($b)];
+            $less = Composer\Semver\Comparator::lessThan($a, $b);
+            echo $less ? -1 : (Composer\Semver\Comparator::equalTo($a, $b) ? 0 : 1), "\n";
+        } catch (UnexpectedValueException $error) {
+            echo "\n";
+        }
+    }
+    """
+
+    def __init__(self):
+        super().__init__("php", "-r", self.SCRIPT)
+
+
+class Cran(Memory):
+    """Numbers parted by dots or hyphens; a version that only continues is above."""
+
+    def compare(self, a, b):
+        if not all(re.fullmatch(r"\d+([.-]\d+)*", version) for version in (a, b)):
+            return None
+        a, b = ([int(number) for number in re.split("[.-]", version)] for version in (a, b))
+        return (a > b) - (a < b)
+
+
+class Nuget(Memory):
+    def compare(self, a, b):
+        from univers.versions import NugetVersion
+
+        try:
+            a, b = NugetVersion(a), NugetVersion(b)
+        except Exception:  # Its errors have no base of their own.
+            return None
+        return (a > b) - (a < b)
+
+
 class Npm(Memory):
-    def __init__(self, semver):
+    def __init__(self, semver, function="compare"):
         super().__init__()
         self.node = subprocess.Popen(
-            ["node", "-e", NODE, semver], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            ["node", "-e", NODE, semver, function], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def compare(self, a, b):

@@ -9,8 +9,12 @@ keys       dpkg on Debian: `Debian:<major of VERSION_ID>`, by source name and so
            dpkg on Ubuntu: `Ubuntu:<release>`, `…:LTS` too for April of even years, by source name and source version;
            `Ubuntu:Pro:<release>:LTS` besides: where it lists the package for the same record it decides (its fix is
            higher than the free one, or the free one does not exist).
-           apk on Alpine: `Alpine:v<major>.<minor>`, on Wolfi: `Wolfi`, by origin and the package's version.
-           python: `PyPI` by PEP 503 name. npm: `npm` by exact name. java: `Maven` by group:artifact. go: `Go`.
+           apk on Alpine: `Alpine:v<major>.<minor>`, on Wolfi: `Wolfi`, on Alpaquita: `Alpaquita:<release>`, by origin and
+           the package's version.
+           rpm on AlmaLinux: `AlmaLinux:<major>` by the package's own name; on Rocky: `Rocky Linux:<major>` and on Azure
+           Linux: `Azure Linux:<major>` by source name. Packages of modules and others (`.module` in the version) do
+           not answer for each other.
+           The language registries by the package's name as the registry compares names; documents (`sbom-…`) alike.
            Any other ecosystem is counted as not judged.
 affected   the schema's evaluation: the version is in `versions`, or in a SEMVER or ECOSYSTEM range. Equality of listed
            versions is the scheme's (PEP 440's 1.0 is 1.0.0). GIT ranges are no ranges of versions.
@@ -20,7 +24,8 @@ withdrawn  dropped. What affects a package of an ecosystem stands in that ecosys
 identity   the CVEs among the id, the aliases and the upstream list (in the id also with a source's prefix,
            `DEBIAN-CVE-…`): one finding for each. A record without: the one CVE that records sharing one of these names
            have (aliases are symmetric; the upstream list of a record about one CVE names that flaw), else the GHSA
-           among them, else its id.
+           among them, else its id. A record without a CVE whose upstream list has several names is about each of them.
+           AlmaLinux and Rocky list the CVEs that they answer as related; without any, theirs are bug fixes.
 
 Exit code 1 when a finding is missing or extra where the oracle can decide.
 
@@ -30,13 +35,28 @@ Exit code 1 when a finding is missing or extra where the oracle can decide.
 import argparse
 import collections
 import functools
+import importlib.util
 import json
 import re
+import shutil
 import sys
 import zipfile
 from pathlib import Path
 
 import compare
+
+# Ecosystem of the export and comparer of each ecosystem of a report that is a language's.
+LANGUAGES = {
+    "python": ("PyPI", "pypi"), "sbom-pypi": ("PyPI", "pypi"), "wheel": ("PyPI", "pypi"),
+    "npm": ("npm", "npm"), "sbom-npm": ("npm", "npm"), "java": ("Maven", "maven"), "sbom-maven": ("Maven", "maven"),
+    "go": ("Go", "go"), "sbom-golang": ("Go", "go"), "rust": ("crates.io", "semver"), "sbom-cargo": ("crates.io", "semver"),
+    "gem": ("RubyGems", "gem"), "sbom-gem": ("RubyGems", "gem"), "composer": ("Packagist", "packagist"),
+    "sbom-composer": ("Packagist", "packagist"), "dotnet": ("NuGet", "nuget"), "sbom-nuget": ("NuGet", "nuget"),
+    "erlang": ("Hex", "semver"), "dart": ("Pub", "build"), "swift": ("SwiftURL", "semver"), "julia": ("Julia", "build"),
+    "r": ("CRAN", "cran"),
+}
+RPM = {"almalinux": ("AlmaLinux", False), "rocky": ("Rocky Linux", True), "azurelinux": ("Azure Linux", True)}
+ERRATA = ("AlmaLinux", "Rocky Linux")
 
 CVE = re.compile(r"(?:^|-)(CVE-\d{4}-\d+)$", re.IGNORECASE)
 
@@ -54,11 +74,11 @@ def spelled(name):
 class Advisories:
     """All records of an export, by ecosystem and package."""
 
-    def __init__(self, export):
+    def __init__(self, exports):
         self.count, self.unreadable = 0, 0
         self.by_package = collections.defaultdict(list)
         self.known = collections.defaultdict(set)
-        for archive in sorted(Path(export).glob("*/all.zip")):
+        for archive in sorted(place for export in exports for place in Path(export).glob("*/all.zip")):
             with zipfile.ZipFile(archive) as files:
                 for name in files.namelist():
                     self.read(archive.parent.name, files.read(name))
@@ -77,6 +97,8 @@ class Advisories:
         if len(found) == 1:
             for name in names | {spelled(name) for name in record.get("upstream") or []}:
                 self.known[name] |= found
+        if ecosystem in ERRATA and not found and re.match("..[BE]A", record["id"]):
+            return
         for affected in record.get("affected") or []:
             package = affected.get("package") or {}
             if (package.get("ecosystem") or "").split(":")[0] == ecosystem:
@@ -89,13 +111,21 @@ class Advisories:
 
     @staticmethod
     def cves(record):
-        return cves([record["id"], *(record.get("aliases") or []), *(record.get("upstream") or [])])
+        found = cves([record["id"], *(record.get("aliases") or []), *(record.get("upstream") or [])])
+        first = ((record.get("affected") or [{}])[0].get("package") or {}).get("ecosystem") or ""
+        if not found and first.split(":")[0] in ERRATA:
+            return cves(record.get("related") or [])
+        return found
 
     def identities(self, record):
         found = self.cves(record)
         if found:
             return found
-        names = self.names(record) | {spelled(name) for name in record.get("upstream") or []}
+        upstream = {spelled(name) for name in record.get("upstream") or []}
+        if len(upstream) > 1:
+            best = lambda name: min(self.known[name]) if len(self.known[name]) == 1 else name
+            return {best(name) for name in upstream}
+        names = self.names(record) | upstream
         shared = [self.known[name] for name in names if len(self.known[name]) == 1]
         if shared and len(set.union(*shared)) == 1:
             return shared[0]
@@ -105,7 +135,18 @@ class Advisories:
 def normal(ecosystem, name):
     if ecosystem == "PyPI" and name:
         return re.sub(r"[-_.]+", "-", name).lower()
+    if ecosystem in ("NuGet", "Packagist") and name:
+        return name.lower()
     return name
+
+
+def modular(version):
+    return ".module_" in version or ".module+" in version
+
+
+def of_module(affected):
+    bounds = [bound for span in affected.get("ranges") or [] for event in span["events"] for bound in event.values()]
+    return any(map(modular, bounds))
 
 
 def included(version, affected, comparer):
@@ -188,12 +229,18 @@ class Oracle:
             return ecosystems, name, version, "deb"
         if kind == "apk":
             name, release = package.get("source_name") or package["name"], distribution["version"].split(".")
-            ecosystem = "Wolfi" if distribution["id"] == "wolfi" else f"Alpine:v{release[0]}.{release[1]}"
-            return [ecosystem] if distribution["id"] in ("wolfi", "alpine") else [], name, package["version"], "apk"
-        language = {"python": ("PyPI", "pypi"), "npm": ("npm", "npm"), "java": ("Maven", "maven"), "go": ("Go", "go")}
-        if kind not in language:
+            ecosystems = {"wolfi": ["Wolfi"], "alpaquita": ["Alpaquita:" + release[0]]}.get(distribution["id"], [])
+            if distribution["id"] == "alpine":
+                ecosystems = [f"Alpine:v{release[0]}.{release[1]}"]
+            return ecosystems, name, package["version"], "apk"
+        if kind == "rpm" and distribution["id"] in RPM:
+            ecosystem, by_source = RPM[distribution["id"]]
+            name = (by_source and package.get("source_name")) or package["name"]
+            version = (by_source and package.get("source_version")) or package["version"]
+            return [f"{ecosystem}:{distribution['version'].split('.')[0]}"], name, version, "rpm"
+        if kind not in LANGUAGES:
             return [], package["name"], package["version"], ""
-        ecosystem, comparer = language[kind]
+        ecosystem, comparer = LANGUAGES[kind]
         return [ecosystem], normal(ecosystem, package["name"]), package["version"], comparer
 
     def findings(self, package, distribution):
@@ -208,6 +255,8 @@ class Oracle:
         ]
         answers, records = collections.defaultdict(dict), {}
         for ecosystem, record, affected in listed:
+            if ecosystem.split(":")[0] in ERRATA and of_module(affected) != modular(version):
+                continue
             answer = included(version, affected, comparer)
             known = answers[record["id"]].get(ecosystem, False)
             # Several entries of one record: yes, then unknown, then no.
@@ -228,7 +277,7 @@ class Oracle:
         """Maven's comparer starts a machine for each call: it is asked for all pairs of an image at once."""
         pairs = []
         for package in packages:
-            if package["ecosystem"] == "java":
+            if package["ecosystem"] in ("java", "sbom-maven"):
                 pairs += maven_pairs(package["version"], self.advisories.by_package["Maven", package["name"]])
         if "maven" in self.comparers:
             self.comparers["maven"].learn(pairs)
@@ -246,7 +295,7 @@ def maven_pairs(version, listed):
 
 def main():
     arguments = argparse.ArgumentParser(description="Compare Strata's findings with an independent oracle.")
-    arguments.add_argument("--osv", required=True, help="directory of an OSV export: <Ecosystem>/all.zip")
+    arguments.add_argument("--osv", required=True, action="append", help="directory of an OSV export: <Ecosystem>/all.zip")
     arguments.add_argument("--semver", required=True, help="directory of node-semver")
     arguments.add_argument("--maven", help="Maven's artifact library (a jar); without it java is not judged")
     arguments.add_argument("reports", nargs="+", help="documents of `strata scan --format json`")
@@ -256,7 +305,12 @@ def main():
     print(f"{advisories.count} records, {advisories.unreadable} unreadable")
     semver = str(Path(options.semver).resolve())
     comparers = {"deb": compare.Deb(), "apk": compare.Apk(), "pypi": compare.Pypi()}
-    comparers |= {"npm": compare.Npm(semver), "go": compare.Go(semver)}
+    comparers |= {"npm": compare.Npm(semver), "go": compare.Go(semver), "semver": compare.Npm(semver)}
+    comparers |= {"build": compare.Npm(semver, "compareBuild"), "cran": compare.Cran()}
+    tools = {"rpm": ("rpm", compare.Rpm), "gem": ("ruby", compare.Gem), "packagist": ("php", compare.Packagist)}
+    comparers |= {name: start() for name, (tool, start) in tools.items() if shutil.which(tool)}
+    if importlib.util.find_spec("univers"):
+        comparers["nuget"] = compare.Nuget()
     if options.maven:
         comparers["maven"] = compare.Maven(options.maven)
     oracle = Oracle(advisories, comparers)

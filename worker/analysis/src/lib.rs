@@ -24,7 +24,6 @@
 )]
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests read their cases from files"))]
 #![cfg_attr(test, expect(clippy::disallowed_macros, reason = "tests say what they skip"))]
-#![cfg_attr(test, expect(clippy::disallowed_types, reason = "an ignored test measures speed"))]
 
 pub mod assess;
 mod bytes;

@@ -16,6 +16,7 @@ mod maven;
 mod npm;
 mod nuget;
 mod opam;
+mod packagist;
 mod pacman;
 mod pep440;
 mod portage;
@@ -36,6 +37,7 @@ pub use maven::MAVEN;
 pub use npm::NPM;
 pub use nuget::NUGET;
 pub use opam::OPAM;
+pub use packagist::PACKAGIST;
 pub use pacman::PACMAN;
 pub use pep440::PEP440;
 pub use portage::PORTAGE;
@@ -66,6 +68,7 @@ pub static TABLE: &[&Scheme] = &[
     &MAVEN,
     &GEM,
     &COMPOSER,
+    &PACKAGIST,
     &NUGET,
     &CONDA,
     &BITNAMI,

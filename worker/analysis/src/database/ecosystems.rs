@@ -75,7 +75,7 @@ const TABLE: &[Row] = &[
     distribution("Oracle Linux", "rpm"),
     Row {
         name: "Packagist",
-        scheme: "composer",
+        scheme: "packagist",
         spelling: Spelling::Lower,
         distribution: false,
         errata: false,

@@ -19,7 +19,7 @@ pub(super) static ROW: Ecosystem = Ecosystem {
     parse,
     purl: package_url,
     advisory_keys,
-    order: &version::COMPOSER,
+    order: &version::PACKAGIST,
     system: false,
 };
 

@@ -20,7 +20,7 @@ pub(super) static MAVEN: Ecosystem = row::<3>("sbom-maven", &version::MAVEN);
 pub(super) static GO: Ecosystem = row::<4>("sbom-golang", &version::GO);
 pub(super) static CARGO: Ecosystem = row::<5>("sbom-cargo", &version::SEMVER);
 pub(super) static GEM: Ecosystem = row::<6>("sbom-gem", &version::GEM);
-pub(super) static COMPOSER: Ecosystem = row::<7>("sbom-composer", &version::COMPOSER);
+pub(super) static COMPOSER: Ecosystem = row::<7>("sbom-composer", &version::PACKAGIST);
 pub(super) static NUGET: Ecosystem = row::<8>("sbom-nuget", &version::NUGET);
 
 /// A kind of package URL.

@@ -12,7 +12,7 @@ use super::{
     digits::{self, take, take_digits},
 };
 
-/// Composer.
+/// Versions as PHP compares them.
 pub static COMPOSER: Scheme = Scheme { name: "composer", compare };
 
 /// What the `x` of `1.x-dev` stands for.

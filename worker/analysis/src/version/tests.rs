@@ -83,31 +83,3 @@ fn names_are_unique() {
     }
     assert!(by_name("none").is_none());
 }
-
-/// Prints how many comparisons a second each scheme makes over its own vectors. Run in release:
-/// `cargo test --release -p strata-analysis comparisons_a_second -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement, not a check"]
-fn comparisons_a_second() {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/version");
-    for scheme in TABLE {
-        let text = fs::read_to_string(directory.join(format!("{}.txt", scheme.name))).unwrap();
-        let pairs: Vec<(&str, &str)> = text
-            .lines()
-            .filter(|line| !line.starts_with("//"))
-            .filter_map(|line| {
-                line.split_once(' ')?.1.split_once(' ').map(|(_, b)| (line.split(' ').next(), b))
-            })
-            .filter_map(|(a, b)| Some((a?, b)))
-            .collect();
-        let (start, mut count, mut answered) = (std::time::Instant::now(), 0_u64, 0_u64);
-        while start.elapsed() < std::time::Duration::from_millis(300) {
-            for (a, b) in &pairs {
-                answered += u64::from((scheme.compare)(a, b).is_some());
-                count += 1;
-            }
-        }
-        let rate = count as f64 / start.elapsed().as_secs_f64() / 1e6;
-        println!("{:>10}: {rate:6.2} million comparisons a second, {answered} answered", scheme.name);
-    }
-}
