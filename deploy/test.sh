@@ -16,6 +16,7 @@ command -v nats-server >/dev/null || packages+=(nats-server)
 command -v redis-server >/dev/null || packages+=(redis-server)
 command -v docker-registry >/dev/null || packages+=(docker-registry)
 command -v skopeo >/dev/null || packages+=(skopeo)
+python3 -c 'import yaml' 2>/dev/null || packages+=(python3-yaml)
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages+=(postgresql)
 if [ ${#packages[@]} -gt 0 ]; then
   run=()

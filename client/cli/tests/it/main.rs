@@ -3,6 +3,7 @@
 mod black_box;
 mod cluster;
 mod databases;
+mod deploy;
 mod distribute;
 mod observe;
 mod servers;

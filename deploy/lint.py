@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Reads everything in deploy/ as its reader would, and says what is wrong.
+
+Always: YAML and JSON parse; values fit their schema's keys; every metric that a dashboard or an alert names is one that the
+code exports; every alert has its paragraph in the runbook. With the tools at hand: the chart is rendered and linted by
+helm, the alert rules are checked by promtool, the units by systemd-analyze. A tool that is not there is named.
+"""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import yaml
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+CHART = HERE / "helm" / "strata"
+problems = []
+
+
+def wrong(what):
+    problems.append(what)
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        wrong(f"{' '.join(map(str, command))}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def tool(name, what):
+    found = shutil.which(name)
+    if not found:
+        print(f"skipped: {what}: there is no {name}")
+    return found
+
+
+def exported():
+    text = "".join((ROOT / crate / "src" / "measure.rs").read_text() for crate in ("worker", "coordinator"))
+    return set(re.findall(r'"(strata_[a-z_]+)"', text))
+
+
+def named(expressions):
+    text = " ".join(expressions)
+    names = set(re.findall(r"\bstrata_[a-z_]+", text))
+    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in names}
+
+
+def expressions(alerts, dashboard):
+    for group in alerts["groups"]:
+        for rule in group["rules"]:
+            yield rule["expr"]
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            yield target["expr"]
+
+
+def chart_files():
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    same_keys("values", values, schema)
+    yaml.safe_load((CHART / "Chart.yaml").read_text())
+
+
+def same_keys(path, values, schema):
+    """Every default has its line in the schema, and every required key its default."""
+    known = schema.get("properties")
+    if not isinstance(values, dict) or known is None:
+        return
+    for key in values.keys() - known.keys():
+        wrong(f"{path}.{key} is not in values.schema.json")
+    for key in set(schema.get("required", [])) - values.keys():
+        wrong(f"{path}.{key} is required and has no default")
+    for key in values.keys() & known.keys():
+        same_keys(f"{path}.{key}", values[key], known[key])
+
+
+def metrics_and_runbook():
+    alerts = yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
+    dashboard = json.loads((HERE / "dashboards" / "strata.json").read_text())
+    for name in sorted(named(expressions(alerts, dashboard)) - exported()):
+        wrong(f"no role exports {name}, which a dashboard or an alert names")
+    headings = set(re.findall(r"^### (\w+)$", (HERE / "RUNBOOK.md").read_text(), re.M))
+    rules = {rule["alert"] for group in alerts["groups"] for rule in group["rules"]}
+    for name in sorted(rules ^ headings):
+        wrong(f"the alert {name} is in only one of alerts.yaml and RUNBOOK.md")
+
+
+RENDERINGS = [
+    [],
+    ["--set", "scaling.kind=keda", "--set", "nats.monitoring=nats.example:8222"],
+    ["--set", "scaling.kind=hpa", "--set", "nightly.registries={registry.example,other.example/team}"],
+    ["--set", "coordinator.tlsSecret=tls", "--set", "worker.registrySecret=logins", "--set", "database.reference=oci://registry.example/db:1"],
+    ["--set", "metrics.podMonitor=true,metrics.prometheusRule=true,nightly.tokenSecret=token,nightly.registries={registry.example}"],
+    ["--set-json", 'networkPolicy.servers=[{"namespaceSelector":{}}]', "--set", "worker.slots=4"],
+]
+
+
+def rendered(helm):
+    for options in RENDERINGS:
+        text = run(helm, "template", "release", str(CHART), *options)
+        documents = [document for document in yaml.safe_load_all(text) if document]
+        kinds = {document["kind"] for document in documents}
+        for kind in ("Deployment", "Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget"):
+            if kind not in kinds:
+                wrong(f"helm template {options}: there is no {kind}")
+        for document in documents:
+            hardened(document, options)
+    refused = subprocess.run([helm, "template", "release", str(CHART), "--set", "scaling.kind=magic"], capture_output=True)
+    if refused.returncode == 0:
+        wrong("helm takes a value that the schema forbids")
+    run(helm, "lint", "--strict", str(CHART))
+
+
+def hardened(document, options):
+    """No container may be root, write to its image, or get a login that is not its own."""
+    spec = document.get("spec", {})
+    template = spec.get("template") or spec.get("jobTemplate", {}).get("spec", {}).get("template")
+    if not template:
+        return
+    where = f"helm template {options}: {document['kind']} {document['metadata']['name']}"
+    pod = template["spec"]
+    if pod.get("automountServiceAccountToken") is not False or not pod["securityContext"].get("runAsNonRoot"):
+        wrong(f"{where}: the pod is not hardened")
+    for container in pod["containers"] + pod.get("initContainers", []):
+        security = container.get("securityContext", {})
+        if not security.get("readOnlyRootFilesystem") or security.get("allowPrivilegeEscalation") is not False:
+            wrong(f"{where}: container {container['name']} is not hardened")
+        mounts = {mount["name"] for mount in container.get("volumeMounts", [])}
+        if container["name"] == "coordinator" and "docker" in mounts:
+            wrong(f"{where}: the coordinator is given the registries' logins")
+
+
+def units(analyze):
+    with tempfile.TemporaryDirectory() as directory:
+        for unit in sorted((HERE / "systemd").iterdir()):
+            text = unit.read_text().replace("/usr/local/bin/strata", "/bin/true")
+            pathlib.Path(directory, unit.name.replace("@.", "@x.")).write_text(text)
+        names = sorted(str(path) for path in pathlib.Path(directory).iterdir())
+        done = subprocess.run([analyze, "verify", "--man=no", *names], capture_output=True, text=True)
+        ours = [line for line in done.stderr.splitlines() if "strata" in line]
+        for line in ours:
+            wrong(f"systemd-analyze: {line}")
+
+
+def main():
+    chart_files()
+    metrics_and_runbook()
+    for compose in HERE.glob("*.yaml"):
+        yaml.safe_load(compose.read_text())
+    for stream in (HERE / "nats").glob("*.json"):
+        json.loads(stream.read_text())
+    if helm := tool("helm", "rendering the chart"):
+        rendered(helm)
+    if promtool := tool("promtool", "checking the alert rules"):
+        run(promtool, "check", "rules", str(CHART / "files" / "alerts.yaml"))
+    if analyze := tool("systemd-analyze", "checking the units"):
+        units(analyze)
+    for problem in problems:
+        print(f"wrong: {problem}")
+    print(f"{len(problems)} problems")
+    sys.exit(1 if problems else 0)
+
+
+main()
