@@ -102,7 +102,7 @@ RENDERINGS = [
 
 def rendered(helm):
     for options in RENDERINGS:
-        text = run(helm, "template", "release", str(CHART), *options)
+        text = run(helm, "template", "release", str(CHART), "--kube-version", "1.30.0", *options)
         documents = [document for document in yaml.safe_load_all(text) if document]
         kinds = {document["kind"] for document in documents}
         for kind in ("Deployment", "Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget"):
@@ -110,7 +110,7 @@ def rendered(helm):
                 wrong(f"helm template {options}: there is no {kind}")
         for document in documents:
             hardened(document, options)
-    refused = subprocess.run([helm, "template", "release", str(CHART), "--set", "scaling.kind=magic"], capture_output=True)
+    refused = subprocess.run([helm, "template", "release", str(CHART), "--kube-version", "1.30.0", "--set", "scaling.kind=magic"], capture_output=True)
     if refused.returncode == 0:
         wrong("helm takes a value that the schema forbids")
     run(helm, "lint", "--strict", str(CHART))

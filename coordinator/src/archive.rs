@@ -8,6 +8,7 @@ pub mod postgres;
 pub mod report;
 pub mod sqlite;
 
+mod fence;
 mod search;
 
 use prost::Message;

@@ -11,6 +11,7 @@ mod live;
 mod publisher;
 mod pump;
 mod restore;
+mod term;
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,11 +25,12 @@ use tracing::Instrument as _;
 
 pub(crate) use self::clock::now_ms;
 pub(crate) use self::live::{Live, LiveTable};
+pub(crate) use self::term::Leading;
 use crate::{
     databases::{Publisher, tidy},
     handle::Handle,
     plan::{Plan, PlanConfig, PlanEvent, Publication},
-    ports::{Archive, JobQueue, OutcomeDelivery, Parcels},
+    ports::{Archive, JobQueue, Lead, OutcomeDelivery, Parcels},
 };
 
 /// Settings of a coordinator.
@@ -51,6 +53,12 @@ pub struct CoordinatorConfig {
     pub stores: usize,
     /// How often databases that no scan needs are looked for; they go at the second look.
     pub tidy_databases: Duration,
+    /// How long the lead lasts without being renewed: this long nobody plans after a coordinator died.
+    pub lead: Duration,
+    /// Name of this coordinator where several share an archive.
+    pub name: String,
+    /// How often the archive is asked for scans that another coordinator took in.
+    pub adopt: Duration,
 }
 
 impl Default for CoordinatorConfig {
@@ -64,6 +72,9 @@ impl Default for CoordinatorConfig {
             publications: 64,
             stores: 16,
             tidy_databases: Duration::from_secs(60),
+            lead: Duration::from_secs(6),
+            name: "coordinator".to_owned(),
+            adopt: Duration::from_millis(500),
         }
     }
 }
@@ -79,6 +90,8 @@ pub struct Ports {
     pub archive: Arc<dyn Archive>,
     /// Databases, to which new scans are pinned.
     pub databases: Publisher,
+    /// Who leads, where several coordinators share an archive; `None` for a process that is alone.
+    pub lead: Option<Arc<dyn Lead>>,
 }
 
 /// What comes in.
@@ -106,54 +119,81 @@ pub fn start(
     const INPUTS: usize = 64;
     let (sender, inputs) = mpsc::channel(INPUTS);
     let live = LiveTable::default();
-    let handle = Handle::new(
-        Arc::clone(&ports.archive),
-        sender.clone(),
-        live.clone(),
-        ports.databases.clone(),
-        config.allow_archives,
-    );
-    let task = tokio::spawn(
-        run(config, ports, sender, inputs, live, shutdown).instrument(tracing::info_span!("coordinator")),
-    );
+    let leading = Leading::default();
+    let handle = Handle::new(&ports, sender.clone(), live.clone(), leading.clone(), config.allow_archives);
+    let role = Role { config, ports, sender, live, leading };
+    let task = tokio::spawn(role.run(inputs, shutdown).instrument(tracing::info_span!("coordinator")));
     (handle, task)
 }
 
-async fn run(
+/// What outlives a term.
+struct Role {
     config: CoordinatorConfig,
     ports: Ports,
     sender: mpsc::Sender<Input>,
-    inputs: mpsc::Receiver<Input>,
     live: LiveTable,
-    shutdown: CancellationToken,
-) {
-    let (publisher, published, publishing) =
-        publisher::start(Arc::clone(&ports.queue), config.publications, shutdown.clone());
-    let mut drive = Drive {
-        plan: Plan::new(config.plan.clone()),
-        ports: ports.clone(),
-        live,
-        publisher,
-        shutdown: shutdown.clone(),
-        stores: config.stores.max(1),
-    };
-    let restored = !config.restore || drive.restore().await.is_some();
-    if restored {
-        let pump = pump::start(Arc::clone(&ports.queue), config.outcomes.max(1), sender, shutdown.clone());
-        let tidying = tidy(
-            ports.databases.clone(),
-            Arc::clone(&ports.archive),
-            config.tidy_databases,
-            shutdown.clone(),
-        );
-        let tidying = tokio::spawn(tidying);
-        drive.cycles(inputs, published, config.tick).await;
-        pump.abort();
-        tidying.abort();
+    leading: Leading,
+}
+
+impl Role {
+    async fn run(self, mut inputs: mpsc::Receiver<Input>, shutdown: CancellationToken) {
+        let Some(lead) = &self.ports.lead else {
+            self.leading.set(true);
+            return self.plan(&mut inputs, shutdown).await;
+        };
+        let election = term::Election {
+            lead: Arc::clone(lead),
+            name: self.config.name.clone(),
+            length: self.config.lead,
+        };
+        while election.stand_by(&mut inputs, &shutdown).await.is_some() {
+            let term = shutdown.child_token();
+            // However this ends: who no longer plans renews nothing.
+            let _over = term.clone().drop_guard();
+            tokio::spawn(election.clone().keep(term.clone()));
+            self.leading.set(true);
+            self.plan(&mut inputs, term).await;
+            self.leading.set(false);
+            // Watchers go on from the archive.
+            self.live.clear();
+        }
+        if let Err(error) = lead.step_down(&self.config.name).await {
+            tracing::debug!(%error, "the lead ends by itself");
+        }
     }
-    drop(drive);
-    // What was handed to the publisher may go out or not: it is published again after the next start.
-    publishing.abort();
+
+    /// Plans until the term ends.
+    async fn plan(&self, inputs: &mut mpsc::Receiver<Input>, term: CancellationToken) {
+        let (config, ports) = (&self.config, &self.ports);
+        let (publisher, published, publishing) =
+            publisher::start(Arc::clone(&ports.queue), config.publications, term.clone());
+        let mut drive = Drive {
+            plan: Plan::new(config.plan.clone()),
+            ports: ports.clone(),
+            live: self.live.clone(),
+            publisher,
+            shutdown: term.clone(),
+            stores: config.stores.max(1),
+        };
+        let restored = !config.restore || drive.restore().await.is_some();
+        if restored {
+            let tidying = tidy(
+                ports.databases.clone(),
+                Arc::clone(&ports.archive),
+                config.tidy_databases,
+                term.clone(),
+            );
+            let tidying = tokio::spawn(tidying);
+            let pump =
+                pump::start(Arc::clone(&ports.queue), config.outcomes.max(1), self.sender.clone(), term);
+            drive.cycles(inputs, published, config).await;
+            pump.abort();
+            tidying.abort();
+        }
+        drop(drive);
+        // What was handed to the publisher may go out or not: it is published again after the next start.
+        publishing.abort();
+    }
 }
 
 /// The owner of the plan.
@@ -177,12 +217,16 @@ struct Owed {
 impl Drive {
     async fn cycles(
         &mut self,
-        mut inputs: mpsc::Receiver<Input>,
+        inputs: &mut mpsc::Receiver<Input>,
         mut published: mpsc::UnboundedReceiver<(String, Publication)>,
-        tick: Duration,
+        config: &CoordinatorConfig,
     ) {
-        let mut ticks = tokio::time::interval(tick);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let every = |period| {
+            let mut ticks = tokio::time::interval(period);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            ticks
+        };
+        let (mut ticks, mut adoptions) = (every(config.tick), every(config.adopt));
         loop {
             let mut commands = Vec::new();
             let mut owed = Owed::default();
@@ -196,6 +240,10 @@ impl Drive {
                 Some((key, result)) = published.recv() => {
                     commands.extend(self.plan.apply(PlanEvent::Published { key, result }));
                 }
+                _ = adoptions.tick(), if self.ports.lead.is_some() => match self.adopt().await {
+                    Some(more) => commands.extend(more),
+                    None => return,
+                },
                 _ = ticks.tick() => {
                     ticked = true;
                     commands.extend(self.plan.apply(PlanEvent::Tick { now_ms: now_ms() }));

@@ -6,7 +6,7 @@ mod publish;
 mod validate;
 mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use strata_proto::{
     trace::TraceHeaders,
@@ -17,8 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::watch::Events;
 use crate::{
     databases::Publisher,
-    drive::{Input, LiveTable, now_ms},
-    ports::{Archive, PortError},
+    drive::{Input, Leading, LiveTable, Ports, now_ms},
+    ports::{Archive, Lead, PortError},
 };
 
 /// Most scans or reports in one answer.
@@ -55,18 +55,25 @@ pub struct Handle {
     inputs: mpsc::Sender<Input>,
     live: LiveTable,
     databases: Publisher,
+    leading: Leading,
+    lead: Option<Arc<dyn Lead>>,
     allow_archives: bool,
 }
 
+/// How long a caller waits for the leader to stop a scan.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
+
 impl Handle {
-    pub(crate) const fn new(
-        archive: Arc<dyn Archive>,
+    pub(crate) fn new(
+        ports: &Ports,
         inputs: mpsc::Sender<Input>,
         live: LiveTable,
-        databases: Publisher,
+        leading: Leading,
         allow_archives: bool,
     ) -> Self {
-        Self { archive, inputs, live, databases, allow_archives }
+        let (archive, lead) = (Arc::clone(&ports.archive), ports.lead.clone());
+        let databases = ports.databases.clone();
+        Self { archive, inputs, live, databases, leading, lead, allow_archives }
     }
 
     /// Records a scan, pinned to the database that is current now, and starts it. Its jobs belong to the trace of the
@@ -86,7 +93,8 @@ impl Handle {
         };
         scan.set_state(ScanState::Running);
         let recorded = self.archive.create_scan(&scan).await?;
-        if recorded.id != scan.id {
+        // Whoever leads finds it in the archive.
+        if recorded.id != scan.id || !self.leading.get() {
             return Ok(recorded);
         }
         let (reply, replied) = oneshot::channel();
@@ -142,10 +150,34 @@ impl Handle {
         self.send(Input::Cancel { scan: id.to_owned(), reply }).await?;
         let ours = replied.await.map_err(|_| stopping())?;
         let scan = self.scan(id).await?;
-        if !ours && scan.state() == ScanState::Running {
-            return Err(CallError::Elsewhere(format!("scan `{id}` is not run by this coordinator")));
+        if ours || scan.state() != ScanState::Running {
+            return Ok(scan);
         }
-        Ok(scan)
+        match &self.lead {
+            Some(lead) => {
+                lead.ask_to_cancel(id).await?;
+                self.stopped(id).await
+            }
+            None => Err(CallError::Elsewhere(format!("scan `{id}` is not run by this coordinator"))),
+        }
+    }
+
+    /// Waits until the leader has stopped a scan.
+    async fn stopped(&self, id: &str) -> Result<Scan, CallError> {
+        const LOOK: Duration = Duration::from_millis(100);
+        let stopped = async {
+            loop {
+                let scan = self.scan(id).await?;
+                if scan.state() != ScanState::Running {
+                    return Ok(scan);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(CANCEL_PATIENCE, stopped).await.unwrap_or_else(|_| {
+            let text = format!("scan `{id}` will be stopped as soon as a coordinator leads");
+            Err(CallError::Unavailable(text))
+        })
     }
 
     /// One report.

@@ -11,6 +11,8 @@ use strata_proto::{
 pub const QUEUE_WAITING: &str = "strata_queue_waiting";
 /// Jobs that a worker holds, by `lane`.
 pub const QUEUE_RUNNING: &str = "strata_queue_running";
+/// 1 where this coordinator leads, 0 where it stands by.
+pub const LEADING: &str = "strata_leading";
 /// Scans that run.
 pub const SCANS_RUNNING: &str = "strata_scans_running";
 /// Scans that ended, by `state`.
@@ -28,6 +30,7 @@ pub const STORE_ERRORS: &str = "strata_store_errors_total";
 pub fn describe() {
     describe_gauge!(QUEUE_WAITING, "Jobs that no worker has taken, by lane");
     describe_gauge!(QUEUE_RUNNING, "Jobs that a worker holds, by lane");
+    describe_gauge!(LEADING, "1 where this coordinator leads, 0 where it stands by");
     describe_gauge!(SCANS_RUNNING, "Scans that run");
     describe_counter!(SCANS, "Scans that ended, by state");
     describe_gauge!(JOBS_OUTSTANDING, "Jobs that are published and have no outcome yet");
@@ -44,6 +47,10 @@ pub fn lane(lane: Lane, waiting: u64, running: u64) {
     let lane = subject::lane(lane);
     gauge!(QUEUE_WAITING, "lane" => lane).set(count(waiting));
     gauge!(QUEUE_RUNNING, "lane" => lane).set(count(running));
+}
+
+pub(crate) fn leading(leads: bool) {
+    gauge!(LEADING).set(if leads { 1.0 } else { 0.0 });
 }
 
 pub(crate) fn plan(scans: usize, outstanding: usize) {

@@ -1,7 +1,7 @@
 //! What the coordinator needs from outside: a queue for jobs and their outcomes, an archive, and the place where
 //! workers put reports down.
 
-use std::{fs::File, path::Path};
+use std::{fs::File, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -64,6 +64,20 @@ pub trait Parcels: Send + Sync {
     async fn take(&self, name: &str) -> Result<Option<Bytes>, PortError>;
     /// It is archived: it need not be kept.
     async fn discard(&self, name: &str) -> Result<(), PortError>;
+}
+
+/// Who plans: of all coordinators that share an archive one leads, the others stand by and answer what the archive knows.
+/// A coordinator that led and does no longer cannot write to the archive.
+#[async_trait]
+pub trait Lead: Send + Sync {
+    /// Takes or renews the lead for that long; false while another holds it.
+    async fn lead(&self, owner: &str, length: Duration) -> Result<bool, PortError>;
+    /// Lets another take the lead at once.
+    async fn step_down(&self, owner: &str) -> Result<(), PortError>;
+    /// Asks whoever leads to stop a scan.
+    async fn ask_to_cancel(&self, scan: &str) -> Result<(), PortError>;
+    /// The running scans that somebody asked to stop.
+    async fn asked_to_cancel(&self) -> Result<Vec<String>, PortError>;
 }
 
 /// Scans, events by sequence, and reports. Writes are idempotent: the same again changes nothing.

@@ -99,6 +99,7 @@ impl Embedded {
             parcels: Arc::new(Shelved(cache.shelf())),
             archive,
             databases: databases(&advisories, settings),
+            lead: None,
         };
         let coordinator = CoordinatorConfig {
             allow_archives: config.archives,

@@ -1,5 +1,7 @@
 //! The archive in PostgreSQL, for a cluster.
 
+mod lead;
+
 use std::{str::FromStr as _, time::Duration};
 
 use async_trait::async_trait;
@@ -12,7 +14,9 @@ use sqlx::{
 use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState, SearchReportsRequest};
 
 use super::{
-    decode, decode_all, failed, idempotency_key, refused, report,
+    decode, decode_all, failed,
+    fence::Fence,
+    idempotency_key, refused, report,
     search::{PACKAGE, VULNERABILITY, search},
     sequence, sql,
 };
@@ -25,6 +29,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// An archive in a database.
 pub struct PostgresArchive {
     pool: PgPool,
+    fence: Fence,
 }
 
 impl PostgresArchive {
@@ -49,7 +54,7 @@ impl PostgresArchive {
             .await
             .map_err(|error| wrong(&error))?;
         MIGRATIONS.run(&pool).await.map_err(|error| wrong(&error))?;
-        Ok(Self { pool })
+        Ok(Self { pool, fence: Fence::default() })
     }
 
     /// Closes all connections. Dropping does the same, later.
@@ -122,14 +127,16 @@ impl Archive for PostgresArchive {
 
     async fn update_scan(&self, scan: &Scan) -> Result<(), PortError> {
         const ACTION: &str = "update a scan";
+        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        self.hold(ACTION, &mut transaction).await?;
         sqlx::query(sql::UPDATE_SCAN)
             .bind(&scan.id)
             .bind(i64::from(scan.state))
             .bind(scan.encode_to_vec())
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;
-        Ok(())
+        transaction.commit().await.map_err(failed(ACTION))
     }
 
     async fn scan(&self, id: &str) -> Result<Option<Scan>, PortError> {
@@ -165,6 +172,7 @@ impl Archive for PostgresArchive {
     async fn append(&self, events: &[Event]) -> Result<(), PortError> {
         const ACTION: &str = "append events";
         let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        self.hold(ACTION, &mut transaction).await?;
         for event in events {
             sqlx::query(sql::INSERT_EVENT)
                 .bind(&event.scan_id)

@@ -1,5 +1,7 @@
 //! The archive in a SQLite file: write-ahead log, several processes at once, one writer at a time.
 
+mod lead;
+
 use std::{path::Path, time::Duration};
 
 use async_trait::async_trait;
@@ -12,7 +14,9 @@ use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState, SearchRepo
 use tokio::sync::Mutex;
 
 use super::{
-    decode, decode_all, failed, idempotency_key, refused, report,
+    decode, decode_all, failed,
+    fence::Fence,
+    idempotency_key, refused, report,
     search::{PACKAGE, VULNERABILITY, search},
     sequence, sql,
 };
@@ -20,9 +24,10 @@ use crate::ports::{Archive, PortError};
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(20);
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../migrations/sqlite/0001_archive.sql"),
     include_str!("../../migrations/sqlite/0002_databases.sql"),
+    include_str!("../../migrations/sqlite/0003_lead.sql"),
 ];
 
 /// An archive in a file.
@@ -30,6 +35,7 @@ pub struct SqliteArchive {
     pool: SqlitePool,
     /// Writers of this process queue here rather than in SQLite, whose waiting is not fair.
     writer: Mutex<()>,
+    fence: Fence,
 }
 
 impl SqliteArchive {
@@ -52,7 +58,7 @@ impl SqliteArchive {
             .connect_with(options)
             .await
             .map_err(wrong)?;
-        let archive = Self { pool, writer: Mutex::new(()) };
+        let archive = Self { pool, writer: Mutex::new(()), fence: Fence::default() };
         archive.migrate().await.map_err(|reason| refused(ACTION, format!("{}: {reason}", file.display())))?;
         Ok(archive)
     }
@@ -170,14 +176,16 @@ impl Archive for SqliteArchive {
     async fn update_scan(&self, scan: &Scan) -> Result<(), PortError> {
         const ACTION: &str = "update a scan";
         let _writer = self.writer.lock().await;
+        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        self.hold(ACTION, &mut *transaction).await?;
         sqlx::query(sql::UPDATE_SCAN)
             .bind(&scan.id)
             .bind(i64::from(scan.state))
             .bind(scan.encode_to_vec())
-            .execute(&self.pool)
+            .execute(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;
-        Ok(())
+        transaction.commit().await.map_err(failed(ACTION))
     }
 
     async fn scan(&self, id: &str) -> Result<Option<Scan>, PortError> {
@@ -214,6 +222,7 @@ impl Archive for SqliteArchive {
         const ACTION: &str = "append events";
         let _writer = self.writer.lock().await;
         let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        self.hold(ACTION, &mut *transaction).await?;
         for event in events {
             sqlx::query(sql::INSERT_EVENT)
                 .bind(&event.scan_id)

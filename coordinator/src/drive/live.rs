@@ -58,6 +58,11 @@ impl LiveTable {
         }
     }
 
+    /// Nothing runs here any more.
+    pub(super) fn clear(&self) {
+        self.write().clear();
+    }
+
     pub(super) fn leave(&self, scan: &str) {
         self.write().remove(scan);
     }

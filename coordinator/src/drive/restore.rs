@@ -3,7 +3,7 @@
 use strata_proto::{trace::TraceHeaders, v1::Scan};
 
 use super::{Drive, carry::persist, now_ms};
-use crate::plan::PlanEvent;
+use crate::plan::{Command, PlanEvent};
 
 /// Events read at once.
 const PAGE: u32 = 1_000;
@@ -17,6 +17,27 @@ impl Drive {
             self.restore_one(scan).await?;
         }
         Some(())
+    }
+
+    /// What came in at coordinators that stand by: scans to go on with, and scans to stop. An archive that is away is asked
+    /// again. `None` at shutdown.
+    pub(super) async fn adopt(&mut self) -> Option<Vec<Command>> {
+        let Some(lead) = self.ports.lead.clone() else { return Some(Vec::new()) };
+        let (running, asked) = tokio::join!(self.ports.archive.running(), lead.asked_to_cancel());
+        let (running, asked) = match (running, asked) {
+            (Ok(running), Ok(asked)) => (running, asked),
+            (Err(error), _) | (_, Err(error)) => {
+                tracing::warn!(%error, "asking again what came in elsewhere");
+                return Some(Vec::new());
+            }
+        };
+        for scan in running {
+            if self.plan.scan(&scan.id).is_none() {
+                self.restore_one(scan).await?;
+            }
+        }
+        let cancel = |scan| self.plan.apply(PlanEvent::Cancel { scan });
+        Some(asked.into_iter().flat_map(cancel).collect())
     }
 
     async fn restore_one(&mut self, scan: Scan) -> Option<()> {

@@ -6,6 +6,7 @@
 mod archive;
 mod databases;
 mod drive;
+mod lead;
 mod model;
 mod parcels;
 mod postgres;

@@ -6,6 +6,7 @@ use std::{
     io::Read as _,
     path::Path,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use strata_coordinator::{
     drive::{CoordinatorConfig, Ports, start},
     handle::Handle,
     ports::{
-        Archive, DatabaseInfo, Databases, Inspector, JobQueue, OutcomeDelivery, OutcomeHandle, Parcels,
+        Archive, DatabaseInfo, Databases, Inspector, JobQueue, Lead, OutcomeDelivery, OutcomeHandle, Parcels,
         PortError, Published,
     },
 };
@@ -337,11 +338,36 @@ impl Running {
         databases: Publisher,
         config: CoordinatorConfig,
     ) -> Self {
+        Self::start_as(model, archive, None, databases, config)
+    }
+
+    /// One of several coordinators that share an archive.
+    pub(crate) fn elected(model: &Model, archive: Arc<SqliteArchive>, name: &str) -> Self {
+        let lead = Duration::from_millis(300);
+        let adopt = Duration::from_millis(20);
+        let config = CoordinatorConfig { name: name.to_owned(), lead, adopt, ..CoordinatorConfig::default() };
+        let databases = databases(FixedDatabases::none());
+        Self::start_as(model, archive.clone(), Some(archive), databases, config)
+    }
+
+    fn start_as(
+        model: &Model,
+        archive: Arc<dyn Archive>,
+        lead: Option<Arc<dyn Lead>>,
+        databases: Publisher,
+        config: CoordinatorConfig,
+    ) -> Self {
         let shutdown = CancellationToken::new();
-        let ports =
-            Ports { queue: Arc::new(model.clone()), parcels: Arc::new(model.clone()), archive, databases };
+        let (queue, parcels) = (Arc::new(model.clone()), Arc::new(model.clone()));
+        let ports = Ports { queue, parcels, archive, databases, lead };
         let (handle, task) = start(config, ports, shutdown.clone());
         Self { handle, shutdown, task }
+    }
+
+    /// Ends it as a crash would: nothing is given back.
+    pub(crate) async fn crash(self) {
+        self.task.abort();
+        let _ = self.task.await;
     }
 
     pub(crate) async fn stop(self) {

@@ -7,7 +7,7 @@ use strata_coordinator::{
     databases::Publisher,
     drive::{self, CoordinatorConfig},
     parcels::redis::RedisParcels,
-    ports::Archive,
+    ports::{Archive, Lead},
     queue::nats::{NatsConfig as CoordinatorNats, NatsQueue},
 };
 use strata_worker::{
@@ -35,9 +35,15 @@ use crate::{
 
 pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> Result<ExitCode, Failure> {
     let unreachable = |error: strata_coordinator::ports::PortError| Failure::usage(error.to_string());
-    let archive: Arc<dyn Archive> = match args.archive.strip_prefix("sqlite:") {
-        Some(file) => Arc::new(SqliteArchive::open(file.as_ref()).await.map_err(unreachable)?),
-        None => Arc::new(PostgresArchive::connect(&args.archive).await.map_err(unreachable)?),
+    let (archive, lead): (Arc<dyn Archive>, Arc<dyn Lead>) = match args.archive.strip_prefix("sqlite:") {
+        Some(file) => {
+            let archive = Arc::new(SqliteArchive::open(file.as_ref()).await.map_err(unreachable)?);
+            (archive.clone(), archive)
+        }
+        None => {
+            let archive = Arc::new(PostgresArchive::connect(&args.archive).await.map_err(unreachable)?);
+            (archive.clone(), archive)
+        }
     };
     let queue = NatsQueue::connect(CoordinatorNats::new(&args.cluster.nats)).await.map_err(unreachable)?;
     let queue = Arc::new(queue);
@@ -60,8 +66,9 @@ pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> R
             "warning: no advisory database is published; each worker uses its own, see `strata db publish`",
         );
     }
-    let ports = drive::Ports { queue, parcels: Arc::new(parcels), archive, databases };
-    let (handle, task) = drive::start(CoordinatorConfig::default(), ports, shutdown.clone());
+    let config = CoordinatorConfig { name: settings.name.clone(), ..CoordinatorConfig::default() };
+    let ports = drive::Ports { queue, parcels: Arc::new(parcels), archive, databases, lead: Some(lead) };
+    let (handle, task) = drive::start(config, ports, shutdown.clone());
     serve(listener, handle, shutdown).await?;
     let _ = task.await;
     Ok(ExitCode::SUCCESS)

@@ -17,6 +17,14 @@ async fn conformance() {
 }
 
 #[tokio::test]
+async fn one_leads() {
+    let Some(server) = Server::start().await else { return };
+    let url = server.database("election").await;
+    let connect = || PostgresArchive::connect(&url);
+    suite::election(connect().await.expect("connected"), connect().await.expect("connected")).await;
+}
+
+#[tokio::test]
 async fn several_coordinators_may_start_at_once_on_an_empty_database() {
     let Some(server) = Server::start().await else { return };
     let url = server.database("several").await;

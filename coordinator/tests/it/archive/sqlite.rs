@@ -15,6 +15,14 @@ async fn conformance() {
     suite::conformance(Arc::new(archive)).await;
 }
 
+#[tokio::test]
+async fn one_leads() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("archive.sqlite");
+    let open = || SqliteArchive::open(&file);
+    suite::election(open().await.expect("opened"), open().await.expect("opened")).await;
+}
+
 /// Each connection pool stands for a process: they share nothing but the file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn several_processes_open_and_write_one_file_at_once() {
