@@ -138,6 +138,8 @@ pub struct Blob {
 pub struct Page {
     /// Repositories or tags.
     pub names: Vec<String>,
+    /// What each tag names, parallel to `names`, where the listing tells; empty where it does not.
+    pub digests: Vec<String>,
     /// Where the next page starts; `None` on the last one.
     pub next: Option<String>,
 }

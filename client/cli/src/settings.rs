@@ -2,10 +2,14 @@
 
 use std::{env, io::IsTerminal as _, path::PathBuf};
 
+use strata_worker::source::registry::RegistryConfig;
+
 use crate::{
     args::{Args, LogFormat},
     exit::Failure,
 };
+
+mod registry;
 
 /// What the environment and the global flags say.
 #[derive(Debug, Clone)]
@@ -14,6 +18,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Directory of docker's `config.json`, where registry credentials are looked up.
     pub docker_config: Option<PathBuf>,
+    /// How registries are treated, and further logins for them.
+    pub registry: RegistryConfig,
     /// Directory for files that are too large for memory; nothing there ever has a name.
     pub spool_dir: PathBuf,
     /// OTLP endpoint; without one nothing is exported.
@@ -54,6 +60,7 @@ impl Settings {
         Ok(Self {
             data_dir,
             docker_config,
+            registry: registry::read(&text)?,
             spool_dir: env::var_os("STRATA_SPOOL_DIR").map_or_else(default_spool, PathBuf::from),
             otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
                 .or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT")),

@@ -19,7 +19,7 @@ const LEASE: Duration = Duration::from_secs(30);
 #[must_use]
 pub fn credentials(settings: &Settings) -> Credentials {
     let docker_config = settings.docker_config.as_ref().map(|directory| directory.join("config.json"));
-    Credentials { docker_config, ..Credentials::default() }
+    Credentials { docker_config, ..settings.registry.credentials.clone() }
 }
 
 /// Registries with this user's logins, and archives where they may be read.
@@ -27,7 +27,7 @@ pub fn credentials(settings: &Settings) -> Credentials {
 /// # Errors
 /// When the settings do not make sense.
 pub fn sources(settings: &Settings, archives: bool) -> Result<Sources, Failure> {
-    let registry = RegistryConfig { credentials: credentials(settings), ..RegistryConfig::default() };
+    let registry = RegistryConfig { credentials: credentials(settings), ..settings.registry.clone() };
     let archives =
         archives.then(|| ArchiveConfig { spool: settings.spool_dir.clone(), ..ArchiveConfig::default() });
     Sources::new(SourceConfig { registry, archives }).map_err(|error| Failure::usage(error.message))

@@ -76,7 +76,7 @@ impl Plan {
         let malformed = if listing.repository.is_empty() {
             scan.add_repositories(&page.names)
         } else {
-            self.add_tags(number, &listing.repository, &page.names)
+            self.add_tags(number, &listing.repository, &page)
         };
         let target = self.target(number, &listing);
         if malformed > 0 {
@@ -122,12 +122,12 @@ impl Plan {
     }
 
     /// Enumerates tags. Returns how many are no tags.
-    fn add_tags(&mut self, number: ScanNumber, repository: &str, tags: &[String]) -> usize {
+    fn add_tags(&mut self, number: ScanNumber, repository: &str, page: &Listed) -> usize {
         let Some(scan) = self.scans.get_mut(&number) else { return 0 };
         let target = scan.request.registry.clone().unwrap_or_default();
         let mut malformed = 0;
         let mut filtered = Vec::new();
-        for tag in tags {
+        for (place, tag) in page.names.iter().enumerate() {
             if !reference::is_tag(tag) {
                 malformed += 1;
                 continue;
@@ -137,7 +137,8 @@ impl Plan {
                 continue;
             }
             if wanted(&target, repository, tag) {
-                scan.queued.push_back(text.into());
+                let told = page.digests.get(place).and_then(|digest| digest.parse().ok());
+                scan.queued.push_back((text.into(), told));
             } else {
                 filtered.push(text);
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use strata_proto::{
+    digest::Digest,
     subject::key_of,
     v1::{
         Failure, ResolveJob, Resolved, ResolvedImage, Retry, job::Verb, resolved_reference::Result as Answer,
@@ -26,18 +27,32 @@ impl Plan {
         if count == 0 {
             return;
         }
-        let references = scan.queued.drain(..count).collect();
-        self.resolve_again(number, references, 0);
+        let (references, told): (Vec<_>, Vec<_>) = scan.queued.drain(..count).unzip();
+        self.resolve_again(number, references, &told, 0);
     }
 
-    fn resolve_again(&mut self, number: ScanNumber, references: Vec<Box<str>>, round: u32) -> Option<Key> {
+    fn resolve_again(
+        &mut self,
+        number: ScanNumber,
+        references: Vec<Box<str>>,
+        told: &[Option<Digest>],
+        round: u32,
+    ) -> Option<Key> {
         let scan = self.scans.get(&number)?;
         let texts: Vec<String> = references.iter().map(|reference| reference.to_string()).collect();
         let round_text = round.to_string();
         let mut parts = vec!["resolve", &*scan.id, &round_text];
         parts.extend(texts.iter().map(String::as_str));
         let key = key_of(&parts);
+        let digests = match told.iter().all(Option::is_none) {
+            true => Vec::new(),
+            false => told
+                .iter()
+                .map(|digest| digest.map(|digest| digest.to_string()).unwrap_or_default())
+                .collect(),
+        };
         let verb = Verb::Resolve(ResolveJob {
+            digests,
             references: texts,
             platform: scan.platform.to_string(),
             options: Some(scan.options()),
@@ -83,7 +98,7 @@ impl Plan {
             }
         }
         for (budget, pause, references) in again.into_values() {
-            if let Some(key) = self.resolve_again(number, references, round + 1) {
+            if let Some(key) = self.resolve_again(number, references, &[], round + 1) {
                 self.postpone(&key, budget, pause);
             }
         }
@@ -110,6 +125,7 @@ impl Plan {
         let id = key_of(&["refresh", &scan.id, &key.digest.to_string(), &key.platform, &round]);
         let verb = Verb::Resolve(ResolveJob {
             references: vec![reference],
+            digests: Vec::new(),
             platform: key.platform.to_string(),
             options: Some(scan.options()),
         });

@@ -60,8 +60,8 @@ pub(super) struct Running {
     pub(super) seen: HashSet<Digest>,
     pub(super) listings: VecDeque<Listing>,
     pub(super) listings_open: usize,
-    /// References to be resolved.
-    pub(super) queued: VecDeque<Box<str>>,
+    /// References to be resolved, with the digests that a listing told.
+    pub(super) queued: VecDeque<(Box<str>, Option<Digest>)>,
     pub(super) ready: Ready,
     /// Images that are under way.
     pub(super) images: BTreeSet<ImageKey>,
@@ -234,7 +234,7 @@ impl Plan {
         scan.start_listings();
         for image in scan.request.images.clone() {
             if scan.enumerate(&image) {
-                scan.queued.push_back(image.into());
+                scan.queued.push_back((image.into(), None));
             }
         }
     }

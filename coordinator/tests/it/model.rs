@@ -173,7 +173,7 @@ impl State {
             .filter(|(name, _)| repository.is_empty() || *name == repository)
             .map(|(name, tag)| if repository.is_empty() { name.to_owned() } else { tag.to_owned() })
             .collect();
-        Listed { names: names.into_iter().collect(), next_cursor: String::new() }
+        Listed { names: names.into_iter().collect(), ..Listed::default() }
     }
 
     fn resolve(&self, reference: &str) -> ResolvedReference {

@@ -11,5 +11,5 @@ use crate::{error::JobError, ports::Images};
 pub async fn list(images: &dyn Images, job: &ListJob) -> Result<Listed, JobError> {
     let options = job.options.unwrap_or_default();
     let page = images.list(&job.host, &job.repository, &job.cursor, &options).await?;
-    Ok(Listed { names: page.names, next_cursor: page.next.unwrap_or_default() })
+    Ok(Listed { names: page.names, digests: page.digests, next_cursor: page.next.unwrap_or_default() })
 }

@@ -1,9 +1,12 @@
 //! *resolve*: references → images with their layers, in one batch. What the cache knows costs one HEAD request.
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
-use strata_proto::v1::{
-    ImageFacts, NotAnImage, ResolveJob, Resolved, ResolvedImage, ResolvedLayer, ResolvedReference,
-    SourceOptions, resolved_reference::Result as Outcome,
+use strata_proto::{
+    digest::Digest,
+    v1::{
+        ImageFacts, NotAnImage, ResolveJob, Resolved, ResolvedImage, ResolvedLayer, ResolvedReference,
+        SourceOptions, resolved_reference::Result as Outcome,
+    },
 };
 
 use crate::{
@@ -30,8 +33,14 @@ pub async fn resolve(
     let options = job.options.unwrap_or_default();
     let context = Context { images, cache, platform: &wanted, options };
     // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
-    let answers: Vec<BoxFuture<'_, ResolvedReference>> =
-        job.references.iter().map(|reference| context.reference(reference).boxed()).collect();
+    let answers: Vec<BoxFuture<'_, ResolvedReference>> = (0..)
+        .zip(&job.references)
+        .map(|(place, reference)| {
+            // A digest that a listing told is as good as one that is asked for; anything else is not believed.
+            let told = job.digests.get(place).filter(|digest| digest.parse::<Digest>().is_ok());
+            context.reference(reference, told.map(String::as_str)).boxed()
+        })
+        .collect();
     let mut references: Vec<ResolvedReference> = stream::iter(answers).buffered(CONCURRENCY).collect().await;
     mark_cached(cache, fingerprint, &mut references).await;
     Ok(Resolved { references })
@@ -45,8 +54,8 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    async fn reference(&self, reference: &str) -> ResolvedReference {
-        let result = match self.facts(reference).await {
+    async fn reference(&self, reference: &str, told: Option<&str>) -> ResolvedReference {
+        let result = match self.facts(reference, told).await {
             Ok(Found::Image(facts)) => Outcome::Image(image(&facts)),
             Ok(Found::Other(code)) => Outcome::Skipped(NotAnImage { code: code.to_owned() }),
             Err(error) => Outcome::Failure(error.to_failure()),
@@ -54,10 +63,11 @@ impl Context<'_> {
         ResolvedReference { reference: reference.to_owned(), result: Some(result) }
     }
 
-    async fn facts(&self, reference: &str) -> Result<Found, JobError> {
+    async fn facts(&self, reference: &str, told: Option<&str>) -> Result<Found, JobError> {
         // Signatures and the like have no facts that the cache could know: a HEAD would be one request too many.
         let digest = match tag(reference).is_some_and(media::is_attachment_tag) {
             true => None,
+            false if told.is_some() => told.map(str::to_owned),
             false => self.images.digest(reference, &self.options).await?,
         };
         if let Some(digest) = &digest {

@@ -10,9 +10,21 @@ use futures::future::BoxFuture;
 use super::secret::Secret;
 use crate::error::JobError;
 
+pub use self::{
+    aws::{Aws, Endpoints},
+    azure::Azure,
+    google::Google,
+};
+
+pub(crate) mod aws;
+pub(crate) mod azure;
 mod docker_config;
 mod fixed;
+pub(crate) mod google;
 mod helper;
+mod mounted;
+mod sigv4;
+mod web;
 
 /// How to prove to a registry who asks.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,13 +59,32 @@ pub struct Credentials {
     pub entries: Vec<(String, Login)>,
     /// Docker's configuration file (`config.json`), which need not exist.
     pub docker_config: Option<PathBuf>,
+    /// The text of such a configuration (`DOCKER_AUTH_CONFIG`).
+    pub inline_config: Option<Secret>,
+    /// Further configurations that are mounted: files, or directories of Kubernetes secrets.
+    pub config_files: Vec<PathBuf>,
     /// How long a credential helper may take.
     pub helper_timeout: Duration,
+    /// Who this machine is for Amazon.
+    pub aws: Aws,
+    /// Who it is for Google.
+    pub google: Google,
+    /// Who it is for Azure.
+    pub azure: Azure,
 }
 
 impl Default for Credentials {
     fn default() -> Self {
-        Self { entries: Vec::new(), docker_config: None, helper_timeout: Duration::from_secs(15) }
+        Self {
+            entries: Vec::new(),
+            docker_config: None,
+            inline_config: None,
+            config_files: Vec::new(),
+            helper_timeout: Duration::from_secs(15),
+            aws: Aws::default(),
+            google: Google::default(),
+            azure: Azure::default(),
+        }
     }
 }
 
@@ -69,10 +100,15 @@ pub struct Scheme {
 pub type Finding<'a> = BoxFuture<'a, Result<Option<Login>, JobError>>;
 
 /// The first that has a login for the host wins.
-pub const SCHEMES: [Scheme; 3] = [
+pub const SCHEMES: [Scheme; 8] = [
     Scheme { name: "settings", find: fixed::find },
+    Scheme { name: "environment", find: mounted::find_inline },
+    Scheme { name: "mounted secrets", find: mounted::find },
     Scheme { name: "credential helper", find: helper::find },
     Scheme { name: "docker config", find: docker_config::find },
+    Scheme { name: "Amazon ECR", find: aws::find },
+    Scheme { name: "Google Artifact Registry", find: google::find },
+    Scheme { name: "Azure Container Registry", find: azure::find },
 ];
 
 /// The login for a registry, or `None`: then it is asked anonymously.
@@ -105,5 +141,7 @@ fn names_host(key: &str, host: &str) -> bool {
     name.eq_ignore_ascii_case(host) || (HUB.contains(&name) && HUB.contains(&host))
 }
 
+#[cfg(test)]
+mod cloud_tests;
 #[cfg(test)]
 mod tests;

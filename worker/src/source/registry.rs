@@ -38,6 +38,7 @@ use crate::{
 mod address;
 mod answer;
 mod blob;
+mod bulk;
 mod challenge;
 mod client;
 mod config;
@@ -72,6 +73,14 @@ impl Registries {
     /// # Errors
     /// When the settings do not make sense.
     pub fn new(config: RegistryConfig) -> Result<Self, JobError> {
+        for (host, kind) in &config.kinds {
+            if !bulk::is_known(kind) {
+                return Err(JobError::never(
+                    "configuration",
+                    format!("failed to set up access to registries: {host} is of no known kind: {kind}"),
+                ));
+            }
+        }
         let clients = Clients::new(&config)?;
         Ok(Self(Arc::new(Registry { config, clients, grants: Grants::default(), hosts: Mutex::default() })))
     }

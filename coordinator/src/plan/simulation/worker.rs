@@ -52,7 +52,7 @@ impl World {
         let from: usize = cursor.parse().unwrap_or(0);
         let to = (from + 2).min(names.len());
         let next_cursor = if to < names.len() { to.to_string() } else { String::new() };
-        Listed { names: names[from.saturating_sub(1).min(to)..to].to_vec(), next_cursor }
+        Listed { names: names[from.saturating_sub(1).min(to)..to].to_vec(), next_cursor, ..Listed::default() }
     }
 
     fn resolve(&mut self, text: &str) -> ResolvedReference {

@@ -67,7 +67,8 @@ pub(super) fn failure(code: &str, retry: Retry, retry_after_ms: u64) -> Failure 
 }
 
 pub(super) fn listed(names: &[&str], next: &str) -> Listed {
-    Listed { names: names.iter().map(|&name| name.to_owned()).collect(), next_cursor: next.to_owned() }
+    let names = names.iter().map(|&name| name.to_owned()).collect();
+    Listed { names, next_cursor: next.to_owned(), ..Listed::default() }
 }
 
 pub(super) fn stores(commands: &[Command]) -> Vec<StoreReport> {

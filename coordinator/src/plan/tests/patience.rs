@@ -1,8 +1,8 @@
 //! Failures that may pass, and pages without end.
 
-use strata_proto::v1::Retry;
+use strata_proto::v1::{Listed, Retry, job::Verb};
 
-use super::bench::{Bench, failure, images, listed, sweep};
+use super::bench::{self, Bench, failure, images, listed, sweep};
 
 #[test]
 fn failures_that_may_pass_are_tried_again_later_and_not_for_ever() {
@@ -83,4 +83,26 @@ fn pages_that_go_round_in_a_circle_end_and_are_named() {
             Some(u64::try_from(length + 2).expect("few"))
         );
     }
+}
+
+#[test]
+fn digests_that_a_listing_told_go_to_the_worker_once() {
+    let mut bench = Bench::default();
+    bench.submit("s", sweep(|target| target.repositories = vec!["a".to_owned()]));
+    let key = bench.only_job("list");
+    let digests = vec![bench::digest("one"), String::new()];
+    bench.list(&key, Listed { digests, ..listed(&["1", "2"], "") });
+    let digests = |bench: &mut Bench| {
+        let jobs = bench.take("resolve");
+        match jobs.first().and_then(|job| job.verb.clone()) {
+            Some(Verb::Resolve(resolve)) => (jobs[0].key.clone(), resolve.digests),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (key, first) = digests(&mut bench);
+    assert_eq!(first, [bench::digest("one"), String::new()]);
+    // Perhaps it was the digest that is not there any more.
+    bench.refuse(&key, &["r.example/a:1", "r.example/a:2"], &failure("network", Retry::Later, 0));
+    bench.pass(2_000);
+    assert_eq!(digests(&mut bench).1, Vec::<String>::new());
 }

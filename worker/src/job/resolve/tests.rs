@@ -45,8 +45,12 @@ impl Images for Fake {
         _: &SourceOptions,
     ) -> Result<Page, JobError> {
         match cursor {
-            "" => Ok(Page { names: vec![format!("{host}/{repository}")], next: Some("/2".to_owned()) }),
-            _ => Ok(Page { names: vec!["last".to_owned()], next: None }),
+            "" => Ok(Page {
+                names: vec![format!("{host}/{repository}")],
+                next: Some("/2".to_owned()),
+                ..Page::default()
+            }),
+            _ => Ok(Page { names: vec!["last".to_owned()], ..Page::default() }),
         }
     }
 
@@ -267,4 +271,26 @@ async fn pages_are_passed_on() {
     assert_eq!((page.names, page.next_cursor.as_str()), (vec!["r/a".to_owned()], "/2"));
     let page = list(&images, &ListJob { cursor: page.next_cursor, ..first }).await.unwrap();
     assert_eq!((page.names, page.next_cursor.as_str()), (vec!["last".to_owned()], ""));
+}
+
+#[tokio::test]
+async fn digests_that_a_listing_told_save_asking() {
+    let (images, _) = fake();
+    let cache = Memory::default();
+    let told = strata_proto::digest::Digest::of(b"told").to_string();
+    cache.keep_image(&told, "linux/amd64", &facts("a", "amd64", &["l1"])).await.unwrap();
+    let digests = vec![told, "nonsense".to_owned(), String::new()];
+    let job = ResolveJob { digests, ..job(&["r/a:1", "r/b:1", "r/h:1"]) };
+    let resolved = resolve(&images, &cache, "f", &job).await.unwrap();
+    let want = ["r/a:1 sha256:a linux/amd64 [l1]", "r/b:1 sha256:b linux/arm64 [l2]", "r/h:1 helm-chart"];
+    assert_eq!(said(&resolved), want);
+    let asked = images.asked();
+    assert!(
+        !asked.iter().any(|asked| asked.contains("r/a:1")),
+        "an unchanged image costs nothing: {asked:?}"
+    );
+    assert!(
+        asked.contains(&"digest r/b:1".to_owned()) && asked.contains(&"digest r/h:1".to_owned()),
+        "{asked:?}"
+    );
 }

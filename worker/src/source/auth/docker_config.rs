@@ -48,27 +48,41 @@ pub(super) fn find<'a>(credentials: &'a Credentials, host: &'a str) -> Finding<'
 
 /// Reads the file; `None` when there is none.
 pub(super) async fn read(path: &Path) -> Result<Option<DockerConfig>, JobError> {
-    let failed = |reason: String| {
-        JobError::never("credentials", format!("failed to read the logins in {}: {reason}", path.display()))
-    };
+    let Some(bytes) = bytes(path).await? else { return Ok(None) };
+    // An error's position helps; its text could quote a secret.
+    parse(&bytes).map(Some).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        failed(path, &format!("it is malformed at line {line}, column {column}"))
+    })
+}
+
+/// The file's content; `None` when there is none.
+pub(super) async fn bytes(path: &Path) -> Result<Option<Vec<u8>>, JobError> {
     let file = match tokio::fs::File::open(path).await {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error.to_string())),
+        Err(error) => return Err(failed(path, &error.to_string())),
     };
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).await.map_err(|error| failed(error.to_string()))?;
+    let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes).await;
+    read.map_err(|error| failed(path, &error.to_string()))?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_BYTES {
-        return Err(failed(format!("it is larger than {MAX_BYTES} bytes")));
+        return Err(failed(path, &format!("it is larger than {MAX_BYTES} bytes")));
     }
-    // An error's position helps; its text could quote a secret.
-    parse(&bytes).map(Some).map_err(|error| {
-        failed(format!("it is malformed at line {}, column {}", error.line(), error.column()))
-    })
+    Ok(Some(bytes))
+}
+
+fn failed(path: &Path, reason: &str) -> JobError {
+    JobError::never("credentials", format!("failed to read the logins in {}: {reason}", path.display()))
 }
 
 pub(super) fn parse(bytes: &[u8]) -> Result<DockerConfig, serde_json::Error> {
     serde_json::from_slice(bytes)
+}
+
+/// The format before `config.json`: what is below `auths` today.
+pub(super) fn parse_old(bytes: &[u8]) -> Result<DockerConfig, serde_json::Error> {
+    Ok(DockerConfig { auths: Some(serde_json::from_slice(bytes)?), ..DockerConfig::default() })
 }
 
 impl DockerConfig {

@@ -16,6 +16,8 @@ pub struct RegistryConfig {
     pub proxy: Option<ProxyConfig>,
     /// How many requests at once and how often, for each registry.
     pub pace: PaceConfig,
+    /// Kinds of registries by their hosts, where they cannot be told by name: `harbor`, `ecr`, `google`, `acr`; `plain` for none.
+    pub kinds: Vec<(String, String)>,
     /// Whether a public registry may lead to addresses that are not public (a storage behind a private endpoint).
     pub private_redirects: bool,
     /// Time to connect.
@@ -54,6 +56,7 @@ impl Default for RegistryConfig {
             extra_roots: Vec::new(),
             proxy: None,
             pace: PaceConfig::default(),
+            kinds: Vec::new(),
             private_redirects: false,
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),

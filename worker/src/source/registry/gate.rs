@@ -129,6 +129,11 @@ impl Permit {
         };
     }
 
+    /// Ends the turn of a request that went elsewhere on the registry's behalf.
+    pub(super) fn finish(mut self, error: Option<&JobError>) {
+        self.feedback = error.map_or(Feedback::Good, of_error);
+    }
+
     /// Ends the turn of a request that failed after all.
     pub(super) fn blame(mut self) {
         self.feedback = Feedback::Nothing;

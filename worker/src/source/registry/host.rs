@@ -35,8 +35,12 @@ pub(super) struct Host {
     // Why the last look at it failed: whoever asks soon after is told at once, rather than waiting in line to time out.
     failure: Mutex<Option<(Instant, JobError)>>,
     challenge: RwLock<Option<Challenge>>,
+    // Until when tags are listed as everywhere: its own API refused.
+    plain_until: Mutex<Option<Instant>>,
 }
 
+/// How long a registry's own API is left alone that refused.
+const PLAIN: Duration = Duration::from_secs(600);
 /// How long the first look at a registry may take: others wait for it.
 const PROBE: Duration = Duration::from_secs(15);
 /// How long a registry that could not be reached is not tried again.
@@ -64,12 +68,32 @@ impl Host {
             endpoint: OnceCell::new(),
             failure: Mutex::default(),
             challenge: RwLock::new(None),
+            plain_until: Mutex::default(),
         })
     }
 
     /// The login that the registry asks for, as far as it is known.
     pub(super) fn challenge(&self) -> Option<Challenge> {
         self.challenge.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The name that the registry's challenge gives itself; may be empty.
+    pub(super) fn service(&self) -> String {
+        match self.challenge() {
+            Some(Challenge::Bearer { service, .. }) => service,
+            Some(Challenge::Basic) | None => String::new(),
+        }
+    }
+
+    /// Whether tags are listed as everywhere, for now.
+    pub(super) fn is_plain(&self) -> bool {
+        let until = *self.plain_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// From now on, for a while, tags are listed as everywhere.
+    pub(super) fn list_plainly(&self) {
+        *self.plain_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PLAIN);
     }
 
     /// Learns from an answer what login the registry asks for; whether that is news.

@@ -7,7 +7,7 @@ use strata_proto::reference::{is_repository, is_tag};
 use super::{
     Registry,
     answer::Asked,
-    host,
+    bulk, host,
     host::Host,
     link,
     send::{Request, send},
@@ -57,7 +57,13 @@ pub(super) async fn list(
     } else {
         format!("the tags of {}/{repository}", host.name)
     };
-    let cursor = Cursor::parse(cursor);
+    if !repository.is_empty() && (cursor.is_empty() || cursor.starts_with(bulk::MARK)) {
+        if let Some(page) = bulk::list(registry, host, repository, cursor, &what).await? {
+            return Ok(page);
+        }
+    }
+    // A bulk listing that broke off: from the start, and what comes twice counts once.
+    let cursor = Cursor::parse(if cursor.starts_with(bulk::MARK) { "" } else { cursor });
     let size = registry.config.page_size;
     let path = path(repository, &cursor, size);
     let (response, asked) = ask(registry, host, repository, &path, &what).await?;
@@ -128,8 +134,26 @@ async fn ask<'a>(
     }
 }
 
+/// Asks for what a bulk listing reads; `scope` is empty for an API that takes logins rather than tokens.
+pub(super) async fn get<'a>(
+    registry: &Registry,
+    host: &'a Host,
+    path: &str,
+    scope: &str,
+    what: &'a str,
+) -> Result<(Response, Asked<'a>), JobError> {
+    let accept = "application/json";
+    let request = Request { method: Method::GET, path, accept, from: 0, scope, what, download: false };
+    let answered = send(registry, host, &request).await?;
+    let asked = Asked { what, host: &host.name, login: answered.login };
+    match answered.response.status().as_u16() {
+        200 => Ok((answered.response, asked)),
+        _ => Err(asked.refusal(answered.response).await),
+    }
+}
+
 /// Where the next page is, by the answer's `Link`.
-async fn next(
+pub(super) async fn next(
     registry: &Registry,
     host: &Host,
     response: &Response,
@@ -188,16 +212,16 @@ fn paginate(names: Vec<String>, next: Option<String>, cursor: &Cursor<'_>, size:
         cursor.within.and_then(|within| names.iter().position(|name| name == within)).map_or(0, |at| at + 1);
     let mut names: Vec<String> = names.into_iter().skip(skip).collect();
     if names.len() <= MAX_NAMES {
-        return Ok(Page { names, next });
+        return Ok(Page { names, next, ..Page::default() });
     }
     names.truncate(MAX_NAMES);
     let within = names.last().map_or("", String::as_str);
     let next = Some(format!("+{within}|{}", cursor.start));
-    Ok(Page { names, next })
+    Ok(Page { names, next, ..Page::default() })
 }
 
 /// A malformed name in a form that no reader takes for a valid one, so that whoever uses it fails and says so.
-fn quote(name: &str) -> String {
+pub(super) fn quote(name: &str) -> String {
     let mut text = String::from("\"");
     text.extend(name.chars().take(MAX_BAD_NAME).flat_map(|c| match c {
         '|' => "\\u{7c}".chars().collect::<Vec<_>>(),

@@ -27,7 +27,7 @@ pub(super) struct Request<'a> {
     pub(super) accept: &'a str,
     /// The first byte that is wanted.
     pub(super) from: u64,
-    /// Scope of the token.
+    /// Scope of the token; empty where a login is sent rather than a token.
     pub(super) scope: &'a str,
     /// For messages.
     pub(super) what: &'a str,
@@ -68,6 +68,11 @@ async fn authorized(
     login: &mut bool,
 ) -> Result<Response, JobError> {
     let endpoint = host.endpoint(registry, request.what).await?;
+    if request.scope.is_empty() {
+        let authorization = registry.grants.login_of(registry, host).await?;
+        *login = authorization.is_login();
+        return follow(registry, host, endpoint, request, &authorization).await;
+    }
     let mut granted = registry.grants.get(registry, host, request.scope, request.what).await?;
     let mut response = follow(registry, host, endpoint, request, &granted.authorization).await?;
     let is_home = response.url().host() == endpoint.base.host();

@@ -14,6 +14,7 @@ use super::*;
 
 mod auth;
 mod blobs;
+mod bulk_tests;
 mod images;
 mod manners;
 mod pages;

@@ -135,6 +135,15 @@ impl Grants {
         Ok(Granted { authorization, fresh: true })
     }
 
+    /// The login itself, for a registry's own API beside the distribution one.
+    ///
+    /// # Errors
+    /// When it cannot be looked up.
+    pub(super) async fn login_of(&self, registry: &Registry, host: &Host) -> Result<Authorization, JobError> {
+        let (login, _) = self.login(registry, &host.name).await?;
+        Ok(login.map_or(Authorization::None, Authorization::Login))
+    }
+
     /// Drops what a registry refused, unless someone has renewed it already.
     pub(super) async fn forget(&self, host: &Host, scope: &str, refused: &Authorization) {
         let cell = self.token_cell(host, scope);

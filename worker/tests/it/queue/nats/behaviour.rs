@@ -51,7 +51,7 @@ async fn an_outcome_that_no_message_can_hold_becomes_a_failure() {
     let sent = Outcome {
         key: "k".to_owned(),
         sequence: 7,
-        result: Some(Answer::Listed(Listed { names, next_cursor: String::new() })),
+        result: Some(Answer::Listed(Listed { names, ..Listed::default() })),
         ..Outcome::default()
     };
     worker.publish(&sent, &trace("t")).await.unwrap();
