@@ -57,10 +57,11 @@ pub(super) async fn list(
     } else {
         format!("the tags of {}/{repository}", host.name)
     };
-    if !repository.is_empty() && (cursor.is_empty() || cursor.starts_with(bulk::MARK)) {
-        if let Some(page) = bulk::list(registry, host, repository, cursor, &what).await? {
-            return Ok(page);
-        }
+    if !repository.is_empty()
+        && (cursor.is_empty() || cursor.starts_with(bulk::MARK))
+        && let Some(page) = bulk::list(registry, host, repository, cursor, &what).await?
+    {
+        return Ok(page);
     }
     // A bulk listing that broke off: from the start, and what comes twice counts once.
     let cursor = Cursor::parse(if cursor.starts_with(bulk::MARK) { "" } else { cursor });
