@@ -7,7 +7,7 @@ mod cases;
 mod published;
 
 mod apk;
-mod binary;
+pub(crate) mod binary;
 mod bottlerocket;
 mod chisel;
 mod composer;

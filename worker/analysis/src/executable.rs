@@ -6,6 +6,8 @@ mod elf;
 mod macho;
 mod pe;
 
+use std::cell::RefCell;
+
 use crate::bytes::{Order, slice};
 
 /// An executable or a shared library.
@@ -32,6 +34,9 @@ enum Kind {
         count: usize,
     },
 }
+
+/// Parts that are looked at where an address is looked up many times.
+const LOADED: usize = 64;
 
 /// A part of the file, and the address at which it is loaded.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +92,31 @@ impl<'a> Executable<'a> {
         }?;
         let content = slice(self.bytes, part.offset, part.length)?;
         content.get(usize::try_from(address.checked_sub(part.address)?).ok()?..)
+    }
+
+    /// What is loaded, each part with its address: the first of them, which are all that a linker makes.
+    pub(crate) fn loaded(&self) -> Vec<(u64, &'a [u8])> {
+        let parts: Vec<Part<'a>> = match self.kind {
+            Kind::Elf => elf::segments(self).into_iter().flatten().take(LOADED).collect(),
+            Kind::Pe { optional, sections, count } => {
+                let base = pe::base(self, optional).unwrap_or(0);
+                pe::sections(self, sections, count)
+                    .map(|part| Part { address: part.address.saturating_add(base), ..part })
+                    .take(LOADED)
+                    .collect()
+            }
+            Kind::MachO { commands, count } => {
+                let parts = RefCell::new(Vec::new());
+                macho::find(self, commands, count, &|part| {
+                    let mut parts = parts.borrow_mut();
+                    parts.push(*part);
+                    parts.len() >= LOADED
+                });
+                parts.into_inner()
+            }
+        };
+        let content = |part: &Part<'a>| Some((part.address, slice(self.bytes, part.offset, part.length)?));
+        parts.iter().filter_map(content).collect()
     }
 
     /// A pointer at that offset.

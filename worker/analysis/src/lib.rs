@@ -33,6 +33,7 @@ pub mod distro;
 pub mod ecosystem;
 mod executable;
 pub mod fingerprint;
+mod gobuild;
 mod json;
 mod keys;
 pub mod layer;

@@ -6,6 +6,7 @@ use crate::{
     model::{Contents, Distribution, FileFacts, Installed, Inventory, Problem},
 };
 
+mod covered;
 mod links;
 mod owners;
 mod stack;
@@ -166,6 +167,7 @@ fn packages(
             });
         }
     }
+    covered::remove(&mut packages, distribution);
     packages.sort_by(|left, right| {
         (&left.file, left.ecosystem, &left.package, left.layer).cmp(&(
             &right.file,

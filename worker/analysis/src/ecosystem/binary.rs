@@ -4,6 +4,7 @@
 //! [`table`] names a product's files and where its version stands in them. A file without the signature says nothing:
 //! it is another program of the same name. What a package manager owns is left to it.
 
+mod program;
 mod signature;
 mod table;
 #[cfg(test)]
@@ -16,13 +17,14 @@ use crate::{
     purl::purl,
     version,
 };
-use table::TABLE;
+use signature::Row;
+use table::rows;
 
 /// The row.
 pub(super) static ROW: Ecosystem = Ecosystem {
     name: "binary",
-    revision: 1,
-    reads: "runtimes, servers and libraries without a package manager, by signatures in their binaries; release of a JDK",
+    revision: 2,
+    reads: "runtimes, servers, tools and libraries without a package manager, by signatures in their binaries or, of Go programs, by their modules; release of a JDK",
     wants,
     parse,
     purl: package_url,
@@ -31,6 +33,8 @@ pub(super) static ROW: Ecosystem = Ecosystem {
     system: false,
 };
 
+/// Property of a product that is a Go program: the module that advisories and package URLs know it by.
+pub(crate) const MODULE: &str = "module";
 /// No program or library is smaller.
 const LEAST_BYTES: u64 = 1 << 10;
 
@@ -44,24 +48,31 @@ fn wants(candidate: Candidate<'_>) -> Want {
 
 /// Whether a product's file is called so.
 pub(super) fn is_known(name: &str) -> bool {
-    TABLE.iter().any(|row| row.matches(name))
+    rows().any(|row| row.matches(name))
 }
 
 fn parse(file: File<'_>, facts: &mut Facts) {
     if is_java_release(file.path) {
         return java(file, facts);
     }
-    if Executable::open(file.bytes).is_none() {
-        return;
-    }
+    let Some(executable) = Executable::open(file.bytes) else { return };
     let name = file.path.rsplit('/').next().unwrap_or_default();
-    for row in TABLE.iter().filter(|row| row.matches(name)) {
-        if let Some(version) = row.version(name, file.bytes) {
-            let cpe = format!("cpe:2.3:a:{}:{version}:*:*:*:*:*:*:*", row.cpe);
-            facts.package(file, Package::plain(row.product, version).with("cpe", &cpe));
-            return;
+    for row in rows().filter(|row| row.matches(name)) {
+        if let Some(package) = read(row, name, &executable) {
+            return facts.package(file, package);
         }
     }
+}
+
+fn read(row: &Row, name: &str, file: &Executable<'_>) -> Option<Package> {
+    let (version, module) = if row.modules.is_empty() {
+        (row.version(name, file.bytes)?, String::new())
+    } else {
+        let found = program::read(row, file)?;
+        (found.version, found.module)
+    };
+    let cpe = format!("cpe:2.3:a:{}:{version}:*:*:*:*:*:*:*", row.cpe);
+    Some(Package::plain(row.product, version).with("cpe", &cpe).with(MODULE, &module))
 }
 
 /// Every JDK and JRE since 8 has this file in its root, beside `bin` and `lib`. Other programs have files of this name too:
@@ -91,24 +102,40 @@ fn java(file: File<'_>, facts: &mut Facts) {
 }
 
 fn package_url(package: &Package, _distribution: Option<&Distribution>) -> String {
+    if let Some(module) = package.properties.get(MODULE) {
+        let module = module.to_lowercase();
+        let (namespace, name) = module.rsplit_once('/').unwrap_or(("", &module));
+        let namespace: Vec<&str> = namespace.split('/').collect();
+        return purl("golang", &namespace, name, &format!("v{}", package.version), &[]);
+    }
     purl("generic", &[], &package.name, &package.version, &[])
 }
 
 /// Bitnami's advisories are the only ones in OSV on products rather than packages; they know most of the servers and no
-/// libraries.
+/// libraries. A Go program is a module, too.
 fn advisory_keys(package: &Package, _distribution: Option<&Distribution>) -> Vec<AdvisoryKey> {
     let listed = match package.name.as_str() {
         "java" | "jre" => "java",
-        name => TABLE.iter().find(|row| row.product == name).map_or("", |row| row.bitnami),
+        name => rows().find(|row| row.product == name).map_or("", |row| row.bitnami),
     };
-    if listed.is_empty() {
-        return Vec::new();
+    let mut keys = Vec::new();
+    if !listed.is_empty() {
+        let version = semantic(&package.version);
+        keys.push(AdvisoryKey { ecosystem: "Bitnami".to_owned(), name: listed.to_owned(), version });
     }
-    vec![AdvisoryKey {
-        ecosystem: "Bitnami".to_owned(),
-        name: listed.to_owned(),
-        version: semantic(&package.version),
-    }]
+    if let Some(module) = package.properties.get(MODULE) {
+        let key =
+            |name: String| AdvisoryKey { ecosystem: "Go".to_owned(), name, version: package.version.clone() };
+        keys.push(key(module.clone()));
+        // What was built without modules has the path without the number that its module's would end with.
+        let last = module.rsplit('/').next().unwrap_or_default();
+        let numbered = last.strip_prefix('v').is_some_and(|rest| rest.parse::<u32>().is_ok());
+        let major = package.version.split('.').next().unwrap_or_default();
+        if !numbered && !matches!(major, "0" | "1") {
+            keys.push(key(format!("{module}/v{major}")));
+        }
+    }
+    keys
 }
 
 /// A product's version as Bitnami writes it: three numbers, a fourth one as a revision, a hyphen before what follows. Nothing of

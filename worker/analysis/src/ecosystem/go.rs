@@ -3,13 +3,13 @@
 //! An executable names its main module, all dependencies with their replacements, and the release of Go, which is the
 //! version of the standard library in it.
 
-mod buildinfo;
 #[cfg(test)]
 mod tests;
 
 use super::{AdvisoryKey, Candidate, Ecosystem, Facts, File, Want};
 use crate::{
     executable::Executable,
+    gobuild::{self, DEVELOPMENT},
     model::{Distribution, Package},
     purl::purl,
     version,
@@ -30,8 +30,6 @@ pub(super) static ROW: Ecosystem = Ecosystem {
 
 /// How the standard library is called in the Go vulnerability database.
 const STANDARD_LIBRARY: &str = "stdlib";
-/// What a main module's version is when it was not fetched by a version.
-const DEVELOPMENT: &str = "(devel)";
 /// And the commands of the distribution.
 const TOOLCHAIN: &str = "toolchain";
 
@@ -45,7 +43,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
         return toolchain(file, facts);
     }
     let Some(executable) = Executable::open(file.bytes) else { return };
-    let Some(info) = buildinfo::read(&executable) else { return };
+    let Some(info) = gobuild::read(&executable) else { return };
     if let Some(version) = release(&info.version) {
         facts.package(file, package(STANDARD_LIBRARY, &version));
     } else {
@@ -91,17 +89,17 @@ fn release(text: &str) -> Option<String> {
 }
 
 /// The text that `go version -m` prints: a kind and its fields on each line, parted by tabs.
-fn modules(file: File<'_>, info: &buildinfo::BuildInfo, facts: &mut Facts) {
+fn modules(file: File<'_>, info: &gobuild::BuildInfo, facts: &mut Facts) {
+    if let Some(main) = info.main(file.bytes).module {
+        facts.package(file, main);
+    }
     let first = facts.packages.len();
-    let mut main = None;
-    let mut settings = Vec::new();
     for line in info.modules.lines() {
         let mut fields = line.split('\t');
         let kind = fields.next().unwrap_or_default();
         let name = fields.next().unwrap_or_default();
         let version = fields.next().unwrap_or_default();
         match kind {
-            "mod" => main = Some(package(name, version)),
             "dep" if name.is_empty() => facts.problem("malformed", file, "a dependency without a name"),
             "dep" => facts.package(file, package(name, version)),
             "=>" if facts.packages.len() > first => {
@@ -109,19 +107,8 @@ fn modules(file: File<'_>, info: &buildinfo::BuildInfo, facts: &mut Facts) {
                     replace(replaced, name, version);
                 }
             }
-            "build" => settings.push(name),
             _ => {}
         }
-    }
-    if let Some(mut main) = main {
-        buildinfo::settle_version(&mut main, &settings);
-        if main.version == DEVELOPMENT
-            && let Some(version) = buildinfo::linked_version(file.bytes, &info.version)
-        {
-            main.version = version;
-            main = main.with("version-from", "linker");
-        }
-        facts.packages.insert(first, main);
     }
 }
 

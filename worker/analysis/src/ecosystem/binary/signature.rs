@@ -1,6 +1,11 @@
 //! How a file's name and its bytes tell a product and its version.
 
-use crate::bytes::{find, terminated};
+use std::cmp::Ordering;
+
+use crate::{
+    bytes::{find, terminated},
+    version,
+};
 
 /// Which file names a product has.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +25,12 @@ pub(super) enum Find {
     Between { before: &'static [u8], keep: usize, after: &'static [u8] },
     /// Digits and dots after a text, then a space, or a patch level that is not part of a release's version: `3.1.2p20 `.
     Release(&'static [u8]),
-    /// Digits and dots just before a text.
+    /// Digits and dots just before a text, or before the NULs that stand before it.
     Before(&'static [u8]),
+    /// Digits and dots after a text, whatever follows. The last `keep` bytes of the text belong to the version.
+    Number { before: &'static [u8], keep: usize },
+    /// The only string of its own that is a version between these two, the first included, in a file with this text.
+    Only { from: &'static str, to: &'static str, proof: &'static [u8] },
     /// A string of its own that continues the number in the file's name: `3.11.4` in `libpython3.11.so`.
     NumberInName,
     /// A string of its own, with which the string before this text starts too, other things glued to it.
@@ -33,15 +42,31 @@ pub(super) const fn after(before: &'static [u8]) -> Find {
     Find::Between { before, keep: 0, after: b"" }
 }
 
+/// Digits and dots after a text, whatever follows.
+pub(super) const fn number(before: &'static [u8]) -> Find {
+    Find::Number { before, keep: 0 }
+}
+
 /// Between two texts.
 pub(super) const fn between(before: &'static [u8], after: &'static [u8]) -> Find {
     Find::Between { before, keep: 0, after }
 }
 
+/// Where a Go program keeps its version, if its module does not tell it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Variable {
+    /// In the string variable right after one with this text.
+    After(&'static str),
+    /// In the string variable right before one that the linker made empty.
+    BeforeEmpty,
+    /// In a string variable near the commit or the time of the build.
+    NearBuild,
+}
+
 /// A product, by the name that reports give it, its vendor and product in CPE names, and the least count of numbers in its
 /// versions.
 pub(super) const fn product(product: &'static str, cpe: &'static str, parts: usize) -> Row {
-    Row { product, names: &[], finds: &[], parts, cpe, bitnami: "" }
+    Row { product, names: &[], finds: &[], modules: &[], variables: &[], parts, cpe, bitnami: "" }
 }
 
 /// A product.
@@ -50,6 +75,10 @@ pub(super) struct Row {
     pub(super) product: &'static str,
     pub(super) names: &'static [Name],
     pub(super) finds: &'static [Find],
+    /// Go modules that are the product, the module's own first; empty for other programs.
+    pub(super) modules: &'static [&'static str],
+    /// Where the Go program keeps its version.
+    pub(super) variables: &'static [Variable],
     /// Numbers that a version has at least.
     pub(super) parts: usize,
     /// Vendor and product in CPE names.
@@ -72,6 +101,16 @@ impl Row {
         Self { finds, ..self }
     }
 
+    /// The Go modules that are the product.
+    pub(super) const fn built_from(self, modules: &'static [&'static str]) -> Self {
+        Self { modules, ..self }
+    }
+
+    /// Where the Go program keeps its version.
+    pub(super) const fn kept(self, variables: &'static [Variable]) -> Self {
+        Self { variables, ..self }
+    }
+
     /// Its name in Bitnami's advisories.
     pub(super) const fn listed(self, bitnami: &'static str) -> Self {
         Self { bitnami, ..self }
@@ -92,6 +131,8 @@ impl Row {
             Find::Between { before, keep, after } => self.between(bytes, before, keep, after),
             Find::Release(before) => self.release(bytes, before),
             Find::Before(after) => self.before(bytes, after),
+            Find::Number { before, keep } => self.number(bytes, before, keep),
+            Find::Only { from, to, proof } => self.only(bytes, (from, to), proof),
             Find::NumberInName => self.number_in_name(name, bytes),
             Find::Glued(after) => self.glued(bytes, after),
         })
@@ -136,13 +177,48 @@ impl Row {
         let mut from = 0;
         while let Some(at) = find(bytes, after, from) {
             let head = bytes.get(at.saturating_sub(VERSION_BYTES)..at)?;
+            let end = head.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+            let head = head.get(..end)?;
             let length = head.iter().rev().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
-            if let Some(version) = head.get(head.len() - length..).and_then(|bytes| self.sound(bytes)) {
+            if let Some(version) = head.get(end - length..).and_then(|bytes| self.sound(bytes)) {
                 return Some(version);
             }
             from = at.checked_add(after.len())?;
         }
         None
+    }
+
+    fn number(&self, bytes: &[u8], before: &[u8], keep: usize) -> Option<String> {
+        let mut from = 0;
+        while let Some(at) = find(bytes, before, from) {
+            from = at.checked_add(before.len())?;
+            let rest = bytes.get(from.checked_sub(keep)?..)?;
+            let rest = rest.get(..VERSION_BYTES).unwrap_or(rest);
+            let length = rest.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.').count();
+            if let Some(version) = rest.get(..length).and_then(|bytes| self.sound(bytes)) {
+                return Some(version);
+            }
+        }
+        None
+    }
+
+    fn only(&self, bytes: &[u8], (from, to): (&str, &str), proof: &[u8]) -> Option<String> {
+        find(bytes, proof, 0)?;
+        let order = version::SEMVER.compare;
+        let within = |text: &str| {
+            order(text, from).is_some_and(|order| order != Ordering::Less)
+                && order(text, to) == Some(Ordering::Less)
+        };
+        let mut found: Option<String> = None;
+        let texts = bytes.split(|&byte| byte == 0).filter(|text| (5..=VERSION_BYTES).contains(&text.len()));
+        for text in texts.filter(|text| text.first().is_some_and(u8::is_ascii_digit)) {
+            let Some(version) = self.sound(text).filter(|version| within(version)) else { continue };
+            if found.as_ref().is_some_and(|found| *found != version) {
+                return None;
+            }
+            found = Some(version);
+        }
+        found
     }
 
     fn number_in_name(&self, name: &str, bytes: &[u8]) -> Option<String> {

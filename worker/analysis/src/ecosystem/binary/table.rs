@@ -1,14 +1,21 @@
 //! The products. Each signature is what the product prints as its own version, or where its build came from; the texts
-//! were read off binaries of Debian 12 and of the products' own releases.
+//! were read off binaries of Debian and of the products' own releases. The cases say of which products that is not so.
+
+mod programs;
 
 use super::signature::{
-    Find::{Before, Between, Glued, NumberInName, Release},
+    Find::{Before, Between, Glued, Number, NumberInName, Only, Release},
     Name::{Is, Library, Numbered},
-    Row, after, between, product,
+    Row, after, between, number, product,
 };
 
 /// Every product, the more telling first where two share a file name.
-pub(super) static TABLE: &[Row] = &[
+pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
+    TABLE.iter().chain(programs::TABLE)
+}
+
+/// Programs and libraries of every language but Go.
+static TABLE: &[Row] = &[
     // Languages.
     product("node", "nodejs:node.js", 3)
         .named(&[Is("node"), Library("libnode.so")])
@@ -38,6 +45,25 @@ pub(super) static TABLE: &[Row] = &[
     product("erlang", "erlang:erts", 2)
         .named(&[Is("beam.smp"), Is("beam")])
         .found(&[after(b"emulator version ")]),
+    product("pypy", "pypy:pypy", 3).named(&[Library("libpypy")]).found(&[number(b"[PyPy ")]),
+    product("rust", "rust-lang:rust", 3)
+        .named(&[Library("libstd-")])
+        .found(&[number(b"rustc version "), number(b"/rustc-")]),
+    product("julia", "julialang:julia", 3)
+        .named(&[Library("libjulia")])
+        .found(&[Before(b"\0julia version %s"), Before(b"\0verify")]),
+    product("deno", "deno:deno", 3)
+        .named(&[Is("deno")])
+        .found(&[Number { before: b"Deno/2.", keep: 2 }, Number { before: b"Deno/1.", keep: 2 }]),
+    product("bun", "bun:bun", 3).named(&[Is("bun"), Is("bunx")]).found(&[number(b"Bun v")]),
+    product("gcc", "gnu:gcc", 3).named(&[Is("gcc"), Is("g++"), Is("cc1")]).found(&[number(b"GCC: (GNU) ")]),
+    product("mono", "mono-project:mono", 4)
+        .named(&[Is("mono"), Is("mono-sgen")])
+        .found(&[between(b"--version=number\0", b"\0")]),
+    product("guile", "gnu:guile", 3)
+        .named(&[Numbered("guile"), Library("libguile")])
+        .found(&[between(b"guileversion\0", b"\0")]),
+    product("tcl", "tcl:tcl", 3).named(&[Library("libtcl")]).found(&[Before(b"\0tcl_patchLevel")]),
     // Stores.
     product("redis", "redis:redis", 3)
         .named(&[
@@ -53,6 +79,14 @@ pub(super) static TABLE: &[Row] = &[
         .named(&[Is("valkey-server"), Is("valkey-sentinel"), Is("valkey-check-rdb"), Is("valkey-cli")])
         .found(&[Glued(b"\0%llx\0")])
         .listed("valkey"),
+    product("mongodb", "mongodb:mongodb", 3)
+        .named(&[Is("mongod"), Is("mongos")])
+        .found(&[Before(b"\0tcmalloc"), Before(b"\0heap_size"), Before(b"\0cppdefines")])
+        .listed("mongodb"),
+    product("arangodb", "arangodb:arangodb", 3)
+        .named(&[Is("arangod"), Is("arangosh")])
+        .found(&[Before(b" [linux]"), Before(b" enterprise [linux]")])
+        .listed("arangodb"),
     product("memcached", "memcached:memcached", 3)
         .named(&[Is("memcached")])
         .found(&[between(b"\0memcached ", b"\0")])
@@ -65,6 +99,9 @@ pub(super) static TABLE: &[Row] = &[
         .named(&[Is("mariadbd"), Is("mysqld"), Is("mariadb"), Is("mysql")])
         .found(&[Before(b"-MariaDB\0")])
         .listed("mariadb"),
+    product("percona-server", "percona:percona_server", 3)
+        .named(&[Is("mysqld"), Is("mysql")])
+        .found(&[number(b"/percona-server-")]),
     product("mysql", "oracle:mysql", 3)
         .named(&[Is("mysqld"), Is("mysql")])
         .found(&[between(b"/mysql-", b"/")])
@@ -98,6 +135,45 @@ pub(super) static TABLE: &[Row] = &[
         .named(&[Is("haproxy")])
         .found(&[between(b"version ", b", released 20")])
         .listed("haproxy"),
+    product("envoy", "envoyproxy:envoy", 3)
+        .named(&[Is("envoy")])
+        .found(&[Only { from: "1.5.0", to: "2.0.0", proof: b"envoy.service.discovery" }])
+        .listed("envoy"),
+    product("hitch", "varnish-software:hitch", 3).named(&[Is("hitch")]).found(&[number(b"\0hitch ")]),
+    product("bind", "isc:bind", 3).named(&[Is("named")]).found(&[number(b"\0libisc-")]),
+    product("dnsmasq", "thekelleys:dnsmasq", 2).named(&[Is("dnsmasq")]).found(&[number(b"\0dnsmasq-")]),
+    product("knot", "nic:knot", 3).named(&[Is("knotd")]).found(&[number(b"\0Knot DNS ")]),
+    product("nsd", "nlnetlabs:nsd", 3).named(&[Is("nsd")]).found(&[number(b"\0NSD ")]),
+    product("powerdns-recursor", "powerdns:recursor", 3)
+        .named(&[Is("pdns_recursor")])
+        .found(&[number(b"\0pdns-recursor ")]),
+    product("keepalived", "keepalived:keepalived", 3)
+        .named(&[Is("keepalived")])
+        .found(&[number(b"\0Keepalived v")]),
+    product("kamailio", "kamailio:kamailio", 3).named(&[Is("kamailio")]).found(&[number(b"kamailio (")]),
+    product("strongswan", "strongswan:strongswan", 3)
+        .named(&[Is("charon"), Is("charon-systemd")])
+        .found(&[number(b"(strongSwan ")]),
+    product("openvswitch", "openvswitch:openvswitch", 3)
+        .named(&[Is("ovs-vswitchd"), Is("ovsdb-server")])
+        .found(&[number(b"Open vSwitch Library ")]),
+    product("rsyslog", "rsyslog:rsyslog", 3).named(&[Is("rsyslogd")]).found(&[number(b"swVersion=\"")]),
+    product("fluent-bit", "treasuredata:fluent_bit", 3)
+        .named(&[Is("fluent-bit")])
+        .found(&[Before(b"\0%sFluent Bit"), Before(b"\0Fluent Bit")])
+        .listed("fluent-bit"),
+    product("collectd", "collectd:collectd", 3).named(&[Is("collectd")]).found(&[number(b"\ncollectd ")]),
+    product("zabbix", "zabbix:zabbix", 3)
+        .named(&[Is("zabbix_server"), Is("zabbix_proxy"), Is("zabbix_agentd")])
+        .found(&[number(b"\0Zabbix ")]),
+    product("monit", "mmonit:monit", 3).named(&[Is("monit")]).found(&[number(b"'>monit ")]),
+    product("cups", "openprinting:cups", 3).named(&[Is("cupsd")]).found(&[number(b"\0CUPS/")]),
+    product("icecast", "xiph:icecast", 3)
+        .named(&[Is("icecast"), Is("icecast2")])
+        .found(&[number(b"\0Icecast ")]),
+    product("dropbear", "dropbear_ssh_project:dropbear_ssh", 2)
+        .named(&[Is("dropbear"), Is("dropbearmulti")])
+        .found(&[number(b"SSH-2.0-dropbear_")]),
     product("varnish", "varnish-software:varnish_cache", 3)
         .named(&[Is("varnishd")])
         .found(&[between(b"varnish-", b" revision")])
@@ -137,6 +213,17 @@ pub(super) static TABLE: &[Row] = &[
     product("git", "git-scm:git", 3).named(&[Is("git")]).found(&[after(b"git/")]).listed("git"),
     product("curl", "haxx:curl", 3).named(&[Is("curl")]).found(&[after(b"curl/")]),
     product("xz", "tukaani:xz", 3).named(&[Is("xz")]).found(&[after(b"xz (XZ Utils) ")]),
+    product("zstd", "facebook:zstandard", 3).named(&[Is("zstd")]).found(&[Before(b"\0Zstandard CLI")]),
+    product("util-linux", "kernel:util-linux", 2)
+        .named(&[Is("getopt"), Is("mount")])
+        .found(&[between(b"\0util-linux ", b"\0")]),
+    product("sudo", "sudo_project:sudo", 3).named(&[Is("sudo")]).found(&[after(b"Sudo version %s\n\0")]),
+    product("tcpdump", "tcpdump:tcpdump", 3)
+        .named(&[Is("tcpdump")])
+        .found(&[between(b"\0%s version ", b"\n")]),
+    product("nmap", "nmap:nmap", 2).named(&[Is("nmap")]).found(&[Before(b"\0Nmap\0")]),
+    product("irssi", "irssi:irssi", 3).named(&[Is("irssi")]).found(&[number(b"\0Client: irssi ")]),
+    product("chrome", "google:chrome", 4).named(&[Is("chrome")]).found(&[Before(b"\0Default")]),
     product("ffmpeg", "ffmpeg:ffmpeg", 2)
         .named(&[Is("ffmpeg"), Is("ffprobe"), Library("libavcodec.so")])
         .found(&[after(b"FFmpeg version "), after(b"\0%s version ")]),
@@ -161,4 +248,20 @@ pub(super) static TABLE: &[Row] = &[
     product("libtiff", "libtiff:libtiff", 3)
         .named(&[Library("libtiff.so")])
         .found(&[after(b"LIBTIFF, Version ")]),
+    product("libssh", "libssh:libssh", 3).named(&[Library("libssh.so")]).found(&[number(b"SSH-2.0-libssh_")]),
+    product("libssh2", "libssh2:libssh2", 3)
+        .named(&[Library("libssh2.so")])
+        .found(&[number(b"SSH-2.0-libssh2_")]),
+    product("libgcrypt", "gnupg:libgcrypt", 3)
+        .named(&[Library("libgcrypt.so")])
+        .found(&[number(b"This is Libgcrypt ")]),
+    product("libarchive", "libarchive:libarchive", 3)
+        .named(&[Library("libarchive.so")])
+        .found(&[number(b"\0libarchive ")]),
+    product("libjpeg-turbo", "libjpeg-turbo:libjpeg-turbo", 3)
+        .named(&[Library("libjpeg.so"), Library("libturbojpeg.so")])
+        .found(&[number(b"libjpeg-turbo version ")]),
+    product("qt", "qt:qt", 3)
+        .named(&[Library("libQt5Core.so"), Library("libQt6Core.so")])
+        .found(&[number(b"\0Qt ")]),
 ];

@@ -1,8 +1,13 @@
-//! The record that Go's linker leaves in an executable: release and modules, in either of its two forms.
+//! What Go's linker leaves in an executable: its record of release and modules, in either of its two forms, and
+//! ([`variables`]) the text that variables start with.
 //!
 //! It starts with 14 bytes of magic on a multiple of 16, the size of a pointer and flags. Since 1.18 (flag 2) two strings
 //! follow at byte 32, each after its length as a number of variable length. Before, two pointers to string headers
 //! follow at byte 16. Source: `debug/buildinfo` of Go's standard library, facts of the format.
+
+#[cfg(test)]
+mod tests;
+pub(crate) mod variables;
 
 use crate::{
     bytes::{Order, find, slice},
@@ -23,15 +28,56 @@ const RELEASE_BYTES: usize = 256;
 
 /// What an executable says of itself.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct BuildInfo {
+pub(crate) struct BuildInfo {
     /// `go1.21.3`.
-    pub(super) version: String,
+    pub(crate) version: String,
     /// One line for each module and setting; empty for a build without modules.
-    pub(super) modules: String,
+    pub(crate) modules: String,
+}
+
+/// What a main module's version is when it was not fetched by a version.
+pub(crate) const DEVELOPMENT: &str = "(devel)";
+
+/// The program itself, as the record names it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Main {
+    /// Import path of the package `main`; empty where the record has none (before Go 1.18, and for old ways to build).
+    pub(crate) path: String,
+    /// Its module, with the best version that can be told.
+    pub(crate) module: Option<Package>,
+}
+
+impl BuildInfo {
+    /// The program itself. `bytes` is the whole file: a build may leave the flags that set its version out of the record.
+    pub(crate) fn main(&self, bytes: &[u8]) -> Main {
+        let mut main = Main::default();
+        let mut settings = Vec::new();
+        for line in self.modules.lines() {
+            let mut fields = line.split('\t');
+            let kind = fields.next().unwrap_or_default();
+            let name = fields.next().unwrap_or_default();
+            match kind {
+                "path" => name.clone_into(&mut main.path),
+                "mod" => main.module = Some(Package::plain(name, fields.next().unwrap_or_default())),
+                "build" => settings.push(name),
+                _ => {}
+            }
+        }
+        if let Some(module) = &mut main.module {
+            settle_version(module, &settings);
+            if module.version == DEVELOPMENT
+                && let Some(version) = linked_version(bytes, &self.version)
+            {
+                module.version = version;
+                module.properties.insert("version-from".to_owned(), "linker".to_owned());
+            }
+        }
+        main
+    }
 }
 
 /// Finds and reads the record. `None` when there is none: not built by Go.
-pub(super) fn read(file: &Executable<'_>) -> Option<BuildInfo> {
+pub(crate) fn read(file: &Executable<'_>) -> Option<BuildInfo> {
     let place = file.section(".go.buildinfo").or_else(|| file.section("__go_buildinfo"));
     if let Some(info) = place.and_then(|section| record(file, section)) {
         return Some(info);
@@ -107,16 +153,16 @@ fn string<'a>(file: &Executable<'a>, order: Order, pointer: usize, header: u64) 
 }
 
 /// A main module that was not fetched by its version says `(devel)`: the linker flags of its build often carry the version.
-pub(super) fn settle_version(main: &mut Package, settings: &[&str]) {
+fn settle_version(main: &mut Package, settings: &[&str]) {
     if main.version.is_empty() {
-        "(devel)".clone_into(&mut main.version);
+        DEVELOPMENT.clone_into(&mut main.version);
     }
     for setting in settings {
         if let Some((key @ ("vcs.revision" | "vcs.time"), value)) = setting.split_once('=') {
             main.properties.insert(key.to_owned(), value.to_owned());
         }
     }
-    if main.version == "(devel)"
+    if main.version == DEVELOPMENT
         && let Some(version) =
             settings.iter().find_map(|setting| setting.strip_prefix("-ldflags=")).and_then(flagged)
     {
@@ -127,7 +173,7 @@ pub(super) fn settle_version(main: &mut Package, settings: &[&str]) {
 
 /// A build that leaves its flags out of the record (`-trimpath`) still holds what they set: the linker keeps those strings
 /// beside the release of Go, which it sets in the same way. `None` when there are two versions, or none.
-pub(super) fn linked_version(bytes: &[u8], release: &str) -> Option<String> {
+pub(crate) fn linked_version(bytes: &[u8], release: &str) -> Option<String> {
     const AROUND: usize = 1_200;
     let release = release.split_whitespace().next()?;
     let needle = [release.as_bytes(), b"\0"].concat();
