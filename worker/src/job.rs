@@ -11,6 +11,7 @@ use strata_analysis::limits::Limits;
 
 use crate::{
     error::JobError,
+    java_index::JavaIndexFile,
     ports::{Advisories, Images, InventoryCache, PortError},
     spool::DirectorySpool,
 };
@@ -24,6 +25,8 @@ pub struct Context {
     pub cache: Arc<dyn InventoryCache>,
     /// Advisory databases.
     pub advisories: Arc<dyn Advisories>,
+    /// Where Java archives that do not name themselves are looked up; usually there is none.
+    pub java_index: Option<Arc<JavaIndexFile>>,
     /// Bounds on hostile layers.
     pub limits: Limits,
     /// Where wanted files wait that are too large for memory.

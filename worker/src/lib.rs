@@ -7,6 +7,7 @@ pub mod cache;
 pub mod compute;
 pub mod dispatch;
 pub mod error;
+pub mod java_index;
 pub mod job;
 pub mod measure;
 pub mod ports;

@@ -1,6 +1,7 @@
 //! The command line's grammar.
 
 mod database;
+pub mod java_index;
 
 use std::path::PathBuf;
 
@@ -57,6 +58,9 @@ pub enum Command {
     /// The advisory database.
     #[command(subcommand)]
     Db(DbCommand),
+    /// The index of Java archives by their content.
+    #[command(subcommand)]
+    JavaIndex(java_index::JavaIndexCommand),
     /// Run a coordinator: plans scans, keeps the archive, serves clients over gRPC.
     Coordinator(CoordinatorArgs),
     /// Run a worker: reads registries, analyses layers, assesses images.
@@ -85,6 +89,9 @@ pub struct TargetArgs {
     /// Plain HTTP, or any certificate, for registries that are not on loopback.
     #[arg(long)]
     pub insecure: bool,
+    /// The index of Java archives.
+    #[command(flatten)]
+    pub java: java_index::JavaIndexArgs,
 }
 
 /// How results are shown and judged.
@@ -306,6 +313,9 @@ pub struct WorkerArgs {
     /// Metrics and health.
     #[command(flatten)]
     pub observe: ObserveArgs,
+    /// The index of Java archives.
+    #[command(flatten)]
+    pub java: java_index::JavaIndexArgs,
 }
 
 /// Arguments of `strata server`.
@@ -323,6 +333,9 @@ pub struct ServerArgs {
     /// Metrics and health.
     #[command(flatten)]
     pub observe: ObserveArgs,
+    /// The index of Java archives.
+    #[command(flatten)]
+    pub java: java_index::JavaIndexArgs,
 }
 
 /// Arguments of `strata demo`.

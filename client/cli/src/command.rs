@@ -6,6 +6,7 @@ mod cluster;
 mod db;
 mod demo;
 mod distribute;
+mod java_index;
 mod publish;
 mod report;
 mod roles;
@@ -39,6 +40,7 @@ pub async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failu
         Command::Coordinator(args) => cluster::coordinator(args, &settings).await,
         Command::Worker(args) => cluster::worker(args, &settings).await,
         Command::Server(args) => roles::server(args, &settings).await,
+        Command::JavaIndex(command) => java_index::run(&command),
         Command::Demo(args) => demo::run(args, &settings).await,
     }
 }

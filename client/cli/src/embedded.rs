@@ -31,7 +31,9 @@ use strata_worker::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{backend::Events, command, exit::Failure, settings::Settings, wiring};
+use crate::{
+    args::java_index::JavaIndexArgs, backend::Events, command, exit::Failure, settings::Settings, wiring,
+};
 
 /// What an embedded cluster is made of.
 pub struct Config {
@@ -43,6 +45,8 @@ pub struct Config {
     pub restore: bool,
     /// Whether images may be archives on this machine.
     pub archives: bool,
+    /// Where Java archives that do not name themselves are looked up.
+    pub java_index: JavaIndexArgs,
     settings: Settings,
 }
 
@@ -55,6 +59,7 @@ impl Config {
             cache_dir: settings.cache_dir(cache_dir),
             restore: false,
             archives: true,
+            java_index: JavaIndexArgs::default(),
             settings: settings.clone(),
         }
     }
@@ -92,6 +97,7 @@ impl Embedded {
             .map_err(|error| Failure::usage(error.to_string()))?;
         let archive: Arc<dyn Archive> = Arc::new(open_archive(&config.cache_dir).await?);
         let sources = wiring::sources(settings, config.archives)?;
+        let java_index = wiring::java_index(&config.java_index)?;
         let (queue, ends) = ChannelQueue::new();
         let shutdown = CancellationToken::new();
         let ports = drive::Ports {
@@ -107,8 +113,13 @@ impl Embedded {
             ..CoordinatorConfig::default()
         };
         let (handle, coordinator) = drive::start(coordinator, ports, shutdown.clone());
-        let context: Context =
-            wiring::context(settings, Arc::new(sources.clone()), Arc::new(cache), Arc::new(advisories));
+        let context: Context = wiring::context(
+            settings,
+            Arc::new(sources.clone()),
+            Arc::new(cache),
+            Arc::new(advisories),
+            java_index,
+        );
         let ports = dispatch::Ports {
             jobs: Arc::new(ChannelSource::new(ends.interactive, ends.sweep)),
             outcomes: Arc::new(ChannelSink::new(ends.outcomes)),

@@ -1,16 +1,17 @@
 //! What every worker is wired to, in a cluster and embedded alike.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use strata_analysis::{fingerprint, limits::Limits};
 use strata_worker::{
+    java_index::JavaIndexFile,
     job::Context,
     ports::{Advisories, Images, InventoryCache},
     source::{SourceConfig, Sources, archive::ArchiveConfig, auth::Credentials, registry::RegistryConfig},
     spool::DirectorySpool,
 };
 
-use crate::{exit::Failure, settings::Settings};
+use crate::{args::java_index::JavaIndexArgs, exit::Failure, settings::Settings};
 
 /// How long a claim on a layer lasts without being renewed: a worker that died is replaced after this.
 const LEASE: Duration = Duration::from_secs(30);
@@ -33,6 +34,18 @@ pub fn sources(settings: &Settings, archives: bool) -> Result<Sources, Failure> 
     Sources::new(SourceConfig { registry, archives }).map_err(|error| Failure::usage(error.message))
 }
 
+/// The index of Java archives, where one is named.
+///
+/// # Errors
+/// When it cannot be read or is no index.
+pub fn java_index(named: &JavaIndexArgs) -> Result<Option<Arc<JavaIndexFile>>, Failure> {
+    let open = |path: &PathBuf| JavaIndexFile::open(path).map(Arc::new);
+    let opened = named.java_index.as_ref().map(open).transpose();
+    opened.map_err(|error| {
+        Failure::usage(error.to_string()).hint("`strata java-index build` compiles one from a list")
+    })
+}
+
 /// What jobs may use.
 #[must_use]
 pub fn context(
@@ -40,6 +53,7 @@ pub fn context(
     images: Arc<dyn Images>,
     cache: Arc<dyn InventoryCache>,
     advisories: Arc<dyn Advisories>,
+    java_index: Option<Arc<JavaIndexFile>>,
 ) -> Context {
     // Six jobs at once must not hold six such files in memory: what is larger is spooled.
     let limits = Limits { file_bytes: 16 << 20, budget_bytes: 48 << 20, ..Limits::default() };
@@ -47,6 +61,7 @@ pub fn context(
         images,
         cache,
         advisories,
+        java_index,
         fingerprint: fingerprint::fingerprint_with(&limits),
         limits,
         spool: DirectorySpool::new(settings.spool_dir.clone()),

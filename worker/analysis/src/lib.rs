@@ -34,6 +34,7 @@ pub mod ecosystem;
 mod executable;
 pub mod fingerprint;
 mod gobuild;
+pub mod java_index;
 mod json;
 mod keys;
 pub mod layer;

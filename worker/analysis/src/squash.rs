@@ -3,6 +3,7 @@
 use crate::{
     distro::{self, Identity},
     ecosystem::{self, Candidate, DATABASES, Ecosystem},
+    java_index::{self, JavaIndex},
     model::{Contents, Distribution, FileFacts, Installed, Inventory, Problem},
 };
 
@@ -19,6 +20,12 @@ use stack::{Placed, Stack};
 /// Stacks the layers' inventories and resolves deletions, links, owners and the distribution.
 #[must_use]
 pub fn squash(layers: &[&Inventory]) -> Contents {
+    squash_with(layers, None)
+}
+
+/// As [`squash`]; Java archives that do not name themselves get their names from an index of their contents.
+#[must_use]
+pub fn squash_with(layers: &[&Inventory], java: Option<&JavaIndex<'_>>) -> Contents {
     let mut problems: Vec<(Problem, Option<usize>)> = Vec::new();
     let mut stack = Stack::default();
     for (number, layer) in layers.iter().enumerate() {
@@ -28,7 +35,7 @@ pub fn squash(layers: &[&Inventory]) -> Contents {
     let files = readable_files(&stack, &mut problems);
     unread_links(&stack, &mut problems);
     let distribution = distribution(&stack, &files, &mut problems);
-    let packages = packages(&stack, &files, distribution.as_ref());
+    let packages = packages(&stack, &files, distribution.as_ref(), java);
     if packages.is_empty() {
         problems.push((problem("no-packages", "no package was found in the image", ""), None));
     }
@@ -145,6 +152,7 @@ fn packages(
     stack: &Stack<'_>,
     files: &[Readable<'_, '_>],
     distribution: Option<&Distribution>,
+    java: Option<&JavaIndex<'_>>,
 ) -> Vec<Installed> {
     let facts: Vec<(&FileFacts, usize)> = files
         .iter()
@@ -158,10 +166,18 @@ fn packages(
             if !file.row.system && owners.own(file.path, *since) {
                 continue;
             }
+            let mut package = package.clone();
+            if let Some(index) = java {
+                java_index::identify(&mut package, index);
+            }
+            // An archive that nothing names: an index might have.
+            if package.version.is_empty() && package.properties.contains_key(java_index::SHA1) {
+                continue;
+            }
             packages.push(Installed {
-                package: package.clone(),
+                purl: (file.row.purl)(&package, distribution),
+                package,
                 ecosystem: file.row.name,
-                purl: (file.row.purl)(package, distribution),
                 file: file.path.to_owned(),
                 layer: *since,
             });

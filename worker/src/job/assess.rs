@@ -11,6 +11,7 @@ use crate::{
     advisories::DatabaseFile,
     compute,
     error::JobError,
+    java_index::JavaIndexFile,
     job::{Context, patiently},
     measure,
     ports::LayerKey,
@@ -54,7 +55,8 @@ pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, J
     let database = context.advisories.database(&job.database_digest).await?;
     let database = database.ok_or_else(|| no_database(&job.database_digest))?;
     let fingerprint = context.fingerprint.clone();
-    let work = move || make_report(&facts, &packed, &database, fingerprint);
+    let java = context.java_index.clone();
+    let work = move || make_report(&facts, &packed, &database, java.as_deref(), fingerprint);
     let (assessed, parcel) = compute::run(&job.image_digest, work).await??;
     patiently(|| context.cache.put_parcel(&assessed.parcel, parcel.clone())).await?;
     measure::image_assessed();
@@ -75,11 +77,22 @@ fn make_report(
     facts: &v1::ImageFacts,
     packed: &[Bytes],
     database: &Arc<DatabaseFile>,
-    fingerprint: String,
+    java: Option<&JavaIndexFile>,
+    mut fingerprint: String,
 ) -> Result<(v1::Assessed, Bytes), JobError> {
     let inventories: Vec<model::Inventory> =
         packed.iter().map(|bytes| wire::decode(bytes)).collect::<Result<_, _>>()?;
-    let contents = squash::squash(&inventories.iter().collect::<Vec<_>>());
+    // An index is a part of the analysis: reports by different ones are different reports.
+    if let Some(index) = java {
+        fingerprint = format!(
+            "{fingerprint}+{}",
+            index.digest().chars().skip("sha256:".len()).take(16).collect::<String>()
+        );
+    }
+    let java = java.map(JavaIndexFile::view).transpose();
+    let java = java
+        .map_err(|error| JobError::later("java-index", format!("failed to read the Java index: {error}")))?;
+    let contents = squash::squash_with(&inventories.iter().collect::<Vec<_>>(), java.as_ref());
     let view = database.view().map_err(|error| {
         JobError::later("database", format!("failed to read the advisory database: {error}"))
     })?;

@@ -100,11 +100,19 @@ pub fn compile_texts(texts: &[(&str, &str)]) -> Result<Built, Failure> {
 /// # Errors
 /// When the directory cannot be written.
 pub fn write(built: &Built, path: &Path) -> Result<(), Failure> {
+    write_bytes(&built.bytes, path)
+}
+
+/// As [`write`], of any file that is used in place.
+///
+/// # Errors
+/// As there.
+pub fn write_bytes(bytes: &[u8], path: &Path) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::usage(format!("failed to write {}: {error}", path.display()));
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(directory).map_err(failed)?;
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    file.write_all(&built.bytes).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     publish(file, path)
 }

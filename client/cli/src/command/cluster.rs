@@ -84,10 +84,11 @@ pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<Exit
     let cache = RedisCache::connect(RedisConfig::new(&args.cluster.redis)).await.map_err(unreachable)?;
     let queue = NatsWorker::connect(NatsConfig::new(&args.cluster.nats)).await.map_err(unreachable)?;
     let sources = wiring::sources(settings, false)?;
+    let java = wiring::java_index(&args.java)?;
     let library = LibraryConfig::new(settings.spool_dir.clone());
     let library = Library::new(library, local, Arc::new(queue.clone()));
     let advisories = Arc::new(library.clone());
-    let context = wiring::context(settings, Arc::new(sources), Arc::new(cache), advisories);
+    let context = wiring::context(settings, Arc::new(sources), Arc::new(cache), advisories, java);
     let ports = dispatch::Ports { jobs: Arc::new(queue.clone()), outcomes: Arc::new(queue.clone()), context };
     let mut config = dispatch::Config::default();
     if let Some(slots) = args.slots {

@@ -19,6 +19,7 @@ pub(super) async fn server(args: ServerArgs, settings: &Settings) -> Result<Exit
     // Its clients are on other machines: a path means nothing here. Its scans go on after a restart.
     config.archives = false;
     config.restore = true;
+    config.java_index = args.java;
     let listener = listen(&args.listen).await?;
     let shutdown = stop_on_signal();
     // In one process there is no server that could be away.

@@ -37,7 +37,8 @@ pub(super) async fn backend(target: &TargetArgs, settings: &Settings) -> Result<
     match &target.server {
         Some(url) => Ok(Backend::Remote(Client::connect(url).await?)),
         None => {
-            let config = embedded::Config::local(settings, target.db.as_ref(), target.cache_dir.as_ref());
+            let mut config = embedded::Config::local(settings, target.db.as_ref(), target.cache_dir.as_ref());
+            config.java_index = target.java.clone();
             Ok(Backend::Embedded(Embedded::start(config).await?))
         }
     }

@@ -15,6 +15,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::{AdvisoryKey, Candidate, Ecosystem, Facts, File, Want};
 use crate::{
+    java_index::SHA1,
     model::{Distribution, Package},
     purl::purl,
     unzip::{Archive, Budget, Entry, ZipError},
@@ -25,8 +26,8 @@ use coordinates::{Coordinates, Manifest};
 /// The row.
 pub(super) static ROW: Ecosystem = Ecosystem {
     name: "java",
-    revision: 2,
-    reads: "jar, war, ear, par, Jenkins and other Java archives, nested: pom.properties, manifest, file name",
+    revision: 3,
+    reads: "jar, war, ear, par, Jenkins and other Java archives, nested: pom.properties, manifest, SHA-1 index, file name",
     wants,
     parse,
     purl: package_url,
@@ -87,7 +88,9 @@ impl Walk<'_, '_> {
         let found = self.entries(archive, inner);
         let path = if inner.is_empty() { self.file.path } else { inner };
         let own = coordinates::own(path, &found.poms, &found.manifest);
-        let hash = own.as_ref().filter(|_| found.poms.is_empty()).map(|_| hash(bytes));
+        // What nothing names is kept by its content alone: an index may know it.
+        let own = own.or_else(|| found.poms.is_empty().then(|| coordinates::unknown(path)));
+        let hash = found.poms.is_empty().then(|| hash(bytes));
         for coordinates in own.iter().chain(&found.poms) {
             let hash = hash.as_deref().filter(|_| own.as_ref() == Some(coordinates));
             self.report(coordinates, inner, hash);
@@ -161,7 +164,7 @@ impl Walk<'_, '_> {
             return;
         }
         let mut package = Package { name, version: coordinates.version.clone(), ..Package::default() };
-        for (key, value) in [("inner-path", inner), ("sha1", hash.unwrap_or_default())] {
+        for (key, value) in [("inner-path", inner), (SHA1, hash.unwrap_or_default())] {
             if !value.is_empty() {
                 package.properties.insert(key.to_owned(), value.to_owned());
             }

@@ -134,71 +134,56 @@ mod tests {
         contents.packages.iter().map(|found| format!("{} {}", found.ecosystem, found.package.name)).collect()
     }
 
+    /// Lines of packages, and what is listed of them.
+    const CASES: &[(&[&str], &[&str])] = &[
+        // The same version, wherever the binary is; or any version of the product below the bill's directory.
+        (
+            &["sbom-bitnami opt/r/.spdx-redis.spdx redis 7.2.4-3", "binary usr/bin/redis-server redis 7.2.4"],
+            &["sbom-bitnami redis"],
+        ),
+        (
+            &[
+                "sbom-bitnami opt/r/.spdx-redis.spdx redis 7.2.4-3",
+                "binary opt/r/bin/redis-server redis 7.2.3",
+            ],
+            &["sbom-bitnami redis"],
+        ),
+        (
+            &["sbom-bitnami opt/r/.spdx-redis.spdx redis 7.2.4-3", "binary usr/bin/redis-server redis 7.2.3"],
+            &["sbom-bitnami redis", "binary redis"],
+        ),
+        (
+            &["sbom-bitnami opt/r/.spdx-redis.spdx redis 7.2.4-3", "binary opt/r/bin/openssl openssl 3.0.1"],
+            &["sbom-bitnami redis", "binary openssl"],
+        ),
+        // The bill calls Apache's server otherwise.
+        (
+            &["sbom-bitnami opt/a/.spdx-apache.spdx apache 2.4.58-0", "binary opt/a/bin/httpd httpd 2.4.58"],
+            &["sbom-bitnami apache"],
+        ),
+        (
+            &[
+                "go bin/etcd go.etcd.io/etcd (devel)",
+                "binary bin/etcd etcd 3.4.23 go.etcd.io/etcd",
+                "go bin/etcd2 go.etcd.io/etcd v3.4.1",
+            ],
+            &["binary etcd", "go go.etcd.io/etcd"],
+        ),
+        (
+            &["sbom-pypi a.cdx.json zope-interface 5.0", "python x.dist-info/METADATA Zope.Interface 5.0"],
+            &["python Zope.Interface"],
+        ),
+        (
+            &["sbom-pypi a.cdx.json zope-interface 5.1", "python x.dist-info/METADATA Zope.Interface 5.0"],
+            &["sbom-pypi zope-interface", "python Zope.Interface"],
+        ),
+        (&["sbom-maven a.cdx.json g:a 1", "sbom-npm a.cdx.json a 1"], &["sbom-maven g:a", "sbom-npm a"]),
+    ];
+
     #[test]
     fn one_thing_is_listed_once() {
-        for (lines, expected) in [
-            // The same version, wherever the binary is; or any version of the product below the bill's directory.
-            (
-                &[
-                    "sbom-bitnami opt/r/.spdx-redis.spdx redis 7.2.4-3",
-                    "binary usr/bin/redis-server redis 7.2.4",
-                ][..],
-                &["sbom-bitnami redis"][..],
-            ),
-            (
-                &[
-                    "sbom-bitnami opt/r/.spdx-redis.spdx redis 7.2.4-3",
-                    "binary opt/r/bin/redis-server redis 7.2.3",
-                ],
-                &["sbom-bitnami redis"],
-            ),
-            (
-                &[
-                    "sbom-bitnami opt/r/.spdx-redis.spdx redis 7.2.4-3",
-                    "binary usr/bin/redis-server redis 7.2.3",
-                ],
-                &["sbom-bitnami redis", "binary redis"],
-            ),
-            (
-                &[
-                    "sbom-bitnami opt/r/.spdx-redis.spdx redis 7.2.4-3",
-                    "binary opt/r/bin/openssl openssl 3.0.1",
-                ],
-                &["sbom-bitnami redis", "binary openssl"],
-            ),
-            // The bill calls Apache's server otherwise.
-            (
-                &[
-                    "sbom-bitnami opt/a/.spdx-apache.spdx apache 2.4.58-0",
-                    "binary opt/a/bin/httpd httpd 2.4.58",
-                ],
-                &["sbom-bitnami apache"],
-            ),
-            (
-                &[
-                    "go bin/etcd go.etcd.io/etcd (devel)",
-                    "binary bin/etcd etcd 3.4.23 go.etcd.io/etcd",
-                    "go bin/etcd2 go.etcd.io/etcd v3.4.1",
-                ],
-                &["binary etcd", "go go.etcd.io/etcd"],
-            ),
-            (
-                &[
-                    "sbom-pypi a.cdx.json zope-interface 5.0",
-                    "python x.dist-info/METADATA Zope.Interface 5.0",
-                ],
-                &["python Zope.Interface"],
-            ),
-            (
-                &[
-                    "sbom-pypi a.cdx.json zope-interface 5.1",
-                    "python x.dist-info/METADATA Zope.Interface 5.0",
-                ],
-                &["sbom-pypi zope-interface", "python Zope.Interface"],
-            ),
-            (&["sbom-maven a.cdx.json g:a 1", "sbom-npm a.cdx.json a 1"], &["sbom-maven g:a", "sbom-npm a"]),
-        ] {
-            assert_eq!(listed(lines), expected, "{lines:?}");
+        for (lines, expected) in CASES {
+            assert_eq!(listed(lines), *expected, "{lines:?}");
         }
     }
 

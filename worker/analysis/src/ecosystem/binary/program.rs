@@ -62,7 +62,7 @@ fn kept(row: &Row, file: &Executable<'_>) -> Option<String> {
         };
         let own = row.variables.iter().any(|variable| match *variable {
             Variable::After(before) => variables.beside(place, -1) == Some(before),
-            Variable::BeforeEmpty => variables.beside(place, 1) == Some(""),
+            Variable::Before(after) => variables.beside(place, 1) == Some(after),
             Variable::NearBuild => is_near(&is_build),
         });
         if own && found.is_some_and(|found| found != text) {

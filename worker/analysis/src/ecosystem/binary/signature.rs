@@ -57,8 +57,8 @@ pub(super) const fn between(before: &'static [u8], after: &'static [u8]) -> Find
 pub(super) enum Variable {
     /// In the string variable right after one with this text.
     After(&'static str),
-    /// In the string variable right before one that the linker made empty.
-    BeforeEmpty,
+    /// In the string variable right before one with this text; an empty one is one that the linker set so.
+    Before(&'static str),
     /// In a string variable near the commit or the time of the build.
     NearBuild,
 }

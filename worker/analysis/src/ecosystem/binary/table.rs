@@ -42,6 +42,9 @@ static TABLE: &[Row] = &[
         .named(&[Numbered("lua"), Library("liblua")])
         .found(&[between(b"Lua ", b"  Copyright")])
         .listed("lua"),
+    product("erlang-otp", "erlang:erlang\\/otp", 2)
+        .named(&[Is("beam.smp"), Is("beam"), Is("erlexec")])
+        .found(&[number(b"/otp_src_"), number(b"/src/otp-")]),
     product("erlang", "erlang:erts", 2)
         .named(&[Is("beam.smp"), Is("beam")])
         .found(&[after(b"emulator version ")]),

@@ -104,6 +104,13 @@ pub(super) fn own(path: &str, poms: &[Coordinates], manifest: &Manifest) -> Opti
     certain.then(|| Coordinates { group, artifact, version: version.to_owned() })
 }
 
+/// An archive that nothing names: its file name, and no version.
+pub(super) fn unknown(path: &str) -> Coordinates {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    Coordinates { group: String::new(), artifact: stem.to_owned(), version: String::new() }
+}
+
 /// Whether an archive's file name is that of an artifact: `guava`, `guava-29.0-jre`.
 fn names(stem: &str, artifact: &str) -> bool {
     stem.strip_prefix(artifact).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_', '.']))

@@ -24,12 +24,13 @@ fn pom(name: &str) -> String {
     format!("#Generated\ngroupId=g\nartifactId={name}\nversion=1\n")
 }
 
+/// What names itself: an archive that nothing names has no version and is kept for an index.
 fn listed(facts: &Facts) -> Vec<String> {
     let line = |package: &Package| {
         let inner = package.properties.get("inner-path").map_or("", String::as_str);
         format!("{} {} {inner}", package.name, package.version).trim_end().to_owned()
     };
-    facts.packages.iter().map(line).collect()
+    facts.packages.iter().filter(|package| !package.version.is_empty()).map(line).collect()
 }
 
 #[test]

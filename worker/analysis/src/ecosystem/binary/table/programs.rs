@@ -4,7 +4,7 @@
 use super::super::signature::{
     Name::Is,
     Row,
-    Variable::{After, BeforeEmpty, NearBuild},
+    Variable::{After, Before, NearBuild},
     product,
 };
 
@@ -23,11 +23,12 @@ pub(super) static TABLE: &[Row] = &[
         .built_from(&["github.com/containers/buildah"]),
     product("caddy", "caddyserver:caddy", 3)
         .named(&[Is("caddy")])
-        .built_from(&["github.com/caddyserver/caddy"]),
+        .built_from(&["github.com/caddyserver/caddy"])
+        .kept(&[Before("localhost:2019")]),
     product("consul", "hashicorp:consul", 3)
         .named(&[Is("consul")])
         .built_from(&["github.com/hashicorp/consul"])
-        .kept(&[NearBuild, BeforeEmpty])
+        .kept(&[NearBuild, Before("")])
         .listed("consul"),
     product("containerd", "linuxfoundation:containerd", 3)
         .named(&[Is("containerd")])

@@ -18,7 +18,7 @@ struct Linker {
 
 impl Linker {
     fn add(&mut self, bytes: &[u8]) -> usize {
-        while self.bytes.len() % 16 != 0 {
+        while !self.bytes.len().is_multiple_of(16) {
             self.bytes.push(0);
         }
         let at = self.bytes.len();
@@ -151,6 +151,6 @@ fn a_program_is_a_module_to_advisories_and_a_product() {
             (package_url(&package, None).as_str(), keys),
             (url, expected.iter().map(|key| (*key).to_owned()).collect())
         );
-        assert_eq!((ROW.order.compare)(version, "3.0.1-rc.1").is_some(), true);
+        assert!((ROW.order.compare)(version, "3.0.1-rc.1").is_some());
     }
 }
