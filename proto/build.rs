@@ -6,7 +6,7 @@ use prost::Message as _;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=strata");
-    let files = ["scan", "report", "job", "inventory"].map(|name| format!("strata/v1/{name}.proto"));
+    let files = ["scan", "report", "token", "job", "inventory"].map(|name| format!("strata/v1/{name}.proto"));
     let descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("strata.v1.bin"), descriptors.encode_to_vec())?;

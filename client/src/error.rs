@@ -13,6 +13,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A certificate or key that was given is none.
+    #[error("failed to use the certificates: {reason}")]
+    BadCertificates {
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The token holds what no header can.
+    #[error("failed to use the token: it holds characters that no token has")]
+    BadToken,
     /// Nothing answers there.
     #[error("failed to reach the coordinator at {url}: {}", root_cause(source))]
     Connect {
@@ -39,6 +48,22 @@ pub enum Error {
         /// What the coordinator says.
         message: String,
     },
+    /// The coordinator wants a token, or does not accept the one it was shown.
+    #[error("failed to {action}: {message}")]
+    Unauthenticated {
+        /// What was tried.
+        action: &'static str,
+        /// What the coordinator says.
+        message: String,
+    },
+    /// The token does not allow it.
+    #[error("failed to {action}: {message}")]
+    Denied {
+        /// What was tried.
+        action: &'static str,
+        /// What the coordinator says.
+        message: String,
+    },
     /// The coordinator refuses the request as it is.
     #[error("failed to {action}: {message}")]
     Refused {
@@ -56,6 +81,8 @@ impl Error {
         let message = status.message().to_owned();
         match status.code() {
             Code::NotFound => Self::NotFound { action, message },
+            Code::Unauthenticated => Self::Unauthenticated { action, message },
+            Code::PermissionDenied => Self::Denied { action, message },
             Code::Unavailable
             | Code::Unknown
             | Code::Aborted
@@ -75,7 +102,7 @@ impl Error {
 }
 
 /// The innermost reason: transport errors hide "connection refused" two levels down.
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;

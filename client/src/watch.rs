@@ -6,7 +6,7 @@ use futures::stream::{self, Stream};
 use strata_proto::v1::{Event, ScanFinished, WatchRequest, event::Kind};
 use tonic::Streaming;
 
-use crate::{Client, Error, traced};
+use crate::{Client, Error};
 
 /// A scan's events: each once, in order. [`Kind::Progress`] hints come between them without a number of their own.
 pub type Events = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
@@ -82,7 +82,7 @@ impl Follower {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             none => {
-                let answer = self.client.inner.watch(traced(self.request.clone())).await;
+                let answer = self.client.inner.watch(self.client.request(self.request.clone())).await;
                 let stream =
                     answer.map_err(|status| self.client.failed("watch the scan", status))?.into_inner();
                 none.insert(stream)

@@ -10,6 +10,7 @@ pub mod sqlite;
 
 mod fence;
 mod search;
+mod token;
 
 use prost::Message;
 use strata_proto::v1::{Event, Scan};
@@ -19,8 +20,8 @@ use crate::ports::PortError;
 /// Statements that both databases understand. Both take `$1`; conflicts mean that the same was written before.
 mod sql {
     pub(super) const INSERT_SCAN: &str =
-        "INSERT INTO scans (id, state, idempotency_key, body, database_digest) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT DO NOTHING";
+        "INSERT INTO scans (id, state, idempotency_key, body, database_digest, owner)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
     pub(super) const SCAN: &str = "SELECT body FROM scans WHERE id = $1";
     pub(super) const SCAN_BY_KEY: &str = "SELECT body FROM scans WHERE idempotency_key = $1";
     pub(super) const UPDATE_SCAN: &str = "UPDATE scans SET state = $2, body = $3 WHERE id = $1";
@@ -38,8 +39,14 @@ mod sql {
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
     pub(super) const REPORT_NUMBER: &str = "SELECT number FROM reports WHERE id = $1";
     pub(super) const REPORT: &str = "SELECT body FROM reports WHERE id = $1";
-    pub(super) const REFERENCES: &str = "SELECT DISTINCT f.reference FROM report_references f
-         JOIN reports r ON r.number = f.report WHERE r.id = $1 ORDER BY f.reference LIMIT 1000";
+    pub(super) const INSERT_TOKEN: &str =
+        "INSERT INTO tokens (id, hash, created_unix_ms, body) VALUES ($1, $2, $3, $4)";
+    pub(super) const TOKEN: &str = "SELECT hash, revoked_unix_ms, body FROM tokens WHERE id = $1";
+    pub(super) const TOKENS: &str =
+        "SELECT hash, revoked_unix_ms, body FROM tokens ORDER BY created_unix_ms, id";
+    pub(super) const ANY_TOKEN: &str = "SELECT EXISTS (SELECT 1 FROM tokens)";
+    pub(super) const REVOKE_TOKEN: &str =
+        "UPDATE tokens SET revoked_unix_ms = $2 WHERE id = $1 AND revoked_unix_ms = 0";
 }
 
 /// An error of the database as the port's.

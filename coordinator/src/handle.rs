@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::watch::Events;
 use crate::{
+    access::sight::Sight,
     databases::Publisher,
     drive::{Input, Leading, LiveTable, Ports, now_ms},
     ports::{Archive, Lead, PortError},
@@ -34,6 +35,9 @@ pub enum CallError {
     /// There is no such scan or report.
     #[error("{0}")]
     NotFound(String),
+    /// The caller may not do this.
+    #[error("{0}")]
+    Denied(String),
     /// Another coordinator has it.
     #[error("{0}")]
     Elsewhere(String),
@@ -58,6 +62,7 @@ pub struct Handle {
     leading: Leading,
     lead: Option<Arc<dyn Lead>>,
     allow_archives: bool,
+    sight: Arc<Sight>,
 }
 
 /// How long a caller waits for the leader to stop a scan.
@@ -73,7 +78,13 @@ impl Handle {
     ) -> Self {
         let (archive, lead) = (Arc::clone(&ports.archive), ports.lead.clone());
         let databases = ports.databases.clone();
-        Self { archive, inputs, live, databases, leading, lead, allow_archives }
+        Self { archive, inputs, live, databases, leading, lead, allow_archives, sight: Arc::default() }
+    }
+
+    /// The same for one principal: what is hidden from it does not exist, and what it submits is its own.
+    #[must_use]
+    pub fn seen_by(&self, sight: Sight) -> Self {
+        Self { sight: Arc::new(sight), ..self.clone() }
     }
 
     /// Records a scan, pinned to the database that is current now, and starts it. Its jobs belong to the trace of the
@@ -83,18 +94,27 @@ impl Handle {
     /// [`CallError::Invalid`] names what is wrong with the request.
     pub async fn submit(&self, request: SubmitRequest, trace: TraceHeaders) -> Result<Scan, CallError> {
         let request = validate::request(request, self.allow_archives).map_err(CallError::Invalid)?;
+        let request = self.sight.limit(request).map_err(CallError::Denied)?;
         let created_unix_ms = now_ms();
         let mut scan = Scan {
             id: id::scan_id(created_unix_ms),
             request: Some(request),
             created_unix_ms,
             database_digest: self.databases.current().await?.map(|info| info.digest).unwrap_or_default(),
+            owner: self.sight.owner.clone(),
             ..Scan::default()
         };
         scan.set_state(ScanState::Running);
         let recorded = self.archive.create_scan(&scan).await?;
+        if recorded.id != scan.id {
+            // Another's scan under the same key is not this caller's to know.
+            let known = self.sight.sees(&recorded) && recorded.owner == self.sight.owner;
+            return known.then_some(recorded).ok_or_else(|| {
+                CallError::Invalid("the idempotency key belongs to another's scan: choose another".to_owned())
+            });
+        }
         // Whoever leads finds it in the archive.
-        if recorded.id != scan.id || !self.leading.get() {
+        if !self.leading.get() {
             return Ok(recorded);
         }
         let (reply, replied) = oneshot::channel();
@@ -118,10 +138,13 @@ impl Handle {
     /// # Errors
     /// [`CallError::NotFound`].
     pub async fn scan(&self, id: &str) -> Result<Scan, CallError> {
-        if let Some(live) = self.live.subscribe(id) {
-            return Ok(live.borrow().scan.clone());
-        }
-        self.archive.scan(id).await?.ok_or_else(|| CallError::NotFound(format!("there is no scan `{id}`")))
+        let live = self.live.subscribe(id).map(|live| live.borrow().scan.clone());
+        let scan = match live {
+            Some(scan) => Some(scan),
+            None => self.archive.scan(id).await?,
+        };
+        let shown = scan.filter(|scan| self.sight.sees(scan));
+        shown.ok_or_else(|| CallError::NotFound(format!("there is no scan `{id}`")))
     }
 
     /// Scans, newest first; 0 is a limit of 50, the most is 1000. `before` is the id of a scan, or empty.
@@ -129,12 +152,26 @@ impl Handle {
     /// # Errors
     /// [`CallError::Unavailable`].
     pub async fn scans(&self, limit: u32, before: &str) -> Result<Vec<Scan>, CallError> {
-        let scans = self.archive.scans(page(limit), before).await?;
+        let limit = page(limit);
         let now = |scan: Scan| match self.live.subscribe(&scan.id) {
             Some(live) => live.borrow().scan.clone(),
             None => scan,
         };
-        Ok(scans.into_iter().map(now).collect())
+        if self.sight.is_whole() {
+            return Ok(self.archive.scans(limit, before).await?.into_iter().map(now).collect());
+        }
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let (mut shown, mut before) = (Vec::new(), before.to_owned());
+        loop {
+            let page = self.archive.scans(MOST, &before).await?;
+            let Some(last) = page.last() else { return Ok(shown) };
+            before.clone_from(&last.id);
+            let room = wanted.saturating_sub(shown.len());
+            shown.extend(page.into_iter().filter(|scan| self.sight.sees(scan)).take(room).map(now));
+            if shown.len() >= wanted {
+                return Ok(shown);
+            }
+        }
     }
 
     /// Stops a scan and returns it. One that has ended stays as it is.
@@ -185,6 +222,13 @@ impl Handle {
     /// # Errors
     /// [`CallError::NotFound`].
     pub async fn report(&self, id: &str) -> Result<Report, CallError> {
+        if !self.sight.is_whole() && !self.archive.shows_report(id, &self.sight).await? {
+            return Err(if self.sight.own_only {
+                CallError::Denied("this token reads only the reports of scans that it submitted".to_owned())
+            } else {
+                CallError::NotFound(format!("there is no report `{id}`"))
+            });
+        }
         self.archive
             .report(id)
             .await?
@@ -197,7 +241,7 @@ impl Handle {
     /// [`CallError::Unavailable`].
     pub async fn search(&self, query: SearchReportsRequest) -> Result<Vec<ReportSummary>, CallError> {
         let limit = page(query.limit);
-        Ok(self.archive.search(&SearchReportsRequest { limit, ..query }).await?)
+        Ok(self.archive.search(&SearchReportsRequest { limit, ..query }, &self.sight).await?)
     }
 
     async fn send(&self, input: Input) -> Result<(), CallError> {

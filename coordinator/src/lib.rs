@@ -3,8 +3,10 @@
 //! * [`plan`]: the pure state machine.
 //! * [`drive`]: feeds it and carries out its commands; [`drive::start`] is the role's entry.
 //! * [`handle`]: what clients may ask, without a network; [`service`] is the same over gRPC.
+//! * [`access`]: who may ask what: tokens, JWTs, scopes, repositories.
 //! * [`ports`], [`queue`], [`parcels`], [`archive`], [`databases`]: the world outside.
 
+pub mod access;
 pub mod archive;
 pub mod databases;
 pub mod drive;

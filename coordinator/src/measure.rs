@@ -26,8 +26,12 @@ pub const STREAMS_OPEN: &str = "strata_streams_open";
 /// Operations on the archive, the queue or the parcels that failed and are tried again.
 pub const STORE_ERRORS: &str = "strata_store_errors_total";
 
+/// Values in Redis that did not have the cluster's tag, by `what`: written by somebody else, or under another key.
+pub const TAMPERED: &str = "strata_tampered_values_total";
+
 /// Says what each name means, for whoever reads the export.
 pub fn describe() {
+    describe_counter!(TAMPERED, "Values in Redis without the cluster's tag");
     describe_gauge!(QUEUE_WAITING, "Jobs that no worker has taken, by lane");
     describe_gauge!(QUEUE_RUNNING, "Jobs that a worker holds, by lane");
     describe_gauge!(LEADING, "1 where this coordinator leads, 0 where it stands by");
@@ -40,6 +44,10 @@ pub fn describe() {
         STORE_ERRORS,
         "Operations on the archive, queue or parcels that failed and are tried again"
     );
+}
+
+pub(crate) fn tampered(what: &'static str) {
+    counter!(TAMPERED, "what" => what).increment(1);
 }
 
 /// How a lane stands at this moment.

@@ -10,6 +10,8 @@ use strata_proto::{
     v1::{Event, Job, Outcome, Report, ReportSummary, Scan, SearchReportsRequest},
 };
 
+use crate::access::{sight::Sight, token::StoredToken};
+
 /// A queue or archive that could not be reached or refused. Always worth another try.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("failed to {action}: {reason}")]
@@ -110,8 +112,29 @@ pub trait Archive: Send + Sync {
     ) -> Result<(), PortError>;
     /// One report.
     async fn report(&self, id: &str) -> Result<Option<Report>, PortError>;
-    /// Reports that match every field that is set, newest first.
-    async fn search(&self, query: &SearchReportsRequest) -> Result<Vec<ReportSummary>, PortError>;
+    /// Whether a report is shown: whether it has a reference inside, in a scan that is shown.
+    async fn shows_report(&self, id: &str, sight: &Sight) -> Result<bool, PortError>;
+    /// Reports that match every field that is set and are shown, newest first, with the references that are shown.
+    async fn search(
+        &self,
+        query: &SearchReportsRequest,
+        sight: &Sight,
+    ) -> Result<Vec<ReportSummary>, PortError>;
+}
+
+/// Tokens, kept with the archive. Their secrets are not in it.
+#[async_trait]
+pub trait Tokens: Send + Sync {
+    /// Keeps a new token.
+    async fn add_token(&self, token: &StoredToken) -> Result<(), PortError>;
+    /// One token, revoked or expired ones too.
+    async fn token(&self, id: &str) -> Result<Option<StoredToken>, PortError>;
+    /// All tokens, oldest first.
+    async fn tokens(&self) -> Result<Vec<StoredToken>, PortError>;
+    /// Whether there ever was a token.
+    async fn any_token(&self) -> Result<bool, PortError>;
+    /// Ends a token and returns it; one that was revoked before stays as it is. `None` when there is none of that id.
+    async fn revoke_token(&self, id: &str, at_unix_ms: i64) -> Result<Option<StoredToken>, PortError>;
 }
 
 /// An advisory database as the coordinator knows it: its name, not what it says.

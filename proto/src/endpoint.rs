@@ -42,6 +42,8 @@ pub enum NatsLogin {
         /// The password.
         password: Secret,
     },
+    /// With the seed of an nkey.
+    Nkey(Secret),
     /// With a credentials file (a JWT and its seed), as `nsc` writes it.
     File(PathBuf),
 }
@@ -96,11 +98,30 @@ impl fmt::Debug for NatsEndpoint {
     }
 }
 
+/// Certificates of a TLS connection as PEM texts. With none of them the system's authorities are trusted.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct TlsTexts {
+    /// Authorities to trust instead of the system's.
+    pub authorities: Option<Vec<u8>>,
+    /// The client's certificate and its key.
+    pub client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
 /// A Redis server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisEndpoint {
     /// `redis://[user:password@]host:6379[/database]`, or `rediss://` for TLS.
     pub url: String,
+    /// Certificates, for `rediss://`.
+    pub tls: TlsTexts,
+}
+
+impl RedisEndpoint {
+    /// A server without certificates of its own.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), tls: TlsTexts::default() }
+    }
 }
 
 impl fmt::Debug for RedisEndpoint {
@@ -194,7 +215,7 @@ mod tests {
             NatsLogin::Password { user: "bob".to_owned(), password: Secret::new("hunter2".to_owned()) },
         ] {
             nats.login = login;
-            let redis = RedisEndpoint { url: "rediss://:hunter2@c:6379/1".to_owned() };
+            let redis = RedisEndpoint::new("rediss://:hunter2@c:6379/1");
             let printed = format!("{nats:?} {redis:?}");
             assert!(!printed.contains("hunter2"), "{printed}");
             assert!(printed.contains("nats://…@a:4222,tls://…@b"), "{printed}");

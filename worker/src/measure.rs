@@ -27,8 +27,12 @@ pub const DATABASE_AGE: &str = "strata_database_age_seconds";
 /// Hosts that have their own series; further ones share `other`: a scan request must not grow the table without bound.
 const MAX_HOSTS: usize = 200;
 
+/// Values in Redis that did not have the cluster's tag, by `what`: written by somebody else, or under another key.
+pub const TAMPERED: &str = "strata_tampered_values_total";
+
 /// Says what each name means, for whoever reads the export.
 pub fn describe() {
+    describe_counter!(TAMPERED, "Values in Redis without the cluster's tag");
     describe_counter!(JOBS, "Jobs that ended here, by verb and outcome");
     describe_histogram!(JOB_SECONDS, Unit::Seconds, "How long a job took, by verb");
     describe_gauge!(JOBS_RUNNING, "Jobs that this worker is at");
@@ -42,6 +46,10 @@ pub fn describe() {
         Unit::Seconds,
         "Seconds since the newest advisory of the database was modified"
     );
+}
+
+pub(crate) fn tampered(what: &'static str) {
+    counter!(TAMPERED, "what" => what).increment(1);
 }
 
 pub(crate) fn job_started() {

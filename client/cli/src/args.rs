@@ -1,13 +1,21 @@
 //! The command line's grammar.
 
+mod connection;
 mod database;
 pub mod java_index;
+mod role;
+mod token;
 
 use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand};
 
-pub use self::database::DbCommand;
+pub use self::{
+    connection::{ArchiveArgs, ConnectionArgs, ServerUrl},
+    database::DbCommand,
+    role::{ClusterArgs, CoordinatorArgs, ObserveArgs, ServeArgs, ServerArgs, WorkerArgs},
+    token::{TokenCommand, TokenPlace},
+};
 
 /// Container-image vulnerability scanner for whole registries.
 #[derive(Debug, Parser)]
@@ -61,6 +69,9 @@ pub enum Command {
     /// The index of Java archives by their content.
     #[command(subcommand)]
     JavaIndex(java_index::JavaIndexCommand),
+    /// Tokens for the calls of a server.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Run a coordinator: plans scans, keeps the archive, serves clients over gRPC.
     Coordinator(CoordinatorArgs),
     /// Run a worker: reads registries, analyses layers, assesses images.
@@ -80,6 +91,9 @@ pub struct TargetArgs {
     /// Scan on this server instead of in this process.
     #[arg(long, env = "STRATA_SERVER", value_name = "URL")]
     pub server: Option<String>,
+    /// How the server is reached.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
     /// Where inventories and reports are kept between runs.
     #[arg(long, env = "STRATA_CACHE_DIR", value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
@@ -161,14 +175,6 @@ pub struct SweepArgs {
     pub output: OutputArgs,
 }
 
-/// The server that a command talks to.
-#[derive(Debug, Clone, Group)]
-pub struct ServerUrl {
-    /// The server.
-    #[arg(long, env = "STRATA_SERVER", value_name = "URL")]
-    pub server: String,
-}
-
 /// Arguments of `strata watch`.
 #[derive(Debug, Clone, Group)]
 pub struct WatchArgs {
@@ -206,17 +212,6 @@ pub struct CancelArgs {
     pub server: ServerUrl,
 }
 
-/// Where reports are looked up: a server, or this machine's archive.
-#[derive(Debug, Clone, Group)]
-pub struct ArchiveArgs {
-    /// The server; without it, the archive of this machine.
-    #[arg(long, env = "STRATA_SERVER", value_name = "URL")]
-    pub server: Option<String>,
-    /// Where inventories and reports are kept between runs.
-    #[arg(long, env = "STRATA_CACHE_DIR", value_name = "DIR")]
-    pub cache_dir: Option<PathBuf>,
-}
-
 /// Commands on reports.
 #[derive(Debug, Subcommand)]
 pub enum ReportCommand {
@@ -252,90 +247,6 @@ pub enum ReportCommand {
         #[command(flatten)]
         archive: ArchiveArgs,
     },
-}
-
-/// The cluster's servers.
-#[derive(Debug, Clone, Group)]
-pub struct ClusterArgs {
-    /// NATS server with JetStream.
-    #[arg(long, env = "STRATA_NATS", value_name = "URL")]
-    pub nats: String,
-    /// Redis server.
-    #[arg(long, env = "STRATA_REDIS", value_name = "URL")]
-    pub redis: String,
-}
-
-/// What a role shows of itself.
-#[derive(Debug, Clone, Group)]
-pub struct ObserveArgs {
-    /// Address to serve `/metrics`, `/healthz` and `/readyz` on; without it, none of them is served.
-    #[arg(long, env = "STRATA_METRICS", value_name = "ADDRESS")]
-    pub metrics: Option<String>,
-}
-
-/// Arguments of `strata coordinator`.
-#[derive(Debug, Clone, Group)]
-pub struct CoordinatorArgs {
-    /// NATS and Redis.
-    #[command(flatten)]
-    pub cluster: ClusterArgs,
-    /// PostgreSQL (`postgres://…`), or `sqlite:FILE`.
-    #[arg(long, env = "STRATA_ARCHIVE", value_name = "URL")]
-    pub archive: String,
-    /// Address to serve gRPC on.
-    #[arg(long, env = "STRATA_LISTEN", default_value = "127.0.0.1:7400", value_name = "ADDRESS")]
-    pub listen: String,
-    /// Metrics and health.
-    #[command(flatten)]
-    pub observe: ObserveArgs,
-    /// Advisory database to publish to the workers, at the start unless a newer one is published, and whenever the
-    /// file is replaced; default: the default location, where there is one.
-    #[arg(long, env = "STRATA_DB", value_name = "FILE")]
-    pub db: Option<PathBuf>,
-    /// Largest database that is accepted, in MiB.
-    #[arg(long, env = "STRATA_DB_MAX_MIB", default_value_t = 256, value_name = "MIB")]
-    pub db_max_mib: u64,
-}
-
-/// Arguments of `strata worker`.
-#[derive(Debug, Clone, Group)]
-pub struct WorkerArgs {
-    /// NATS and Redis.
-    #[command(flatten)]
-    pub cluster: ClusterArgs,
-    /// Advisory database of this machine, where it is the one that a scan is pinned to; others are fetched from the
-    /// coordinator's.
-    #[arg(long, env = "STRATA_DB", value_name = "FILE")]
-    pub db: Option<PathBuf>,
-    /// Jobs at once; default: two for each core, and two.
-    #[arg(long, env = "STRATA_SLOTS", value_name = "N")]
-    pub slots: Option<usize>,
-    /// Metrics and health.
-    #[command(flatten)]
-    pub observe: ObserveArgs,
-    /// The index of Java archives.
-    #[command(flatten)]
-    pub java: java_index::JavaIndexArgs,
-}
-
-/// Arguments of `strata server`.
-#[derive(Debug, Clone, Group)]
-pub struct ServerArgs {
-    /// Address to serve gRPC on.
-    #[arg(long, env = "STRATA_LISTEN", default_value = "127.0.0.1:7400", value_name = "ADDRESS")]
-    pub listen: String,
-    /// Advisory database to use.
-    #[arg(long, env = "STRATA_DB", value_name = "FILE")]
-    pub db: Option<PathBuf>,
-    /// Where inventories and reports are kept between runs.
-    #[arg(long, env = "STRATA_CACHE_DIR", value_name = "DIR")]
-    pub cache_dir: Option<PathBuf>,
-    /// Metrics and health.
-    #[command(flatten)]
-    pub observe: ObserveArgs,
-    /// The index of Java archives.
-    #[command(flatten)]
-    pub java: java_index::JavaIndexArgs,
 }
 
 /// Arguments of `strata demo`.

@@ -13,6 +13,7 @@ mod roles;
 mod scan;
 mod sweep;
 mod sweeps;
+mod token;
 pub mod update;
 mod watch;
 
@@ -33,10 +34,11 @@ pub async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failu
         Command::Scan(args) => scan::run(args, &settings).await,
         Command::Sweep(args) => sweep::run(args, &settings).await,
         Command::Watch(args) => watch::run(args, &settings).await,
-        Command::Sweeps(args) => sweeps::run(args).await,
-        Command::Cancel(args) => cancel::run(args).await,
+        Command::Sweeps(args) => sweeps::run(args, &settings).await,
+        Command::Cancel(args) => cancel::run(args, &settings).await,
         Command::Report(command) => report::run(command, &settings).await,
         Command::Db(command) => db::run(command, &settings).await,
+        Command::Token(command) => token::run(command, &settings).await,
         Command::Coordinator(args) => cluster::coordinator(args, &settings).await,
         Command::Worker(args) => cluster::worker(args, &settings).await,
         Command::Server(args) => roles::server(args, &settings).await,

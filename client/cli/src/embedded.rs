@@ -13,7 +13,7 @@ use strata_coordinator::{
     databases::{Publisher, fixed::FixedDatabases},
     drive::{self, CoordinatorConfig},
     handle::{CallError, Handle},
-    ports::{Archive, Parcels, PortError},
+    ports::{Parcels, PortError, Tokens},
     queue::channel::ChannelQueue,
 };
 use strata_proto::{trace, v1};
@@ -68,6 +68,7 @@ impl Config {
 /// A running pair of roles.
 pub struct Embedded {
     handle: Handle,
+    tokens: Arc<dyn Tokens>,
     sources: Sources,
     shutdown: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -95,7 +96,8 @@ impl Embedded {
         let advisories = command::watch_database(config.database.as_deref(), settings)?;
         let cache = DirectoryCache::open(&config.cache_dir, DEFAULT_LIMIT)
             .map_err(|error| Failure::usage(error.to_string()))?;
-        let archive: Arc<dyn Archive> = Arc::new(open_archive(&config.cache_dir).await?);
+        let archive = Arc::new(open_archive(&config.cache_dir).await?);
+        let tokens: Arc<dyn Tokens> = Arc::clone(&archive) as _;
         let sources = wiring::sources(settings, config.archives)?;
         let java_index = wiring::java_index(&config.java_index)?;
         let (queue, ends) = ChannelQueue::new();
@@ -126,13 +128,19 @@ impl Embedded {
             context,
         };
         let worker = tokio::spawn(dispatch::run(dispatch::Config::default(), ports, shutdown.clone()));
-        Ok(Self { handle, sources, shutdown, tasks: vec![coordinator, worker] })
+        Ok(Self { handle, tokens, sources, shutdown, tasks: vec![coordinator, worker] })
     }
 
     /// Access to the coordinator.
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.handle.clone()
+    }
+
+    /// The tokens of its archive.
+    #[must_use]
+    pub fn tokens(&self) -> Arc<dyn Tokens> {
+        Arc::clone(&self.tokens)
     }
 
     /// The explicit references that an argument stands for.
@@ -192,7 +200,9 @@ fn databases(advisories: &FileAdvisories, settings: &Settings) -> Publisher {
 
 fn call_failure(error: CallError) -> Failure {
     match error {
-        CallError::Invalid(_) | CallError::NotFound(_) => Failure::usage(error.to_string()),
+        CallError::Invalid(_) | CallError::NotFound(_) | CallError::Denied(_) => {
+            Failure::usage(error.to_string())
+        }
         CallError::Elsewhere(_) | CallError::Unavailable(_) => Failure::incomplete(error.to_string()),
     }
 }

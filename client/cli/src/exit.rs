@@ -50,6 +50,9 @@ impl From<strata_client::Error> for Failure {
     fn from(error: strata_client::Error) -> Self {
         use strata_client::Error;
         match &error {
+            Error::Unauthenticated { .. } => Self::usage(error.to_string())
+                .hint("`strata token create` makes a token; STRATA_TOKEN or STRATA_TOKEN_FILE shows it"),
+            Error::BadCertificates { .. } | Error::BadToken | Error::Denied { .. } => Self::usage(error.to_string()),
             Error::BadUrl { .. } => Self::usage(error.to_string()),
             Error::Connect { .. } => Self::incomplete(error.to_string())
                 .hint("is `strata coordinator` (or `strata server`) running there, and does the URL start with http:// or https://?"),

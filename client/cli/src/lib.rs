@@ -15,6 +15,7 @@ pub mod observe;
 pub mod order;
 pub mod progress;
 pub mod results;
+pub mod security;
 pub mod settings;
 pub mod telemetry;
 pub mod vex;

@@ -15,5 +15,6 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    strata_cli::security::look_at_arguments(std::env::args());
     strata_cli::run(args)
 }

@@ -2,6 +2,7 @@
 
 use std::{env, io::IsTerminal as _, path::PathBuf};
 
+use strata_proto::endpoint::Secret;
 use strata_worker::source::registry::RegistryConfig;
 
 use crate::{
@@ -26,6 +27,8 @@ pub struct Settings {
     pub otlp_endpoint: Option<String>,
     /// Filter of log lines (`STRATA_LOG`), in tracing's syntax.
     pub log: Option<String>,
+    /// Token to show to a server (`STRATA_TOKEN`).
+    pub token: Option<Secret>,
     /// Form of log lines.
     pub log_format: LogFormat,
     /// How much to say on stderr.
@@ -65,6 +68,7 @@ impl Settings {
             otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
                 .or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT")),
             log: text("STRATA_LOG"),
+            token: text("STRATA_TOKEN").map(Secret::new),
             log_format: args.log_format,
             verbose: args.verbose,
             quiet: args.quiet,

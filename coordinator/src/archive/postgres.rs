@@ -1,6 +1,7 @@
 //! The archive in PostgreSQL, for a cluster.
 
 mod lead;
+mod tokens;
 
 use std::{str::FromStr as _, time::Duration};
 
@@ -17,10 +18,13 @@ use super::{
     decode, decode_all, failed,
     fence::Fence,
     idempotency_key, refused, report,
-    search::{PACKAGE, VULNERABILITY, search},
+    search::{MOST_REFERENCES, PACKAGE, Search, VULNERABILITY, references, search},
     sequence, sql,
 };
-use crate::ports::{Archive, PortError};
+use crate::{
+    access::sight::Sight,
+    ports::{Archive, PortError},
+};
 
 const CONNECT: Duration = Duration::from_secs(5);
 const CONNECTIONS: u32 = 16;
@@ -64,6 +68,14 @@ impl PostgresArchive {
 
     async fn begin(&self) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
         self.pool.begin().await
+    }
+
+    async fn texts(&self, action: &'static str, search: Search) -> Result<Vec<String>, PortError> {
+        let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
+        for text in search.texts {
+            statement = statement.bind(text);
+        }
+        statement.bind(search.limit).fetch_all(&self.pool).await.map_err(failed(action))
     }
 
     async fn bodies(
@@ -112,6 +124,7 @@ impl Archive for PostgresArchive {
             .bind(key)
             .bind(scan.encode_to_vec())
             .bind(&scan.database_digest)
+            .bind(&scan.owner)
             .execute(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;
@@ -250,9 +263,17 @@ impl Archive for PostgresArchive {
         body.map(unpack).transpose()
     }
 
-    async fn search(&self, query: &SearchReportsRequest) -> Result<Vec<ReportSummary>, PortError> {
+    async fn shows_report(&self, id: &str, sight: &Sight) -> Result<bool, PortError> {
+        Ok(!self.texts("look for a report", references(id, sight, 1)).await?.is_empty())
+    }
+
+    async fn search(
+        &self,
+        query: &SearchReportsRequest,
+        sight: &Sight,
+    ) -> Result<Vec<ReportSummary>, PortError> {
         const ACTION: &str = "search reports";
-        let search = search(query, "strpos");
+        let search = search(query, sight, "strpos");
         let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
         for text in search.texts {
             statement = statement.bind(text);
@@ -260,11 +281,8 @@ impl Archive for PostgresArchive {
         let bodies = self.bodies(ACTION, statement.bind(search.limit)).await?;
         let mut found: Vec<ReportSummary> = decode_all(ACTION, &bodies)?;
         for summary in &mut found {
-            summary.references = sqlx::query_scalar(sql::REFERENCES)
-                .bind(&summary.report_id)
-                .fetch_all(&self.pool)
-                .await
-                .map_err(failed(ACTION))?;
+            let shown = references(&summary.report_id, sight, MOST_REFERENCES);
+            summary.references = self.texts(ACTION, shown).await?;
         }
         Ok(found)
     }

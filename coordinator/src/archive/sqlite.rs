@@ -1,6 +1,7 @@
 //! The archive in a SQLite file: write-ahead log, several processes at once, one writer at a time.
 
 mod lead;
+mod tokens;
 
 use std::{path::Path, time::Duration};
 
@@ -17,17 +18,21 @@ use super::{
     decode, decode_all, failed,
     fence::Fence,
     idempotency_key, refused, report,
-    search::{PACKAGE, VULNERABILITY, search},
+    search::{MOST_REFERENCES, PACKAGE, Search, VULNERABILITY, references, search},
     sequence, sql,
 };
-use crate::ports::{Archive, PortError};
+use crate::{
+    access::sight::Sight,
+    ports::{Archive, PortError},
+};
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(20);
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../../migrations/sqlite/0001_archive.sql"),
     include_str!("../../migrations/sqlite/0002_databases.sql"),
     include_str!("../../migrations/sqlite/0003_lead.sql"),
+    include_str!("../../migrations/sqlite/0004_tokens.sql"),
 ];
 
 /// An archive in a file.
@@ -88,6 +93,14 @@ impl SqliteArchive {
 
     async fn begin(&self) -> Result<Transaction<'_, Sqlite>, sqlx::Error> {
         self.pool.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    async fn texts(&self, action: &'static str, search: Search) -> Result<Vec<String>, PortError> {
+        let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
+        for text in search.texts {
+            statement = statement.bind(text);
+        }
+        statement.bind(search.limit).fetch_all(&self.pool).await.map_err(failed(action))
     }
 
     async fn bodies(
@@ -160,6 +173,7 @@ impl Archive for SqliteArchive {
             .bind(key)
             .bind(scan.encode_to_vec())
             .bind(&scan.database_digest)
+            .bind(&scan.owner)
             .execute(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;
@@ -301,9 +315,17 @@ impl Archive for SqliteArchive {
         body.map(unpack).transpose()
     }
 
-    async fn search(&self, query: &SearchReportsRequest) -> Result<Vec<ReportSummary>, PortError> {
+    async fn shows_report(&self, id: &str, sight: &Sight) -> Result<bool, PortError> {
+        Ok(!self.texts("look for a report", references(id, sight, 1)).await?.is_empty())
+    }
+
+    async fn search(
+        &self,
+        query: &SearchReportsRequest,
+        sight: &Sight,
+    ) -> Result<Vec<ReportSummary>, PortError> {
         const ACTION: &str = "search reports";
-        let search = search(query, "instr");
+        let search = search(query, sight, "instr");
         let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
         for text in search.texts {
             statement = statement.bind(text);
@@ -311,11 +333,8 @@ impl Archive for SqliteArchive {
         let bodies = self.bodies(ACTION, statement.bind(search.limit)).await?;
         let mut found: Vec<ReportSummary> = decode_all(ACTION, &bodies)?;
         for summary in &mut found {
-            summary.references = sqlx::query_scalar(sql::REFERENCES)
-                .bind(&summary.report_id)
-                .fetch_all(&self.pool)
-                .await
-                .map_err(failed(ACTION))?;
+            let shown = references(&summary.report_id, sight, MOST_REFERENCES);
+            summary.references = self.texts(ACTION, shown).await?;
         }
         Ok(found)
     }

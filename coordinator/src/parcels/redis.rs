@@ -5,15 +5,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use redis::{
-    AsyncCommands as _, Client, RedisError,
+    AsyncCommands as _, Client, ClientTlsConfig, RedisError, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use strata_proto::{
-    endpoint::{RedisEndpoint, redacted},
+    endpoint::{RedisEndpoint, TlsTexts, redacted},
+    seal::ClusterKeys,
     subject,
 };
 
-use crate::ports::{Parcels, PortError};
+use crate::{
+    measure,
+    ports::{Parcels, PortError},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A parcel is at most some tens of MiB.
@@ -22,6 +26,7 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Parcels in Redis. The connection is made with the first request.
 pub struct RedisParcels {
     connection: ConnectionManager,
+    keys: ClusterKeys,
 }
 
 impl RedisParcels {
@@ -30,10 +35,14 @@ impl RedisParcels {
     /// # Errors
     /// When the URL is none.
     pub async fn connect(url: &str) -> Result<Self, PortError> {
-        Self::open(&RedisEndpoint { url: url.to_owned() })
+        Self::open(&RedisEndpoint::new(url), ClusterKeys::default())
     }
 
-    fn open(endpoint: &RedisEndpoint) -> Result<Self, PortError> {
+    /// As [`Self::connect`], with certificates, and with the keys that parcels are tagged with.
+    ///
+    /// # Errors
+    /// When the URL or a certificate is none.
+    pub fn open(endpoint: &RedisEndpoint, keys: ClusterKeys) -> Result<Self, PortError> {
         let failed = |error: RedisError| PortError {
             action: "connect to Redis",
             reason: format!("{}: {error}", redacted(&endpoint.url)),
@@ -44,19 +53,38 @@ impl RedisParcels {
             .set_number_of_retries(1)
             .set_min_delay(Duration::from_millis(20))
             .set_max_delay(Duration::from_millis(500));
-        let client = Client::open(endpoint.url.as_str()).map_err(failed)?;
-        Ok(Self { connection: client.get_connection_manager_lazy(config).map_err(failed)? })
+        let client = client(endpoint).map_err(failed)?;
+        Ok(Self { connection: client.get_connection_manager_lazy(config).map_err(failed)?, keys })
     }
+}
+
+/// A client for the endpoint, with its certificates.
+fn client(endpoint: &RedisEndpoint) -> Result<Client, RedisError> {
+    let RedisEndpoint { url, tls } = endpoint;
+    if tls == &TlsTexts::default() {
+        return Client::open(url.as_str());
+    }
+    let client_tls =
+        tls.client.clone().map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+    Client::build_with_tls(url.as_str(), TlsCertificates { client_tls, root_cert: tls.authorities.clone() })
 }
 
 #[async_trait]
 impl Parcels for RedisParcels {
     async fn take(&self, name: &str) -> Result<Option<Bytes>, PortError> {
         let mut connection = self.connection.clone();
-        let parcel: Result<Option<Vec<u8>>, RedisError> = connection.get(subject::parcel(name)).await;
-        match parcel {
-            Ok(parcel) => Ok(parcel.map(Bytes::from)),
-            Err(error) => Err(PortError { action: "take a parcel", reason: error.to_string() }),
+        let key = subject::parcel(name);
+        let parcel: Result<Option<Vec<u8>>, RedisError> = connection.get(&key).await;
+        let parcel =
+            parcel.map_err(|error| PortError { action: "take a parcel", reason: error.to_string() })?;
+        let Some(parcel) = parcel.map(Bytes::from) else { return Ok(None) };
+        match self.keys.open(&key, &parcel) {
+            Ok(start) => Ok(Some(parcel.slice(start..))),
+            Err(error) => {
+                measure::tampered("parcel");
+                tracing::error!(%error, key, "a parcel in Redis is not ours: the image is assessed again");
+                Ok(None)
+            }
         }
     }
 

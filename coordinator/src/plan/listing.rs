@@ -182,19 +182,25 @@ impl Running {
 
     /// Queues the tag listings of a catalog page. Returns how many names are no repositories.
     fn add_repositories(&mut self, names: &[String]) -> usize {
-        let prefix = self.request.registry.as_ref().map(|target| target.prefix.clone()).unwrap_or_default();
+        let target = self.request.registry.clone().unwrap_or_default();
         let mut malformed = 0;
         for name in names {
             if !reference::is_repository(name) {
                 malformed += 1;
             // The space keeps a repository apart from every reference.
-            } else if name.starts_with(&prefix) && self.seen.insert(Digest::of(format!(" {name}").as_bytes()))
-            {
+            } else if below(&target, name) && self.seen.insert(Digest::of(format!(" {name}").as_bytes())) {
                 self.listings.push_back(Listing::first(name));
             }
         }
         malformed
     }
+}
+
+fn below(target: &RegistryTarget, repository: &str) -> bool {
+    let rest = repository.strip_prefix(&target.prefix);
+    rest.is_some_and(|rest| {
+        !target.whole || rest.is_empty() || rest.starts_with('/') || target.prefix.ends_with('/')
+    })
 }
 
 fn wanted(target: &RegistryTarget, repository: &str, tag: &str) -> bool {

@@ -42,6 +42,7 @@ pub(super) struct Running {
     pub(super) platform: Arc<str>,
     pub(super) basis: Basis,
     pub(super) created_ms: i64,
+    pub(super) owner: Box<str>,
     pub(super) sequence: u64,
     /// Its recorded events are still being read.
     pub(super) restoring: bool,
@@ -91,6 +92,7 @@ impl Running {
             basis: Basis { database: scan.database_digest.into(), attached_vex: request.attached_vex },
             request,
             created_ms: scan.created_unix_ms,
+            owner: scan.owner.into(),
             sequence: 0,
             restoring: false,
             summary: Summary::default(),

@@ -66,6 +66,7 @@ impl Running {
             request: Some(self.request.clone()),
             summary: Some(self.summary()),
             created_unix_ms: self.created_ms,
+            owner: self.owner.to_string(),
             last_sequence: self.sequence,
             database_digest: self.basis.database.to_string(),
             ..Scan::default()

@@ -3,13 +3,14 @@
 use strata_proto::v1::{GetReportRequest, Report, SearchReportsRequest, SearchReportsResponse};
 use tonic::{Request, Response, Status};
 
-use super::status;
+use super::{guard::seen, status};
 use crate::handle::Handle;
 
 pub(super) async fn get(
     handle: &Handle,
     request: Request<GetReportRequest>,
 ) -> Result<Response<Report>, Status> {
+    let handle = seen(handle, &request)?;
     Ok(Response::new(handle.report(&request.get_ref().report_id).await.map_err(status)?))
 }
 
@@ -17,6 +18,7 @@ pub(super) async fn search(
     handle: &Handle,
     request: Request<SearchReportsRequest>,
 ) -> Result<Response<SearchReportsResponse>, Status> {
+    let handle = seen(handle, &request)?;
     let reports = handle.search(request.into_inner()).await.map_err(status)?;
     Ok(Response::new(SearchReportsResponse { reports }))
 }

@@ -8,6 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use strata_coordinator::{
+    access::sight::Sight,
     archive::sqlite::SqliteArchive,
     handle::{CallError, Events},
     ports::{Archive, PortError},
@@ -333,8 +334,15 @@ impl Archive for Flaky {
     async fn report(&self, id: &str) -> Result<Option<Report>, PortError> {
         self.inner.report(id).await
     }
-    async fn search(&self, query: &SearchReportsRequest) -> Result<Vec<ReportSummary>, PortError> {
-        self.inner.search(query).await
+    async fn shows_report(&self, id: &str, sight: &Sight) -> Result<bool, PortError> {
+        self.inner.shows_report(id, sight).await
+    }
+    async fn search(
+        &self,
+        query: &SearchReportsRequest,
+        sight: &Sight,
+    ) -> Result<Vec<ReportSummary>, PortError> {
+        self.inner.search(query, sight).await
     }
 }
 

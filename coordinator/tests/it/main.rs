@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test that skips says so")]
 
+mod access;
 mod archive;
 mod databases;
 mod drive;

@@ -1,7 +1,9 @@
 //! The public service over gRPC on loopback.
 
+use std::sync::Arc;
+
 use futures::StreamExt as _;
-use strata_coordinator::service;
+use strata_coordinator::{access::gate::Gate, service};
 use strata_proto::v1::{
     CancelRequest, GetReportRequest, GetScanRequest, ListScansRequest, ScanState, SearchReportsRequest,
     SubmitRequest, WatchRequest, event::Kind, strata_client::StrataClient,
@@ -17,19 +19,28 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::model::{Model, Running, archive};
+use crate::{
+    access,
+    model::{Model, Running, archive},
+};
 
-struct Served {
-    channel: Channel,
+pub(crate) struct Served {
+    pub(crate) channel: Channel,
     shutdown: CancellationToken,
     task: JoinHandle<Result<(), service::ServiceError>>,
 }
 
 async fn serve(running: &Running) -> Served {
+    let gate = Arc::new(Gate::new(Arc::new(access::NoTokens), None));
+    serve_behind(running, gate).await
+}
+
+pub(crate) async fn serve_behind(running: &Running, gate: Arc<Gate>) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let shutdown = CancellationToken::new();
-    let task = tokio::spawn(service::serve(listener, running.handle.clone(), shutdown.clone()));
+    let service = service::Service { handle: running.handle.clone(), gate, tls: None };
+    let task = tokio::spawn(service::serve(listener, service, shutdown.clone()));
     let channel = Channel::from_shared(url).expect("a URL").connect().await.expect("connected");
     Served { channel, shutdown, task }
 }
@@ -39,14 +50,14 @@ impl Served {
         StrataClient::new(self.channel.clone())
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         drop(self.channel);
         self.task.await.expect("no panic").expect("served");
     }
 }
 
-fn request(image: &str) -> SubmitRequest {
+pub(crate) fn request(image: &str) -> SubmitRequest {
     SubmitRequest { images: vec![image.to_owned()], ..SubmitRequest::default() }
 }
 

@@ -12,11 +12,14 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message as _;
-use strata_proto::{endpoint::RedisEndpoint, subject, v1::ImageFacts};
+use strata_proto::{endpoint::RedisEndpoint, seal::ClusterKeys, subject, v1::ImageFacts};
 
 use self::{link::Link, script::Scripts};
 use super::MAX_VALUE;
-use crate::ports::{Claim, InventoryCache, LayerKey, PortError, Token};
+use crate::{
+    measure,
+    ports::{Claim, InventoryCache, LayerKey, PortError, Token},
+};
 
 /// How long a parcel waits for the archive.
 const PARCEL_SECONDS: u64 = 3600;
@@ -28,6 +31,8 @@ const READ_CHUNK: usize = 32;
 pub struct RedisConfig {
     /// The server.
     pub endpoint: RedisEndpoint,
+    /// What values are tagged with; without one, whoever writes to Redis is believed.
+    pub keys: ClusterKeys,
     /// How long leases and look-ups may take.
     pub control_timeout: Duration,
     /// How long reading or writing values may take.
@@ -41,7 +46,8 @@ impl RedisConfig {
     #[must_use]
     pub fn new(url: &str) -> Self {
         Self {
-            endpoint: RedisEndpoint { url: url.to_owned() },
+            endpoint: RedisEndpoint::new(url),
+            keys: ClusterKeys::default(),
             control_timeout: Duration::from_millis(250),
             bulk_timeout: Duration::from_secs(4),
             time_to_live: Duration::from_secs(30 * 24 * 3600),
@@ -54,6 +60,7 @@ impl RedisConfig {
 pub struct RedisCache {
     link: Link,
     scripts: std::sync::Arc<Scripts>,
+    keys: ClusterKeys,
     time_to_live: Duration,
     jitter: RandomState,
 }
@@ -70,6 +77,7 @@ impl RedisCache {
         Ok(Self {
             link,
             scripts: Scripts::new().into(),
+            keys: config.keys,
             time_to_live: config.time_to_live,
             jitter: RandomState::new(),
         })
@@ -102,11 +110,15 @@ impl RedisCache {
             let found = pairs(self.link.bulk(action, &pipe).await?)
                 .map_err(|error| PortError { action, reason: error.to_string() })?;
             for (key, (value, left)) in chunk.iter().zip(found) {
-                let value = value.filter(|value| value.len() <= MAX_VALUE);
+                let value = value.filter(|value| value.len() <= MAX_VALUE).map(Bytes::from);
+                let value = match value {
+                    Some(value) => self.open(action, key, value).await,
+                    None => None,
+                };
                 if value.is_some() && self.is_old(left) {
                     old.expire(key, i64::try_from(self.seconds(key)).unwrap_or(i64::MAX)).ignore();
                 }
-                values.push(value.map(Bytes::from));
+                values.push(value);
             }
         }
         if !old.is_empty() {
@@ -122,6 +134,23 @@ impl RedisCache {
         Err(PortError { action, reason: "Redis gave fewer answers than it was asked for".to_owned() })
     }
 
+    /// A value that has the cluster's tag. Another is as if it were not there, and is removed: otherwise whoever asks
+    /// whether it exists would be told so, and nobody would make it again.
+    async fn open(&self, action: &'static str, key: &str, value: Bytes) -> Option<Bytes> {
+        let error = match self.keys.open(key, &value) {
+            Ok(start) => return Some(value.slice(start..)),
+            Err(error) => error,
+        };
+        measure::tampered("value");
+        tracing::error!(%error, key, action, "a value in Redis is not ours: it is made again");
+        let mut pipe = redis::pipe();
+        pipe.cmd("UNLINK").arg(key).ignore();
+        if let Err(error) = self.link.control::<()>("remove a value that is not ours", &pipe).await {
+            tracing::warn!(%error, key, "a value that is not ours stays in Redis");
+        }
+        None
+    }
+
     async fn set(
         &self,
         action: &'static str,
@@ -129,7 +158,8 @@ impl RedisCache {
         value: &[u8],
         seconds: u64,
     ) -> Result<(), PortError> {
-        check_size(action, key, value)?;
+        let value = self.keys.seal(key, value);
+        check_size(action, key, &value)?;
         let mut pipe = redis::pipe();
         pipe.set_ex(key, value, seconds).ignore();
         self.link.bulk(action, &pipe).await
@@ -181,12 +211,13 @@ impl InventoryCache for RedisCache {
     async fn finish(&self, key: &LayerKey, token: &Token, inventory: Bytes) -> Result<(), PortError> {
         const ACTION: &str = "store an inventory";
         let name = subject::inventory(&key.layer, &key.fingerprint);
+        let inventory = self.keys.seal(&name, &inventory);
         check_size(ACTION, &name, &inventory)?;
         let mut call = self.scripts.finish.prepare_invoke();
         call.key(subject::lease(&key.layer, &key.fingerprint))
             .key(&name)
             .arg(script::holder(token))
-            .arg(inventory.as_ref())
+            .arg(inventory)
             .arg(self.seconds(&name));
         self.link.call_bulk(ACTION, &call).await
     }

@@ -2,12 +2,10 @@
 
 use std::{io::Write as _, process::ExitCode};
 
-use strata_client::Client;
+use crate::{args::CancelArgs, exit::Failure, security, settings::Settings};
 
-use crate::{args::CancelArgs, exit::Failure};
-
-pub(super) async fn run(args: CancelArgs) -> Result<ExitCode, Failure> {
-    let mut client = Client::connect(&args.server.server).await?;
+pub(super) async fn run(args: CancelArgs, settings: &Settings) -> Result<ExitCode, Failure> {
+    let mut client = security::connect(&args.server.server, &args.server.connection, settings).await?;
     let scan = client.cancel(&args.scan).await?;
     let ledger = scan.summary.clone().unwrap_or_default().ledger.unwrap_or_default();
     let state = super::sweeps::state(scan.state());

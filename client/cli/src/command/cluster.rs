@@ -7,7 +7,7 @@ use strata_coordinator::{
     databases::Publisher,
     drive::{self, CoordinatorConfig},
     parcels::redis::RedisParcels,
-    ports::{Archive, Lead},
+    ports::{Archive, Lead, Tokens},
     queue::nats::{NatsConfig as CoordinatorNats, NatsQueue},
 };
 use strata_worker::{
@@ -28,26 +28,23 @@ use crate::{
     args::{CoordinatorArgs, ObserveArgs, WorkerArgs},
     command::watch_database,
     exit::Failure,
-    observe,
+    observe, security,
     settings::Settings,
     wiring,
 };
 
 pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> Result<ExitCode, Failure> {
     let unreachable = |error: strata_coordinator::ports::PortError| Failure::usage(error.to_string());
-    let (archive, lead): (Arc<dyn Archive>, Arc<dyn Lead>) = match args.archive.strip_prefix("sqlite:") {
-        Some(file) => {
-            let archive = Arc::new(SqliteArchive::open(file.as_ref()).await.map_err(unreachable)?);
-            (archive.clone(), archive)
-        }
-        None => {
-            let archive = Arc::new(PostgresArchive::connect(&args.archive).await.map_err(unreachable)?);
-            (archive.clone(), archive)
-        }
+    let nats = CoordinatorNats::new(&args.cluster.nats);
+    let nats = CoordinatorNats { endpoint: security::nats(&args.cluster, nats.endpoint.clone())?, ..nats };
+    let (redis, keys) = (security::redis(&args.cluster)?, security::cluster_keys(&args.cluster)?);
+    let (archive, lead, tokens) = match args.archive.strip_prefix("sqlite:") {
+        Some(file) => faces(SqliteArchive::open(file.as_ref()).await.map_err(unreachable)?),
+        None => faces(PostgresArchive::connect(&args.archive).await.map_err(unreachable)?),
     };
-    let queue = NatsQueue::connect(CoordinatorNats::new(&args.cluster.nats)).await.map_err(unreachable)?;
+    let queue = NatsQueue::connect(nats).await.map_err(unreachable)?;
     let queue = Arc::new(queue);
-    let parcels = RedisParcels::connect(&args.cluster.redis).await.map_err(unreachable)?;
+    let parcels = RedisParcels::open(&redis, keys).map_err(unreachable)?;
     let databases = queue.databases().await.map_err(unreachable)?;
     let databases = Publisher::new(
         Arc::new(databases),
@@ -55,7 +52,7 @@ pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> R
         settings.spool_dir.clone(),
         args.db_max_mib.saturating_mul(1 << 20),
     );
-    let listener = listen(&args.listen).await?;
+    let listener = listen(&args.serve.listen).await?;
     let shutdown = stop_on_signal();
     show_coordinator(&args.observe, &queue, &archive, &shutdown).await?;
     let default = settings.default_db();
@@ -69,9 +66,10 @@ pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> R
     let config = CoordinatorConfig { name: settings.name.clone(), ..CoordinatorConfig::default() };
     let ports = drive::Ports { queue, parcels: Arc::new(parcels), archive, databases, lead: Some(lead) };
     let (handle, task) = drive::start(config, ports, shutdown.clone());
-    serve(listener, handle, shutdown).await?;
+    let served = serve(listener, handle, tokens, &args.serve, shutdown.clone()).await;
+    shutdown.cancel();
     let _ = task.await;
-    Ok(ExitCode::SUCCESS)
+    served.map(|()| ExitCode::SUCCESS)
 }
 
 pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<ExitCode, Failure> {
@@ -81,8 +79,15 @@ pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<Exit
         (None, false) => None,
         (named, _) => Some(watch_database(named.as_deref(), settings)?),
     };
-    let cache = RedisCache::connect(RedisConfig::new(&args.cluster.redis)).await.map_err(unreachable)?;
-    let queue = NatsWorker::connect(NatsConfig::new(&args.cluster.nats)).await.map_err(unreachable)?;
+    let redis = RedisConfig {
+        endpoint: security::redis(&args.cluster)?,
+        keys: security::cluster_keys(&args.cluster)?,
+        ..RedisConfig::new(&args.cluster.redis)
+    };
+    let nats = NatsConfig::new(&args.cluster.nats);
+    let nats = NatsConfig { endpoint: security::nats(&args.cluster, nats.endpoint.clone())?, ..nats };
+    let cache = RedisCache::connect(redis).await.map_err(unreachable)?;
+    let queue = NatsWorker::connect(nats).await.map_err(unreachable)?;
     let sources = wiring::sources(settings, false)?;
     let java = wiring::java_index(&args.java)?;
     let library = LibraryConfig::new(settings.spool_dir.clone());
@@ -101,6 +106,14 @@ pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<Exit
     // What arrived meanwhile goes to another worker, and nothing that was said stays in a buffer.
     queue.close().await.map_err(unreachable)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// One archive behind all of its ports.
+fn faces<A: Archive + Lead + Tokens + 'static>(
+    archive: A,
+) -> (Arc<dyn Archive>, Arc<dyn Lead>, Arc<dyn Tokens>) {
+    let archive = Arc::new(archive);
+    (archive.clone(), archive.clone(), archive)
 }
 
 /// Ready: the queue and the archive answer. Samples how the lanes stand.

@@ -34,7 +34,7 @@ pub(super) async fn run(command: DbCommand, settings: &Settings) -> Result<ExitC
             distribute::pull(&reference, &db.unwrap_or_else(|| settings.default_db()), settings).await?;
         }
         DbCommand::Publish { db, server } => {
-            publish::send(&db.unwrap_or_else(|| settings.default_db()), &server.server).await?;
+            publish::send(&db.unwrap_or_else(|| settings.default_db()), &server, settings).await?;
         }
         DbCommand::Diff { old, new } => diff(&open(Some(&old), settings)?, &open(Some(&new), settings)?)?,
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::StreamExt as _;
-use strata_client::{Client, v1::DatabaseChunk};
+use strata_client::v1::DatabaseChunk;
 use strata_coordinator::{
     databases::Publisher,
     ports::{DatabaseInfo, Inspector},
@@ -18,7 +18,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{db::unusable, roles::announce};
-use crate::exit::Failure;
+use crate::{args::ServerUrl, exit::Failure, security, settings::Settings};
 
 /// Bytes of one message.
 const PART: usize = 256 << 10;
@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When it is no database, or the server refuses it.
-pub(super) async fn send(path: &Path, server: &str) -> Result<(), Failure> {
+pub(super) async fn send(path: &Path, server: &ServerUrl, settings: &Settings) -> Result<(), Failure> {
     let checked =
         DatabaseFile::open(path).and_then(|file| file.verify(&path.display().to_string()).map(|()| file));
     let checked = checked.map_err(|error| unusable(&error))?;
@@ -47,7 +47,7 @@ pub(super) async fn send(path: &Path, server: &str) -> Result<(), Failure> {
             }
         }
     });
-    let mut client = Client::connect(server).await?;
+    let mut client = security::connect(&server.server, &server.connection, settings).await?;
     let published = client.publish_database(parts.boxed()).await?;
     if published.digest != checked.digest() {
         return Err(Failure::incomplete(format!(
@@ -58,7 +58,8 @@ pub(super) async fn send(path: &Path, server: &str) -> Result<(), Failure> {
     }
     let _ = writeln!(
         std::io::stdout(),
-        "{server}: scans now use {} (newest advisory of {})",
+        "{}: scans now use {} (newest advisory of {})",
+        server.server,
         published.digest,
         published.modified
     );

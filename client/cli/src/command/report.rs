@@ -3,8 +3,7 @@
 use std::{io::Write as _, process::ExitCode};
 
 use comfy_table::{Table, presets};
-use strata_client::Client;
-use strata_coordinator::ports::Archive as _;
+use strata_coordinator::{access::sight::Sight, ports::Archive as _};
 use strata_proto::v1::{Report, ReportSummary, SearchReportsRequest};
 
 use crate::{
@@ -14,6 +13,7 @@ use crate::{
     exit::Failure,
     follow, format,
     results::Results,
+    security,
     settings::Settings,
 };
 
@@ -41,7 +41,7 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
 
 async fn show(id: &str, archive: &ArchiveArgs, settings: &Settings) -> Result<Report, Failure> {
     if let Some(url) = &archive.server {
-        return Ok(Client::connect(url).await?.get_report(id).await?);
+        return Ok(security::connect(url, &archive.connection, settings).await?.get_report(id).await?);
     }
     let local = embedded::open_archive(&settings.cache_dir(archive.cache_dir.as_ref())).await?;
     let found = local.report(id).await.map_err(|error| Failure::incomplete(error.to_string()))?;
@@ -57,10 +57,13 @@ async fn search(
     settings: &Settings,
 ) -> Result<Vec<ReportSummary>, Failure> {
     if let Some(url) = &archive.server {
-        return Ok(Client::connect(url).await?.search_reports(query).await?);
+        return Ok(security::connect(url, &archive.connection, settings)
+            .await?
+            .search_reports(query)
+            .await?);
     }
     let local = embedded::open_archive(&settings.cache_dir(archive.cache_dir.as_ref())).await?;
-    local.search(&query).await.map_err(|error| Failure::incomplete(error.to_string()))
+    local.search(&query, &Sight::default()).await.map_err(|error| Failure::incomplete(error.to_string()))
 }
 
 fn print(reports: &[ReportSummary]) {

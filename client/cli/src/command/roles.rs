@@ -1,16 +1,16 @@
 //! `strata server`: both roles in one process until a signal ends them; and what every serving command shares.
 
-use std::{io::Write as _, net::SocketAddr, process::ExitCode};
+use std::{io::Write as _, net::SocketAddr, process::ExitCode, sync::Arc};
 
-use strata_coordinator::{handle::Handle, service};
+use strata_coordinator::{handle::Handle, ports::Tokens, service};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    args::ServerArgs,
+    args::{ServeArgs, ServerArgs},
     embedded::{self, Embedded},
     exit::Failure,
-    observe,
+    observe, security,
     settings::Settings,
 };
 
@@ -20,15 +20,15 @@ pub(super) async fn server(args: ServerArgs, settings: &Settings) -> Result<Exit
     config.archives = false;
     config.restore = true;
     config.java_index = args.java;
-    let listener = listen(&args.listen).await?;
+    let listener = listen(&args.serve.listen).await?;
     let shutdown = stop_on_signal();
     // In one process there is no server that could be away.
     observe::serve(args.observe.metrics.as_deref(), observe::ready(|| async { Ok(()) }), shutdown.clone())
         .await?;
     let roles = Embedded::start(config).await?;
-    serve(listener, roles.handle(), shutdown).await?;
+    let served = serve(listener, roles.handle(), roles.tokens(), &args.serve, shutdown).await;
     roles.close().await;
-    Ok(ExitCode::SUCCESS)
+    served.map(|()| ExitCode::SUCCESS)
 }
 
 pub(crate) async fn listen(address: &str) -> Result<TcpListener, Failure> {
@@ -44,14 +44,15 @@ pub(crate) async fn listen(address: &str) -> Result<TcpListener, Failure> {
 pub(super) async fn serve(
     listener: TcpListener,
     handle: Handle,
+    tokens: Arc<dyn Tokens>,
+    args: &ServeArgs,
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
+    let (gate, tls) = (security::gate(tokens, args).await?, security::tls(args)?);
     let address = listener.local_addr().map_err(|error| Failure::usage(error.to_string()))?;
-    announce(&format!("serving gRPC on {address}"));
-    if !address.ip().is_loopback() {
-        announce("warning: there is no authentication yet, and this address is not loopback");
-    }
-    service::serve(listener, handle, shutdown)
+    security::check_address(address, &gate, tls.as_ref(), args.allow_anonymous).await?;
+    announce(&format!("serving gRPC on {address}{}", if tls.is_some() { " with TLS" } else { "" }));
+    service::serve(listener, service::Service { handle, gate, tls }, shutdown)
         .await
         .map_err(|error| Failure::incomplete(format!("failed to {error}")))
 }

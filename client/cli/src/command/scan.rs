@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use strata_client::Client;
 use strata_proto::v1::{Lane, SubmitRequest};
 use strata_worker::source::archive;
 
@@ -11,7 +10,7 @@ use crate::{
     backend::Backend,
     embedded::{self, Embedded},
     exit::Failure,
-    follow,
+    follow, security,
     settings::Settings,
 };
 
@@ -35,7 +34,7 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
 /// A server where one is named, else this process with the database that is named or the default one.
 pub(super) async fn backend(target: &TargetArgs, settings: &Settings) -> Result<Backend, Failure> {
     match &target.server {
-        Some(url) => Ok(Backend::Remote(Client::connect(url).await?)),
+        Some(url) => Ok(Backend::Remote(security::connect(url, &target.connection, settings).await?)),
         None => {
             let mut config = embedded::Config::local(settings, target.db.as_ref(), target.cache_dir.as_ref());
             config.java_index = target.java.clone();

@@ -54,6 +54,7 @@ fn target(args: &SweepArgs) -> Result<RegistryTarget, Failure> {
         repositories,
         include: args.include.clone(),
         exclude: args.exclude.clone(),
+        whole: args.registry.ends_with('/'),
     })
 }
 

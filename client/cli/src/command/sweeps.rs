@@ -3,14 +3,13 @@
 use std::{io::Write as _, process::ExitCode};
 
 use comfy_table::{Table, presets};
-use strata_client::Client;
 use strata_proto::v1::{LedgerLine, Scan, ScanState};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{args::SweepsArgs, exit::Failure, format};
+use crate::{args::SweepsArgs, exit::Failure, format, security, settings::Settings};
 
-pub(super) async fn run(args: SweepsArgs) -> Result<ExitCode, Failure> {
-    let mut client = Client::connect(&args.server.server).await?;
+pub(super) async fn run(args: SweepsArgs, settings: &Settings) -> Result<ExitCode, Failure> {
+    let mut client = security::connect(&args.server.server, &args.server.connection, settings).await?;
     let scans = client.list_scans(args.limit, "").await?;
     let mut table = Table::new();
     table

@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use strata_client::Client;
-
-use crate::{args::WatchArgs, backend::Backend, exit::Failure, follow, settings::Settings};
+use crate::{args::WatchArgs, backend::Backend, exit::Failure, follow, security, settings::Settings};
 
 pub(super) async fn run(args: WatchArgs, settings: &Settings) -> Result<ExitCode, Failure> {
     let output = follow::Output::new(&args.output, true)?;
-    let backend = Backend::Remote(Client::connect(&args.server.server).await?);
+    let backend =
+        Backend::Remote(security::connect(&args.server.server, &args.server.connection, settings).await?);
     // Leaving does not stop somebody else's scan.
     follow::follow(&backend, &args.scan, args.after, &output, follow::Interrupt::Detach, settings).await
 }

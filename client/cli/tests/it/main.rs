@@ -1,5 +1,6 @@
 //! The executable as its users meet it: alone, as a cluster of processes on real servers, and the rules of the repository.
 
+mod access;
 mod black_box;
 mod cluster;
 mod databases;

@@ -112,6 +112,7 @@ async fn options(
         });
     match &endpoint.login {
         NatsLogin::Anonymous => {}
+        NatsLogin::Nkey(seed) => options = options.nkey(seed.expose().to_owned()),
         NatsLogin::Token(token) => options = options.token(token.expose().to_owned()),
         NatsLogin::Password { user, password } => {
             options = options.user_and_password(user.clone(), password.expose().to_owned());

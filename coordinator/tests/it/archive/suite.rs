@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use strata_coordinator::ports::{Archive, Lead};
+use strata_coordinator::{
+    access::{sight::Sight, token::mint},
+    ports::{Archive, Lead, Tokens},
+};
 use strata_proto::v1::{
-    Event, Finding, ImageReported, ImageSkipped, Package, Report, Scan, ScanFinished, ScanStarted, ScanState,
-    SearchReportsRequest, SubmitRequest, Summary, event::Kind,
+    CreateTokenRequest, Event, Finding, ImageReported, ImageSkipped, Package, Report, Scan, ScanFinished,
+    ScanStarted, ScanState, SearchReportsRequest, SubmitRequest, Summary, event::Kind,
 };
 
 /// Two connections to one empty archive: one leads, the other stands by, and who led before writes in vain.
@@ -39,7 +42,9 @@ pub(super) async fn election<A: Archive + Lead>(first: A, second: A) {
 }
 
 /// Runs the whole suite on one empty archive.
-pub(super) async fn conformance(archive: Arc<dyn Archive>) {
+pub(super) async fn conformance<A: Archive + Tokens + 'static>(archive: Arc<A>) {
+    tokens_are_kept_and_end_once(&*archive).await;
+    let archive: Arc<dyn Archive> = archive;
     scans_are_recorded_listed_and_updated(&*archive).await;
     an_idempotency_key_names_one_scan(Arc::clone(&archive)).await;
     events_stay_as_they_were_first_appended(&*archive).await;
@@ -47,7 +52,79 @@ pub(super) async fn conformance(archive: Arc<dyn Archive>) {
     reports_are_stored_once_with_all_their_references(&*archive).await;
     every_field_of_a_search_must_match(&*archive).await;
     hostile_names_are_stored_and_found(&*archive).await;
+    what_is_hidden_is_not_found(&*archive).await;
     writers_at_once_do_not_fail(archive).await;
+}
+
+async fn tokens_are_kept_and_end_once(tokens: &dyn Tokens) {
+    assert!(!tokens.any_token().await.expect("read"));
+    let mut made = Vec::new();
+    for (at, name) in [(5, "b"), (7, "a")] {
+        let request = CreateTokenRequest {
+            name: name.to_owned(),
+            scopes: names(&["read", "scan"]),
+            prefixes: names(&["r.example/team"]),
+            expires_unix_ms: 99,
+        };
+        let (stored, secret) = mint(request, at).expect("made");
+        tokens.add_token(&stored).await.expect("kept");
+        assert!(tokens.add_token(&stored).await.is_err(), "an id is there once");
+        assert_eq!(tokens.token(&stored.token.id).await.expect("read"), Some(stored.clone()));
+        assert!(stored.verify(&secret, 98).is_ok());
+        made.push(stored);
+    }
+    assert!(tokens.any_token().await.expect("read"));
+    assert_eq!(tokens.tokens().await.expect("listed"), made);
+    let id = made[0].token.id.clone();
+    for at in [50, 60] {
+        let revoked = tokens.revoke_token(&id, at).await.expect("revoked").expect("there is one");
+        assert_eq!(revoked.token.revoked_unix_ms, 50, "what was revoked stays as it is");
+    }
+    assert_eq!(tokens.token(&made[1].token.id).await.expect("read"), Some(made[1].clone()));
+    assert_eq!(tokens.revoke_token("none", 1).await.expect("looked"), None);
+    assert_eq!(tokens.token("' OR 1=1 --").await.expect("looked"), None);
+}
+
+async fn what_is_hidden_is_not_found(archive: &dyn Archive) {
+    for (id, owner) in [("00a", "token:a"), ("00b", "token:b")] {
+        let scan = Scan { owner: owner.to_owned(), ..scan(id, ScanState::Completed, "") };
+        archive.create_scan(&scan).await.expect("recorded");
+    }
+    for (id, references) in [
+        ("hide-1", [("00a", "h.example/team/app:1"), ("00b", "h.example/teamwork:1")]),
+        ("hide-2", [("00b", "h.example/other:1"), ("00b", "h.example:5000/team/app:1")]),
+        ("hide-3", [("00a", "h.example/other:2"), ("00b", "h.example/team@sha256:3")]),
+    ] {
+        for (scan, reference) in references {
+            let report = report(id, &["hidden"], &[]);
+            archive.put_report(id, scan, &names(&[reference]), &report, 1).await.expect("stored");
+        }
+    }
+    let sight = |prefixes: &[&str], own: Option<&str>| Sight {
+        owner: own.unwrap_or_default().to_owned(),
+        own_only: own.is_some(),
+        prefixes: prefixes.iter().map(|text| text.parse().expect("a prefix")).collect(),
+        ..Sight::default()
+    };
+    for (sight, want) in [
+        (sight(&[], None), vec![("hide-3", 2), ("hide-2", 2), ("hide-1", 2)]),
+        (sight(&["h.example/team"], None), vec![("hide-3", 1), ("hide-1", 1)]),
+        (sight(&["h.example"], None), vec![("hide-3", 2), ("hide-2", 1), ("hide-1", 2)]),
+        (sight(&["h.example:5000", "h.example/teamwork"], None), vec![("hide-2", 1), ("hide-1", 1)]),
+        (sight(&["h.example/tea"], None), vec![]),
+        (sight(&[], Some("token:a")), vec![("hide-3", 1), ("hide-1", 1)]),
+        (sight(&["h.example/team"], Some("token:a")), vec![("hide-1", 1)]),
+        (sight(&[], Some("token:c")), vec![]),
+    ] {
+        let query = SearchReportsRequest { package: "hidden".to_owned(), limit: 9, ..Default::default() };
+        let found = archive.search(&query, &sight).await.expect("searched");
+        let found: Vec<_> = found.iter().map(|one| (one.report_id.as_str(), one.references.len())).collect();
+        assert_eq!(found, want, "{sight:?}");
+        for id in ["hide-1", "hide-2", "hide-3", "none"] {
+            let shown = archive.shows_report(id, &sight).await.expect("looked");
+            assert_eq!(shown, found.iter().any(|(found, _)| *found == id), "{id} {sight:?}");
+        }
+    }
 }
 
 pub(super) fn scan(id: &str, state: ScanState, key: &str) -> Scan {
@@ -194,7 +271,7 @@ async fn reports_are_stored_once_with_all_their_references(archive: &dyn Archive
     assert_eq!(archive.report("none").await.expect("read"), None);
     let query =
         SearchReportsRequest { image_digest: "sha256:05".to_owned(), limit: 10, ..Default::default() };
-    let found = archive.search(&query).await.expect("searched");
+    let found = archive.search(&query, &Sight::default()).await.expect("searched");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].references, ["r.example/five:1", "r.example/five:2", "r.example/five:3"]);
     assert_eq!((found[0].packages, found[0].problems, found[0].created_unix_ms), (2, 0, 100));
@@ -245,7 +322,7 @@ async fn every_field_of_a_search_must_match(archive: &dyn Archive) {
             vec![],
         ),
     ] {
-        let found = archive.search(&query).await.expect("searched");
+        let found = archive.search(&query, &Sight::default()).await.expect("searched");
         let found: Vec<&str> = found.iter().map(|summary| summary.report_id.as_str()).collect();
         assert_eq!(found, want, "{query:?}");
     }
@@ -259,7 +336,7 @@ async fn hostile_names_are_stored_and_found(archive: &dyn Archive) {
     assert_eq!(archive.report("07").await.expect("read"), Some(report));
     for package in ["zerobyte", "quo\"te'\\"] {
         let query = SearchReportsRequest { package: package.to_owned(), limit: 5, ..Default::default() };
-        assert_eq!(archive.search(&query).await.expect("searched").len(), 1, "{package}");
+        assert_eq!(archive.search(&query, &Sight::default()).await.expect("searched").len(), 1, "{package}");
     }
 }
 
@@ -290,7 +367,7 @@ async fn writers_at_once_do_not_fail(archive: Arc<dyn Archive>) {
         assert_eq!(events.len() as u64, EACH);
     }
     let query = SearchReportsRequest { package: "shared".to_owned(), limit: 100, ..Default::default() };
-    let found = archive.search(&query).await.expect("searched");
+    let found = archive.search(&query, &Sight::default()).await.expect("searched");
     assert_eq!(found.len() as u64, EACH);
     assert!(found.iter().all(|summary| summary.references.len() as u64 == WRITERS), "{found:?}");
 }

@@ -7,10 +7,10 @@ use std::{
 };
 
 use redis::{
-    Client, FromRedisValue, Pipeline, RedisError, ScriptInvocation,
+    Client, ClientTlsConfig, FromRedisValue, Pipeline, RedisError, ScriptInvocation, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use strata_proto::endpoint::redacted;
+use strata_proto::endpoint::{RedisEndpoint, TlsTexts, redacted};
 use tokio::time::Instant;
 
 use super::RedisConfig;
@@ -20,6 +20,7 @@ use crate::ports::PortError;
 const FAILURES: u32 = 3;
 /// How long it stays open before one call may try.
 const OPEN_FOR: Duration = Duration::from_secs(2);
+const TLS_CONNECT: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub(super) struct Link {
@@ -34,10 +35,13 @@ impl Link {
             action: "connect to Redis",
             reason: format!("{}: {error}", redacted(&config.endpoint.url)),
         };
-        let client = Client::open(config.endpoint.url.as_str()).map_err(|error| failed(&error))?;
+        let client = client(&config.endpoint).map_err(|error| failed(&error))?;
+        // A handshake takes longer than a connection.
+        let shortest =
+            if config.endpoint.url.starts_with("rediss") { TLS_CONNECT } else { Duration::from_millis(250) };
         let manager = |timeout: Duration| {
             let config = ConnectionManagerConfig::new()
-                .set_connection_timeout(Some(config.control_timeout.max(Duration::from_millis(250))))
+                .set_connection_timeout(Some(config.control_timeout.max(shortest)))
                 .set_response_timeout(Some(timeout))
                 .set_number_of_retries(1)
                 .set_min_delay(Duration::from_millis(20))
@@ -138,6 +142,17 @@ impl Link {
             );
         }
     }
+}
+
+/// A client for the endpoint, with its certificates.
+fn client(endpoint: &RedisEndpoint) -> Result<Client, RedisError> {
+    let RedisEndpoint { url, tls } = endpoint;
+    if tls == &TlsTexts::default() {
+        return Client::open(url.as_str());
+    }
+    let client_tls =
+        tls.client.clone().map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+    Client::build_with_tls(url.as_str(), TlsCertificates { client_tls, root_cert: tls.authorities.clone() })
 }
 
 #[derive(Default)]
