@@ -63,6 +63,7 @@ fn kept(row: &Row, file: &Executable<'_>) -> Option<String> {
         let own = row.variables.iter().any(|variable| match *variable {
             Variable::After(before) => variables.beside(place, -1) == Some(before),
             Variable::Before(after) => variables.beside(place, 1) == Some(after),
+            Variable::Near(text) => is_near(&|near| near == text),
             Variable::NearBuild => is_near(&is_build),
         });
         if own && found.is_some_and(|found| found != text) {

@@ -59,6 +59,8 @@ pub(super) enum Variable {
     After(&'static str),
     /// In the string variable right before one with this text; an empty one is one that the linker set so.
     Before(&'static str),
+    /// In a string variable near one with this text.
+    Near(&'static str),
     /// In a string variable near the commit or the time of the build.
     NearBuild,
 }

@@ -4,7 +4,7 @@
 use super::super::signature::{
     Name::Is,
     Row,
-    Variable::{After, Before, NearBuild},
+    Variable::{After, Before, Near, NearBuild},
     product,
 };
 
@@ -126,7 +126,8 @@ pub(super) static TABLE: &[Row] = &[
         .built_from(&["github.com/hashicorp/terraform"]),
     product("traefik", "traefik:traefik", 3)
         .named(&[Is("traefik")])
-        .built_from(&["github.com/traefik/traefik", "github.com/containous/traefik"]),
+        .built_from(&["github.com/traefik/traefik", "github.com/containous/traefik"])
+        .kept(&[NearBuild, Near("I don't remember exactly")]),
     product("vault", "hashicorp:vault", 3)
         .named(&[Is("vault")])
         .built_from(&["github.com/hashicorp/vault"])
