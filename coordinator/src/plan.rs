@@ -11,6 +11,7 @@
 //! Nothing that is published needs to arrive: a job without an outcome is published again after a while, which the
 //! queue refuses as long as it still has the job.
 
+mod basis;
 mod glob;
 mod image;
 mod lanes;

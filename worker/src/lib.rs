@@ -3,6 +3,7 @@
 //! wire it alike.
 
 pub mod advisories;
+pub mod attached;
 pub mod cache;
 pub mod compute;
 pub mod dispatch;

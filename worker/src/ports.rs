@@ -175,6 +175,37 @@ pub trait Images: Send + Sync {
     ) -> Result<Resolution, JobError>;
     /// Opens a layer of an image that `reference` names.
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError>;
+    /// All that may be VEX documents attached to the image whose manifest has that digest.
+    async fn attachments(
+        &self,
+        reference: &str,
+        _digest: &str,
+        _options: &SourceOptions,
+    ) -> Result<Attached, JobError> {
+        let message =
+            format!("failed to read what is attached to {reference}: only registries attach documents");
+        Err(JobError::never("unsupported", message))
+    }
+}
+
+/// A document that is attached to an image, perhaps in an envelope. Nothing of it is checked but its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Digest of the manifest that attaches it.
+    pub manifest: String,
+    /// Digest of its bytes.
+    pub digest: String,
+    /// Its bytes.
+    pub content: Bytes,
+}
+
+/// What is attached to an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attached {
+    /// What could be read.
+    pub documents: Vec<Attachment>,
+    /// What could not, each as a sentence that names it.
+    pub refused: Vec<String>,
 }
 
 /// A database that jobs hold on to while a newer one may arrive.

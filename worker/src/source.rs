@@ -9,7 +9,7 @@ use self::{
 };
 use crate::{
     error::JobError,
-    ports::{Blob, Images, Page, Resolution},
+    ports::{Attached, Blob, Images, Page, Resolution},
 };
 
 pub mod archive;
@@ -109,5 +109,14 @@ impl Images for Sources {
 
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError> {
         self.of(reference)?.blob(reference, digest, options).await
+    }
+
+    async fn attachments(
+        &self,
+        reference: &str,
+        digest: &str,
+        options: &SourceOptions,
+    ) -> Result<Attached, JobError> {
+        self.of(reference)?.attachments(reference, digest, options).await
     }
 }

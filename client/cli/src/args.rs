@@ -122,8 +122,16 @@ pub struct OutputArgs {
     #[arg(long, value_name = "ORDER")]
     pub sort: Option<String>,
     /// VEX document (OpenVEX, CSAF or CycloneDX) whose statements suppress findings; shown with the reason (repeatable).
-    #[arg(long, value_name = "FILE")]
+    /// `oci` takes those that are attached to each image in its registry, from whoever may push there: no signature is
+    /// checked.
+    #[arg(long, value_name = "FILE|oci")]
     pub vex: Vec<PathBuf>,
+    /// Report an advisory database whose newest advisory is older than this as a problem: `36h`, `14d`, or `none`.
+    #[arg(long, env = "STRATA_DB_MAX_AGE", default_value = "14d", value_name = "AGE")]
+    pub db_max_age: String,
+    /// Fail when a report has a problem: something that could not be known.
+    #[arg(long)]
+    pub fail_on_problems: bool,
     /// Fail when there is a finding of this severity or worse.
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<String>,

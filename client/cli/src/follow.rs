@@ -13,6 +13,7 @@ use strata_proto::v1::{Event, ImageReported, ScanState, Severity, SeverityCounts
 use strata_analysis::vex::Statement;
 
 use crate::{
+    age::{self, Moment},
     args::OutputArgs,
     backend::Backend,
     exit::{self, Failure},
@@ -31,6 +32,8 @@ pub struct Output {
     exit_code: u8,
     file: Option<std::path::PathBuf>,
     vex: Vec<Statement>,
+    max_age: age::Limit,
+    fail_on_problems: bool,
     /// The order of findings that was asked for.
     pub order: Option<Order>,
     /// Print one line for each image as it completes instead of its whole table.
@@ -50,6 +53,8 @@ impl Output {
             exit_code: args.exit_code.unwrap_or(exit::POLICY),
             file: args.output.clone(),
             vex: vex::read(&args.vex)?,
+            max_age: args.db_max_age.parse()?,
+            fail_on_problems: args.fail_on_problems,
             order: args.sort.as_deref().map(order::parse).transpose()?,
             brief,
         })
@@ -83,6 +88,17 @@ impl Output {
                 Err(Failure::usage(format!("failed to write the results to {place}: {error}")))
             }
             Ok(()) => Ok(()),
+        }
+    }
+
+    /// Adds to a report what only this look at it tells: what the given VEX documents suppress, and a database that is too
+    /// old by now.
+    pub fn judge(&self, reported: &mut ImageReported, now: Moment) {
+        vex::apply(reported, &self.vex);
+        let Some(problem) = self.max_age.judge(&reported.database_modified, now) else { return };
+        reported.problems += 1;
+        if let Some(report) = &mut reported.report {
+            report.problems.push(problem);
         }
     }
 
@@ -152,7 +168,7 @@ pub async fn follow(
 
 fn show(mut event: Event, output: &Output, display: &mut Display, results: &mut Results) {
     if let Some(Kind::Reported(reported)) = &mut event.kind {
-        vex::apply(reported, &output.vex);
+        output.judge(reported, results.now);
         if output.prints_lines() {
             reported.report = None;
         }
@@ -257,5 +273,6 @@ fn verdict(results: &Results, output: &Output) -> ExitCode {
     }
     let failed =
         output.fail_on.is_some_and(|limit| results.worst().is_some_and(|worst| worst as i32 >= limit as i32));
+    let failed = failed || (output.fail_on_problems && results.problems > 0);
     ExitCode::from(if failed { output.exit_code } else { exit::PASSED })
 }

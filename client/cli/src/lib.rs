@@ -4,6 +4,7 @@
 //! Data goes to stdout; logs and progress to stderr. Exit codes of every command: 0 passed, 1 the policy failed, 2 usage
 //! or configuration, 3 the scan could not be completed, 4 a report could not be submitted though that was required.
 
+pub mod age;
 pub mod args;
 pub mod backend;
 pub mod command;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use strata_proto::v1::{Event, Report, ScanState, Severity, SeverityCounts, Summary, event::Kind};
 
-use crate::order::Order;
+use crate::{age::Moment, order::Order};
 
 /// One image with its names in this scan.
 #[derive(Debug, Clone)]
@@ -43,6 +43,10 @@ pub struct Results {
     pub state: Option<ScanState>,
     /// Its summary at the end.
     pub summary: Summary,
+    /// Problems of all reports.
+    pub problems: u64,
+    /// The moment at which ages are told, the same for all reports.
+    pub now: Moment,
     /// How findings are to be sorted, where somebody asked for an order.
     pub order: Option<Order>,
 }
@@ -51,7 +55,7 @@ impl Results {
     /// Nothing yet; findings will be in this order.
     #[must_use]
     pub fn new(order: Option<Order>) -> Self {
-        Self { order, ..Self::default() }
+        Self { order, now: Moment::now(), ..Self::default() }
     }
 
     /// Takes one event in. Events come once and in order.
@@ -59,6 +63,7 @@ impl Results {
         match event.kind {
             Some(Kind::Reported(reported)) => {
                 self.counts.merge(&reported.findings.unwrap_or_default());
+                self.problems += reported.problems;
                 // A sweep of a whole registry is followed without its reports: only what is shown is kept.
                 let Some(report) = reported.report else { return };
                 let image = self.images.entry(reported.report_id.clone()).or_insert_with(|| Image {

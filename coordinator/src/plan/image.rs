@@ -17,7 +17,9 @@ use strata_proto::{
 };
 
 use super::{
-    Command, Plan, ScanNumber, StoreReport, later,
+    Command, Plan, ScanNumber, StoreReport,
+    basis::Basis,
+    later,
     work::{Key, Task},
 };
 
@@ -27,15 +29,6 @@ pub(super) struct ImageKey {
     pub(super) digest: Digest,
     pub(super) platform: Arc<str>,
     pub(super) basis: Basis,
-}
-
-/// What a scan has its images assessed against.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Basis {
-    /// Digest of the database; empty leaves it to the workers.
-    pub(super) database: Arc<str>,
-    /// Whether VEX documents that are attached to the image count.
-    pub(super) attached_vex: bool,
 }
 
 /// A layer as an image names it.
@@ -86,6 +79,7 @@ pub(super) struct Reported {
     pub(super) packages: u64,
     pub(super) findings: SeverityCounts,
     pub(super) problems: u64,
+    pub(super) database_modified: Arc<str>,
 }
 
 /// A report on its way into the archive.
@@ -244,6 +238,7 @@ impl Plan {
             packages: assessed.packages,
             findings: assessed.findings.unwrap_or_default(),
             problems: assessed.problems,
+            database_modified: assessed.database_modified.into(),
         };
         self.store(key, Box::new(report), Some(assessed.parcel), wanted_by);
     }
@@ -358,6 +353,7 @@ impl Plan {
                 problems: report.problems,
                 report: None,
                 platform: key.platform.to_string(),
+                database_modified: report.database_modified.to_string(),
             }),
         );
     }

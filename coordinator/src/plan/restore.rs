@@ -45,6 +45,7 @@ impl Plan {
                     packages: reported.packages,
                     findings: reported.findings.unwrap_or_default(),
                     problems: reported.problems,
+                    database_modified: reported.database_modified.into(),
                 };
                 scan.note_reported(reported.references.len(), &key, &report);
             }

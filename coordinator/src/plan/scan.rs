@@ -15,7 +15,8 @@ use strata_proto::{
 
 use super::{
     Command, Plan, ScanNumber,
-    image::{Basis, Done, ImageKey, Reported},
+    basis::Basis,
+    image::{Done, ImageKey, Reported},
     lanes::Ready,
     listing::Listing,
 };

@@ -9,12 +9,13 @@ use strata_proto::{subject, v1};
 
 use crate::{
     advisories::DatabaseFile,
+    attached::{self, Statements},
     compute,
     error::JobError,
     java_index::JavaIndexFile,
     job::{Context, patiently},
     measure,
-    ports::LayerKey,
+    ports::{Attached, LayerKey},
     source::platform,
     wire,
 };
@@ -54,13 +55,23 @@ pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, J
     let packed: Vec<Bytes> = packed.into_iter().flatten().collect();
     let database = context.advisories.database(&job.database_digest).await?;
     let database = database.ok_or_else(|| no_database(&job.database_digest))?;
+    let attached = if job.attached_vex { Some(attachments(context, job).await?) } else { None };
     let fingerprint = context.fingerprint.clone();
     let java = context.java_index.clone();
-    let work = move || make_report(&facts, &packed, &database, java.as_deref(), fingerprint);
+    let work = move || make_report(&facts, &packed, &database, java.as_deref(), fingerprint, attached);
     let (assessed, parcel) = compute::run(&job.image_digest, work).await??;
     patiently(|| context.cache.put_parcel(&assessed.parcel, parcel.clone())).await?;
     measure::image_assessed();
     Ok(Outcome::Assessed(assessed))
+}
+
+/// What is attached to the image. What cannot be read, and never will be, is a problem of the report.
+async fn attachments(context: &Context, job: &v1::AssessJob) -> Result<Attached, JobError> {
+    let options = job.options.unwrap_or_default();
+    match context.images.attachments(&job.reference, &job.image_digest, &options).await {
+        Err(error) if !error.later => Ok(Attached { refused: vec![error.message], ..Attached::default() }),
+        found => found,
+    }
 }
 
 fn no_database(digest: &str) -> JobError {
@@ -79,6 +90,7 @@ fn make_report(
     database: &Arc<DatabaseFile>,
     java: Option<&JavaIndexFile>,
     mut fingerprint: String,
+    attached: Option<Attached>,
 ) -> Result<(v1::Assessed, Bytes), JobError> {
     let inventories: Vec<model::Inventory> =
         packed.iter().map(|bytes| wire::decode(bytes)).collect::<Result<_, _>>()?;
@@ -97,12 +109,16 @@ fn make_report(
         JobError::later("database", format!("failed to read the advisory database: {error}"))
     })?;
     let assessment = assess::assess(&contents, &view);
-    let report = report(facts, contents, assessment, database, fingerprint);
+    let mut report = report(facts, contents, assessment, database, fingerprint);
+    let attached = attached.map(|attached| attached::read(attached, &facts.image_digest));
+    if let Some(statements) = &attached {
+        statements.apply(&mut report);
+    }
     let mut counts = v1::SeverityCounts::default();
-    for finding in &report.findings {
+    for finding in report.findings.iter().filter(|finding| finding.suppressed.is_empty()) {
         counts.add(finding.severity());
     }
-    let report_id = report_id(&report);
+    let report_id = report_id(&report, attached.as_ref());
     let report_zstd = zstd::encode_all(report.encode_to_vec().as_slice(), 3)
         .map_err(|error| JobError::later("compress", format!("failed to compress a report: {error}")))?;
     let assessed = v1::Assessed {
@@ -111,6 +127,7 @@ fn make_report(
         packages: count(report.packages.len()),
         findings: Some(counts),
         problems: count(report.problems.len()),
+        database_modified: report.database_modified.clone(),
     };
     Ok((assessed, Bytes::from(v1::Parcel { report_zstd }.encode_to_vec())))
 }
@@ -119,10 +136,16 @@ fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-/// Same image, platform, analysis and database → same id.
-fn report_id(report: &v1::Report) -> String {
+/// Same image, platform, analysis and database → same id; and the same attached documents, where they count.
+fn report_id(report: &v1::Report, attached: Option<&Statements>) -> String {
     let platform = report.platform.as_ref().map(platform::show).unwrap_or_default();
-    subject::key_of(&[&report.image_digest, &platform, &report.fingerprint, &report.database_digest])
+    let mut parts =
+        vec![report.image_digest.as_str(), &platform, &report.fingerprint, &report.database_digest];
+    if let Some(statements) = attached {
+        parts.push("vex");
+        parts.extend(statements.names());
+    }
+    subject::key_of(&parts)
 }
 
 fn report(

@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     error::JobError,
-    ports::{Blob, Images, Page, Resolution, parse_reference},
+    ports::{Attached, Blob, Images, Page, Resolution, parse_reference},
 };
 
 mod address;
@@ -47,6 +47,7 @@ mod host;
 mod link;
 mod pace;
 mod page;
+mod referrers;
 mod retry_after;
 mod scan;
 mod send;
@@ -150,6 +151,22 @@ impl Images for Registries {
         })?;
         let what = format!("layer {digest} of {}", image.what);
         blob::open(&self.0, image.host, &image.reference, digest, what).await
+    }
+
+    async fn attachments(
+        &self,
+        reference: &str,
+        digest: &str,
+        options: &SourceOptions,
+    ) -> Result<Attached, JobError> {
+        let image = self.image(reference, options)?;
+        let subject: Digest = digest.parse().map_err(|error| {
+            JobError::never(
+                "bad-reference",
+                format!("failed to read what is attached to {reference}: {error}"),
+            )
+        })?;
+        referrers::attachments(&image, &subject).await
     }
 }
 

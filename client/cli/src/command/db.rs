@@ -5,9 +5,9 @@ use std::{io::Write as _, path::Path, process::ExitCode, time::Instant};
 use comfy_table::{Table, presets};
 use strata_analysis::database::build::{Built, Statistics};
 use strata_worker::advisories::{DatabaseFile, FileAdvisories, OpenError};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
+    age::Moment,
     args::DbCommand,
     command::{build, distribute, publish, update},
     exit::Failure,
@@ -111,6 +111,7 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
     if verify {
         view.verify().map_err(|error| Failure::usage(error.to_string()))?;
     }
+    let now = Moment::now();
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(["Ecosystem", "Advisories", "Newest", "Age"]);
     let rows = view.status();
@@ -119,7 +120,7 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
             row.name.clone(),
             row.advisories.to_string(),
             row.modified.clone(),
-            age(&row.modified),
+            now.age(&row.modified),
         ]);
     }
     let (epss, kev) = view.threat_counts();
@@ -128,7 +129,7 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
         "{table}\nEPSS      {epss} flaws, known exploited {kev}\ndigest    {}\nmodified  {} (age: {})\n{}",
         file.digest(),
         file.modified(),
-        age(file.modified()),
+        now.age(file.modified()),
         if verify {
             "every byte agrees with the digest"
         } else {
@@ -136,17 +137,6 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
         }
     );
     Ok(())
-}
-
-/// Whole days since a moment in RFC 3339.
-fn age(moment: &str) -> String {
-    match OffsetDateTime::parse(moment, &Rfc3339) {
-        Ok(then) => match (OffsetDateTime::now_utc() - then).whole_days() {
-            days @ ..0 => format!("{} days ahead of this machine's clock", -days),
-            days => format!("{days} days"),
-        },
-        Err(_) => "unknown".to_owned(),
-    }
 }
 
 fn diff(old: &DatabaseFile, new: &DatabaseFile) -> Result<(), Failure> {

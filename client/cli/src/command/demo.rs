@@ -10,7 +10,7 @@ use strata_loadtest::{
 use strata_proto::v1::{Lane, RegistryTarget, SubmitRequest};
 
 use crate::{
-    args::DemoArgs,
+    args::{DemoArgs, OutputArgs},
     backend::Backend,
     command::build,
     embedded::{self, Embedded},
@@ -20,7 +20,10 @@ use crate::{
 };
 
 pub(super) async fn run(args: DemoArgs, settings: &Settings) -> Result<ExitCode, Failure> {
-    let output = follow::Output::new(&args.output, true)?;
+    crate::vex::no_attached(&args.output.vex)?;
+    // The advisories that ship with Strata are a sample, as old as the release.
+    let output = OutputArgs { db_max_age: "none".to_owned(), ..args.output };
+    let output = follow::Output::new(&output, true)?;
     let scratch = tempfile::tempdir()
         .map_err(|error| Failure::usage(format!("failed to make a directory: {error}")))?;
     let database = scratch.path().join("advisories.strata");

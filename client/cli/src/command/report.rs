@@ -4,9 +4,10 @@ use std::{io::Write as _, process::ExitCode};
 
 use comfy_table::{Table, presets};
 use strata_coordinator::{access::sight::Sight, ports::Archive as _};
-use strata_proto::v1::{Report, ReportSummary, SearchReportsRequest};
+use strata_proto::v1::{ImageReported, Report, ReportSummary, SearchReportsRequest};
 
 use crate::{
+    age::Moment,
     args::{ArchiveArgs, ReportCommand},
     command::sweeps::when,
     embedded,
@@ -20,9 +21,16 @@ use crate::{
 pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<ExitCode, Failure> {
     match command {
         ReportCommand::Show { report, archive, output } => {
+            crate::vex::no_attached(&output.vex)?;
             let output = follow::Output::new(&output, false)?;
             let found = show(&report, &archive, settings).await?;
-            let results = Results::of_report(&report, found, output.order);
+            let mut shown = ImageReported {
+                database_modified: found.database_modified.clone(),
+                report: Some(found),
+                ..ImageReported::default()
+            };
+            output.judge(&mut shown, Moment::now());
+            let results = Results::of_report(&report, shown.report.unwrap_or_default(), output.order);
             output.write(&results)?;
         }
         ReportCommand::Search { cve, package, digest, reference, limit, archive } => {

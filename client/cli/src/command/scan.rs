@@ -12,6 +12,7 @@ use crate::{
     exit::Failure,
     follow, security,
     settings::Settings,
+    vex,
 };
 
 pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode, Failure> {
@@ -23,6 +24,7 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
         platform: args.target.platform.clone(),
         lane: Lane::Interactive.into(),
         insecure: args.target.insecure,
+        attached_vex: vex::wants_attached(&args.output.vex),
         ..SubmitRequest::default()
     };
     let scan = backend.submit(request).await?;

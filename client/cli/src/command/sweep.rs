@@ -7,7 +7,7 @@ use strata_proto::{
     v1::{Lane, RegistryTarget, SubmitRequest},
 };
 
-use crate::{args::SweepArgs, command::scan, exit::Failure, follow, settings::Settings};
+use crate::{args::SweepArgs, command::scan, exit::Failure, follow, settings::Settings, vex};
 
 pub(super) async fn run(args: SweepArgs, settings: &Settings) -> Result<ExitCode, Failure> {
     let output = follow::Output::new(&args.output, true)?;
@@ -18,6 +18,7 @@ pub(super) async fn run(args: SweepArgs, settings: &Settings) -> Result<ExitCode
         platform: args.target.platform.clone(),
         lane: Lane::Sweep.into(),
         insecure: args.target.insecure,
+        attached_vex: vex::wants_attached(&args.output.vex),
         ..SubmitRequest::default()
     };
     let scan = backend.submit(request).await?;

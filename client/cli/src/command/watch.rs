@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::{args::WatchArgs, backend::Backend, exit::Failure, follow, security, settings::Settings};
 
 pub(super) async fn run(args: WatchArgs, settings: &Settings) -> Result<ExitCode, Failure> {
+    crate::vex::no_attached(&args.output.vex)?;
     let output = follow::Output::new(&args.output, true)?;
     let backend =
         Backend::Remote(security::connect(&args.server.server, &args.server.connection, settings).await?);

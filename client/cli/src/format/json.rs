@@ -9,7 +9,10 @@ use serde::Serialize;
 use strata_proto::v1::{self, FixState, ScanState};
 
 use super::Format;
-use crate::results::{Failed, Image, Results};
+use crate::{
+    age::Moment,
+    results::{Failed, Image, Results},
+};
 
 /// The row.
 pub(super) const FORMAT: Format =
@@ -43,12 +46,25 @@ struct JsonImage {
     problems: Vec<JsonProblem>,
     fingerprint: String,
     database: JsonDatabase,
+    /// Attached VEX documents that were applied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    vex: Vec<JsonAttached>,
 }
 
 #[derive(Serialize)]
 struct JsonDatabase {
     digest: String,
     modified: String,
+    /// Whole days at the moment of writing; not there when not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_days: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct JsonAttached {
+    digest: String,
+    manifest: String,
+    statements: u64,
 }
 
 #[derive(Serialize)]
@@ -152,7 +168,7 @@ fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     let document = Document {
         schema: SCHEMA,
         state: results.state.map_or("report", state),
-        images: results.images().into_iter().map(image).collect(),
+        images: results.images().into_iter().map(|found| image(found, results.now)).collect(),
         failures: results.failed.iter().map(failure).collect(),
         skipped: results.skipped.iter().map(failure).collect(),
         summary: results.state.map(|_| summary(&results.summary)),
@@ -183,7 +199,7 @@ fn properties(list: Vec<v1::Property>) -> BTreeMap<String, String> {
     list.into_iter().map(|property| (property.key, property.value)).collect()
 }
 
-fn image(image: Image) -> JsonImage {
+fn image(image: Image, now: Moment) -> JsonImage {
     let Image { references, report_id, report } = image;
     let layer_digest = |index: u32| {
         let index = usize::try_from(index).unwrap_or(usize::MAX);
@@ -228,7 +244,20 @@ fn image(image: Image) -> JsonImage {
             })
             .collect(),
         fingerprint: report.fingerprint,
-        database: JsonDatabase { digest: report.database_digest, modified: report.database_modified },
+        database: JsonDatabase {
+            age_days: now.since(&report.database_modified).map(|age| age.whole_days()),
+            digest: report.database_digest,
+            modified: report.database_modified,
+        },
+        vex: report
+            .vex
+            .into_iter()
+            .map(|found| JsonAttached {
+                digest: found.digest,
+                manifest: found.manifest,
+                statements: found.statements,
+            })
+            .collect(),
     }
 }
 

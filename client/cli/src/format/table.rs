@@ -6,7 +6,10 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use strata_proto::v1::{Finding, FixState, Report, Severity, SeverityCounts};
 
 use super::Format;
-use crate::results::{Image, Results};
+use crate::{
+    age::Moment,
+    results::{Image, Results},
+};
 
 /// The row.
 pub(super) const FORMAT: Format = Format { name: "table", about: "for people", streams: true, write };
@@ -14,7 +17,7 @@ pub(super) const FORMAT: Format = Format { name: "table", about: "for people", s
 fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     for mut image in results.images() {
         results.order.unwrap_or_default().sort(&mut image.report);
-        write_image(&image, out)?;
+        write_image(&image, results.now, out)?;
     }
     for failed in &results.failed {
         writeln!(out, "\nFAILED {} ({}): {}", failed.references.join(", "), failed.code, failed.message)?;
@@ -52,7 +55,7 @@ fn plural(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-fn write_image(image: &Image, out: &mut dyn Write) -> io::Result<()> {
+fn write_image(image: &Image, now: Moment, out: &mut dyn Write) -> io::Result<()> {
     let report = &image.report;
     let mut findings = SeverityCounts::default();
     for finding in report.findings.iter().filter(|finding| finding.suppressed.is_empty()) {
@@ -72,6 +75,17 @@ fn write_image(image: &Image, out: &mut dyn Write) -> io::Result<()> {
         },
     );
     writeln!(out, "  distribution: {distribution}   digest: {}", report.image_digest)?;
+    writeln!(
+        out,
+        "  database: {} of {} ({} old)   fingerprint: {}",
+        short(&report.database_digest),
+        report.database_modified.split('T').next().filter(|day| !day.is_empty()).unwrap_or("?"),
+        now.age(&report.database_modified),
+        short(&report.fingerprint)
+    )?;
+    for document in &report.vex {
+        writeln!(out, "  attached VEX: {} ({} statements)", short(&document.digest), document.statements)?;
+    }
     for problem in &report.problems {
         let place = if problem.file.is_empty() { String::new() } else { format!(" [{}]", problem.file) };
         writeln!(out, "  PROBLEM {}: {}{place}", problem.code, problem.message)?;

@@ -12,6 +12,7 @@ mod strata;
 mod tidy;
 mod trace;
 mod update;
+mod vex;
 
 /// Once for the test binary, as `main` does for the executable.
 fn provider() {

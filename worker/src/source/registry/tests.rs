@@ -19,6 +19,7 @@ mod images;
 mod manners;
 mod pages;
 mod real;
+mod referrers;
 
 /// A request as a registry saw it.
 #[derive(Debug, Clone)]
