@@ -73,6 +73,11 @@ impl Limit {
     pub fn judge(self, modified: &str, now: Moment) -> Option<Problem> {
         let limit = self.0?;
         let (code, message) = match now.since(modified) {
+            // One advisory with a wrong date would otherwise make every database young for ever.
+            Some(age) if age < -Duration::DAY => (
+                "database-age-unknown",
+                format!("the database's newest advisory is of {modified}, which is {}", now.age(modified)),
+            ),
             Some(age) if age <= limit => return None,
             Some(_) => (
                 "old-database",
@@ -111,7 +116,8 @@ mod tests {
             ("14d", "2026-11-08T11:59:59Z", Some("old-database")),
             ("36h", "2026-11-21T00:00:01+00:00", None),
             ("36h", "2026-11-20T23:59:59Z", Some("old-database")),
-            ("14d", "2027-01-01T00:00:00Z", None),
+            ("14d", "2026-11-23T11:00:00Z", None),
+            ("14d", "2027-01-01T00:00:00Z", Some("database-age-unknown")),
             ("14d", "", Some("database-age-unknown")),
             ("14d", "yesterday", Some("database-age-unknown")),
             ("none", "1999-01-01T00:00:00Z", None),

@@ -136,6 +136,6 @@ fn what_was_read_names_the_result() {
     let two = openvex("affected", "2026-02-01T00:00:00Z");
     assert!(names(&[]).is_empty());
     assert_eq!(names(&[one.clone(), two.clone()]), names(&[two.clone(), one.clone()]));
-    assert_ne!(names(&[one.clone()]), names(&[one, two]));
+    assert_ne!(names(std::slice::from_ref(&one)), names(&[one, two]));
     assert_eq!(names(&[json!({"hello": 1})]).len(), 1, "what cannot be read counts too");
 }
