@@ -2,6 +2,8 @@
 //! one flaw make one finding, an advisory that answers several flaws makes one for each.
 
 pub(crate) mod affects;
+mod builds;
+mod ending;
 mod gaps;
 mod merge;
 mod risk;
@@ -9,13 +11,15 @@ mod risk;
 use std::collections::BTreeMap;
 
 use affects::Answer;
+use builds::is_for;
+pub(crate) use builds::is_for_machine;
 use gaps::Gaps;
 use merge::Merge;
 
 use crate::{
-    database::{Database, DatabaseError, Entry},
+    database::{Database, DatabaseError},
     ecosystem::{self, AdvisoryKey, Ecosystem},
-    model::{Contents, Installed, Package, Problem},
+    model::{Contents, Installed, Problem},
 };
 
 /// How bad an advisory says that it is, worst last.
@@ -84,11 +88,24 @@ pub struct Finding {
     pub risk_millionths: u32,
 }
 
+/// When a distribution's release ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EndOfLife {
+    /// The last day of support for everybody: `2026-06-30`.
+    pub date: String,
+    /// The last day of longer support, which not everybody has; empty when there is none.
+    pub extended: String,
+    /// Whether the date had passed at the database's newest modification.
+    pub passed: bool,
+}
+
 /// What *assess* found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assessment {
     /// Ordered by package, then identifier.
     pub findings: Vec<Finding>,
+    /// When the distribution's release ends; `None` when the database does not say.
+    pub end_of_life: Option<EndOfLife>,
     /// What could not be assessed: a distribution without advisories in the database, a version that is none.
     pub problems: Vec<Problem>,
 }
@@ -104,7 +121,7 @@ pub fn assess(contents: &Contents, database: &Database<'_>) -> Assessment {
             continue;
         };
         let keys = (row.advisory_keys)(&installed.package, contents.distribution.as_ref());
-        gaps.asked(row, &keys, database);
+        gaps.asked(row, &installed.package, &keys, database);
         let assessed = Assessor { database, row, installed }.assess(&keys);
         match assessed {
             Ok(found) => {
@@ -115,6 +132,11 @@ pub fn assess(contents: &Contents, database: &Database<'_>) -> Assessment {
         }
     }
     assessment.problems.extend(gaps.problems(contents.distribution.as_ref()));
+    if let Some(distribution) = &contents.distribution {
+        let (end_of_life, problem) = ending::of(distribution, database);
+        assessment.end_of_life = end_of_life;
+        assessment.problems.extend(problem);
+    }
     assessment.problems.sort();
     assessment.problems.dedup();
     assessment
@@ -162,7 +184,7 @@ impl<'d> Assessor<'_, 'd> {
                 match bounded.answer(&entry, same_scheme) {
                     Answer::No if settles => assessed.flaws.settle(entry.advisory),
                     Answer::No if !decides => {}
-                    _ if !is_for(&self.installed.package, version, &entry) => {}
+                    _ if !is_for(&self.installed.package, ecosystem, version, &entry) => {}
                     Answer::No if bounded.is_behind(entry.bound) => {
                         assessed.flaws.fixed_in_stream(self.database, &entry)?;
                     }
@@ -203,19 +225,6 @@ impl<'d> Assessor<'_, 'd> {
 fn is_stream(ecosystem: &str) -> bool {
     let stream = ecosystem.strip_prefix("Red Hat:rhel_").and_then(|rest| rest.split(':').next());
     matches!(stream, Some("aus" | "e4s" | "eus" | "tus"))
-}
-
-/// Whether an entry speaks of this build of the package. Packages of an rpm module and those outside of modules have
-/// version lines of their own, and so has each stream of a module.
-fn is_for(package: &Package, version: &str, entry: &Entry<'_>) -> bool {
-    let label = package.properties.get("modularity").map_or("", String::as_str);
-    let modular = !label.is_empty() || version.contains(".module_") || version.contains(".module+");
-    if modular != entry.modular {
-        return false;
-    }
-    let mut parts = label.splitn(3, ':');
-    let (module, stream) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    label.is_empty() || entry.stream.is_empty() || entry.stream.split_once(':') == Some((module, stream))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The advisory database: one immutable, content-addressed file, read in place from a byte slice.
-//! `layout` is the format, `osv` reads one advisory in OSV's JSON, `build` compiles the file, `score` reads EPSS and
-//! the catalogue of known exploited vulnerabilities.
+//! `layout` is the format, `osv` one advisory as OSV's JSON has it, `source` the sources and their readers, `part` a file that was
+//! read, `build` compiles the file, `score` reads EPSS and the catalogue of known exploited vulnerabilities, `lifecycle` when
+//! distributions end.
 
 mod advisory;
 pub mod build;
@@ -11,17 +12,22 @@ mod encode;
 mod entry;
 mod identity;
 mod layout;
+pub mod lifecycle;
 pub mod osv;
+mod part;
 pub(crate) mod ranges;
 mod rating;
 mod read;
 pub mod score;
+pub mod source;
 mod time;
 
 use std::borrow::Cow;
 
 use layout::{Frame, Section};
 use read::{Cursor, Table, damaged};
+
+use crate::{assess::is_for_machine, model::Distribution};
 
 #[cfg(test)]
 pub(crate) use ecosystems::names as ecosystem_names;
@@ -30,6 +36,8 @@ pub use advisory::{Advisory, Flaw};
 pub use build::{Added, Builder, Built, Statistics};
 pub use diff::{Change, diff};
 pub use entry::{Entries, Entry, Rule};
+pub use lifecycle::Lifecycle;
+pub use part::Part;
 pub use rating::Score;
 
 /// Why bytes are not a database.
@@ -58,8 +66,10 @@ pub struct EcosystemStatus {
     pub name: String,
     /// Advisories that name it.
     pub advisories: u64,
-    /// Newest modification, RFC 3339.
+    /// Newest modification, RFC 3339; empty when its source tells none.
     pub modified: String,
+    /// Names of the sources of its advisories, separated by commas.
+    pub source: String,
 }
 
 /// Numbers of the whole database.
@@ -76,6 +86,8 @@ struct EcosystemRow<'a> {
     scheme: &'a str,
     advisories: u64,
     modified: u64,
+    source: &'a str,
+    arches: &'a str,
 }
 
 /// A database over mapped bytes.
@@ -90,6 +102,7 @@ pub struct Database<'a> {
     flaws: Table<'a>,
     keys: Table<'a>,
     slots: &'a [u8],
+    lifecycles: &'a [u8],
 }
 
 impl<'a> Database<'a> {
@@ -115,6 +128,7 @@ impl<'a> Database<'a> {
             flaws: table(Section::FlawEnds, Section::Flaws),
             keys: table(Section::KeyEnds, Section::Keys),
             slots,
+            lifecycles: frame.section(Section::Lifecycles),
         })
     }
 
@@ -167,14 +181,33 @@ impl<'a> Database<'a> {
             name: row.name.to_owned(),
             advisories: row.advisories,
             modified: time::format(row.modified),
+            source: row.source.to_owned(),
         };
         self.ecosystems.iter().map(status).collect()
+    }
+
+    /// When a release of a distribution ends; `None` when the database does not say. `version` is the whole one: the
+    /// longest release that it belongs to counts (`3.10` of `3.10.2`).
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub fn lifecycle(&self, distribution: &Distribution) -> Result<Option<Lifecycle<'a>>, DatabaseError> {
+        lifecycle::find(self.lifecycles, distribution)
     }
 
     /// Whether it holds any advisory for the ecosystem: `Debian:12`, `npm`.
     #[must_use]
     pub fn has_ecosystem(&self, ecosystem: &str) -> bool {
         self.ecosystems.binary_search_by(|row| row.name.cmp(ecosystem)).is_ok()
+    }
+
+    /// Whether its advisories for the ecosystem speak of packages of an architecture. Some sources publish a list for each
+    /// architecture: a database may hold only one of them.
+    #[must_use]
+    pub fn has_architecture(&self, ecosystem: &str, architecture: &str) -> bool {
+        let row = self.ecosystems.binary_search_by(|row| row.name.cmp(ecosystem)).ok();
+        let row = row.and_then(|at| self.ecosystems.get(at));
+        row.is_some_and(|row| is_for_machine(architecture, row.arches))
     }
 
     /// What affects a package, whatever its version; `None` when nothing does.
@@ -251,6 +284,8 @@ fn ecosystem_rows<'a>(frame: &Frame<'a>) -> Result<Vec<EcosystemRow<'a>>, Databa
             scheme: cursor.text()?,
             advisories: cursor.varint()?,
             modified: cursor.varint()?,
+            source: cursor.text()?,
+            arches: cursor.text()?,
         };
         if rows.last().is_some_and(|last| last.name >= row.name) {
             return Err(damaged("its ecosystems are not in order"));

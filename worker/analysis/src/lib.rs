@@ -27,6 +27,7 @@
 
 pub mod assess;
 mod bytes;
+mod bzip2;
 pub mod cvss;
 pub mod database;
 pub mod distro;
@@ -47,5 +48,6 @@ mod testing;
 mod unzip;
 pub mod version;
 pub mod vex;
+mod xml;
 
 pub use layer::{index, index_with};

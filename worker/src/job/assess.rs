@@ -163,6 +163,7 @@ fn report(
         .map(|(found, layer)| problem(found, layer.map(layer_digest).unwrap_or_default()))
         .collect();
     problems.extend(assessment.problems.iter().map(|found| problem(found, String::new())));
+    let end = assessment.end_of_life.unwrap_or_default();
     v1::Report {
         image_digest: facts.image_digest.clone(),
         config_digest: facts.config_digest.clone(),
@@ -171,6 +172,9 @@ fn report(
             id: distribution.id,
             version: distribution.version,
             title: distribution.title,
+            end_of_life: end.date,
+            extended_support: end.extended,
+            ended: end.passed,
         }),
         layers: facts.layers.clone(),
         packages: contents.packages.into_iter().map(package).collect(),

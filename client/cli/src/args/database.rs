@@ -11,8 +11,9 @@ use super::ServerUrl;
 pub enum DbCommand {
     /// Compile advisories (OSV's export layout) into one file.
     Build {
-        /// Directory with `<Ecosystem>/all.zip`, or a zip of advisories (repeatable).
-        #[arg(long, required = true, value_name = "DIR|ZIP", num_args = 1..)]
+        /// Advisories: a directory with `<Ecosystem>/all.zip` as in OSV's export, zips, and files of other sources (Amazon
+        /// Linux, Oracle Linux, Photon OS), recognised by their content (repeatable).
+        #[arg(long, required = true, value_name = "DIR|FILE", num_args = 1..)]
         from: Vec<PathBuf>,
         /// Probabilities of exploitation: FIRST's EPSS, as CSV.
         #[arg(long, value_name = "CSV")]
@@ -20,6 +21,13 @@ pub enum DbCommand {
         /// Known exploited vulnerabilities: CISA's catalogue, as JSON.
         #[arg(long, value_name = "JSON")]
         kev: Option<PathBuf>,
+        /// Ends of life of distributions, beside those that Strata knows: distro-info-data's `debian.csv` and `ubuntu.csv`,
+        /// a document of endoflife.date, or a table with the columns distribution,release,end,extended,source (repeatable).
+        #[arg(long, value_name = "FILE", num_args = 1..)]
+        lifecycle: Vec<PathBuf>,
+        /// Keep here what was read of each file: a build reads only files that have changed since.
+        #[arg(long, value_name = "DIR")]
+        parts: Option<PathBuf>,
         /// The file to write; default: the default location.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -44,6 +52,9 @@ pub enum DbCommand {
         /// Only these ecosystems (repeatable); default: all.
         #[arg(long, value_name = "NAME")]
         ecosystem: Vec<String>,
+        /// More advisories, as for `build` (repeatable).
+        #[arg(long, value_name = "DIR|FILE", num_args = 1..)]
+        from: Vec<PathBuf>,
     },
     /// Push a database to a registry, as an OCI artefact.
     Push {

@@ -3,13 +3,16 @@
 use std::{io::Write as _, path::Path, process::ExitCode, time::Instant};
 
 use comfy_table::{Table, presets};
-use strata_analysis::database::build::{Built, Statistics};
+use strata_analysis::database::build::Statistics;
 use strata_worker::advisories::{DatabaseFile, FileAdvisories, OpenError};
 
 use crate::{
     age::Moment,
     args::DbCommand,
-    command::{build, distribute, publish, update},
+    command::{
+        build::{self, Compiled},
+        distribute, publish, update,
+    },
     exit::Failure,
     progress,
     settings::Settings,
@@ -17,15 +20,18 @@ use crate::{
 
 pub(super) async fn run(command: DbCommand, settings: &Settings) -> Result<ExitCode, Failure> {
     match command {
-        DbCommand::Build { from, epss, kev, output } => {
+        DbCommand::Build { from, epss, kev, lifecycle, parts, output } => {
             let output = output.unwrap_or_else(|| settings.default_db());
-            build_to(build::Sources { advisories: from, epss, kev }, &output).await?;
+            let sources = build::Sources { advisories: from, epss, kev, lifecycles: lifecycle, parts };
+            build_to(sources, &output).await?;
         }
         DbCommand::Status { db, verify } => status(&open(db.as_deref(), settings)?, verify)?,
-        DbCommand::Update { db, url, ecosystem } => {
-            let export = update::download(&url, &ecosystem, settings).await?;
+        DbCommand::Update { db, url, ecosystem, from } => {
+            let mut advisories = vec![update::download(&url, &ecosystem, settings).await?];
+            advisories.extend(from);
             let output = db.unwrap_or_else(|| settings.default_db());
-            build_to(build::Sources { advisories: vec![export], epss: None, kev: None }, &output).await?;
+            let parts = Some(settings.data_dir.join("parts"));
+            build_to(build::Sources { advisories, parts, ..build::Sources::default() }, &output).await?;
         }
         DbCommand::Push { reference, db } => {
             distribute::push(&db.unwrap_or_else(|| settings.default_db()), &reference, settings).await?;
@@ -71,12 +77,13 @@ async fn build_to(from: build::Sources, output: &Path) -> Result<(), Failure> {
     let built = tokio::task::spawn_blocking(move || build::compile(&from)).await;
     let built =
         built.map_err(|error| Failure::incomplete(format!("failed to build the database: {error}")))??;
-    build::write(&built, output)?;
+    build::write(&built.built, output)?;
     report(&built, output, started.elapsed().as_secs_f64());
     Ok(())
 }
 
-fn report(built: &Built, output: &Path, seconds: f64) {
+fn report(compiled: &Compiled, output: &Path, seconds: f64) {
+    let Compiled { built, read: files, reused } = compiled;
     let Statistics {
         read,
         kept,
@@ -86,6 +93,9 @@ fn report(built: &Built, output: &Path, seconds: f64) {
         without_versions,
         harmless,
         git_ranges,
+        flaws,
+        merged,
+        malformed_by_source,
         ..
     } = &built.statistics;
     let mut stderr = std::io::stderr().lock();
@@ -96,12 +106,16 @@ fn report(built: &Built, output: &Path, seconds: f64) {
         let _ =
             writeln!(stderr, "{ecosystem}: {packages} affected packages whose versions Strata cannot order");
     }
+    for (place, count) in malformed_by_source {
+        let _ = writeln!(stderr, "malformed in {place}: {count}");
+    }
     let size = progress::bytes(u64::try_from(built.bytes.len()).unwrap_or(u64::MAX));
     let _ = writeln!(
         std::io::stdout(),
-        "{}: {size}, {kept} advisories of {read} records in {seconds:.1} s\n  left out: {duplicates} duplicates, \
-         {withdrawn} withdrawn, {without_versions} without versions, {harmless} that announce no flaw; \
-         {malformed} malformed in part or whole, {git_ranges} commit ranges ignored",
+        "{}: {size}, {kept} advisories of {read} records in {seconds:.1} s\n  {flaws} flaws; {merged} times an advisory names \
+         one that another one names too\n  left out: {duplicates} duplicates, {withdrawn} withdrawn, {without_versions} without \
+         versions, {harmless} that announce no flaw; {malformed} malformed in part or whole, {git_ranges} commit ranges \
+         ignored\n  {files} files read, {reused} unchanged since they were last read",
         output.display()
     );
 }
@@ -113,7 +127,7 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
     }
     let now = Moment::now();
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["Ecosystem", "Advisories", "Newest", "Age"]);
+    table.load_style(presets::NOTHING).set_header(["Ecosystem", "Advisories", "Newest", "Age", "Source"]);
     let rows = view.status();
     for row in &rows {
         table.add_row([
@@ -121,6 +135,7 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
             row.advisories.to_string(),
             row.modified.clone(),
             now.age(&row.modified),
+            row.source.clone(),
         ]);
     }
     let (epss, kev) = view.threat_counts();

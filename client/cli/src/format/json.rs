@@ -72,6 +72,12 @@ struct JsonDistribution {
     id: String,
     version: String,
     title: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    end_of_life: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    extended_support: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ended: bool,
 }
 
 #[derive(Serialize)]
@@ -219,6 +225,9 @@ fn image(image: Image, now: Moment) -> JsonImage {
             id: distribution.id,
             version: distribution.version,
             title: distribution.title,
+            end_of_life: distribution.end_of_life,
+            extended_support: distribution.extended_support,
+            ended: distribution.ended,
         }),
         labels: properties(report.labels),
         layers: report

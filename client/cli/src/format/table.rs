@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use strata_proto::v1::{Finding, FixState, Report, Severity, SeverityCounts};
+use strata_proto::v1::{Distribution, Finding, FixState, Report, Severity, SeverityCounts};
 
 use super::Format;
 use crate::{
@@ -64,16 +64,7 @@ fn write_image(image: &Image, now: Moment, out: &mut dyn Write) -> io::Result<()
     let packages = u64::try_from(report.packages.len()).unwrap_or(u64::MAX);
     let problems = u64::try_from(report.problems.len()).unwrap_or(u64::MAX);
     writeln!(out, "\n{}", heading(&image.references, packages, &findings, problems))?;
-    let distribution = report.distribution.as_ref().map_or_else(
-        || "unknown".to_owned(),
-        |found| {
-            if found.title.is_empty() {
-                format!("{} {}", found.id, found.version)
-            } else {
-                found.title.clone()
-            }
-        },
-    );
+    let distribution = report.distribution.as_ref().map_or_else(|| "unknown".to_owned(), distribution);
     writeln!(out, "  distribution: {distribution}   digest: {}", report.image_digest)?;
     writeln!(
         out,
@@ -99,6 +90,21 @@ fn write_image(image: &Image, now: Moment, out: &mut dyn Write) -> io::Result<()
         return writeln!(out, "{verdict}");
     }
     writeln!(out, "{}", finding_table(report))
+}
+
+/// Name and release, and when it ends.
+fn distribution(found: &Distribution) -> String {
+    let name =
+        if found.title.is_empty() { format!("{} {}", found.id, found.version) } else { found.title.clone() };
+    let end = match (found.end_of_life.as_str(), found.ended) {
+        ("", _) => return name,
+        (date, true) => format!("END OF LIFE since {date}"),
+        (date, false) => format!("end of life {date}"),
+    };
+    match found.extended_support.as_str() {
+        "" => format!("{name} ({end})"),
+        date => format!("{name} ({end}, extended support until {date})"),
+    }
 }
 
 fn finding_table(report: &Report) -> Table {

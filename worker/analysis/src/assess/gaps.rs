@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     database::{Database, DatabaseError},
     ecosystem::{AdvisoryKey, Ecosystem},
-    model::{Distribution, Problem},
+    model::{Distribution, Package, Problem},
 };
 
 /// Packages without an advisory source, counted by row and ecosystem.
@@ -15,6 +15,8 @@ pub(super) struct Gaps {
     keyless: BTreeMap<(&'static str, bool), u64>,
     /// Ecosystems that the database lacks, and how many packages.
     missing: BTreeMap<(String, bool), u64>,
+    /// Ecosystems and architectures that no advisory of theirs names, and how many packages.
+    machines: BTreeMap<(String, String), u64>,
     unknown: BTreeSet<&'static str>,
     damaged: BTreeSet<String>,
 }
@@ -22,12 +24,23 @@ pub(super) struct Gaps {
 impl Gaps {
     /// Notes under which keys the advisories of a package would stand. One known ecosystem among them is enough: the
     /// others are channels.
-    pub(super) fn asked(&mut self, row: &Ecosystem, keys: &[AdvisoryKey], database: &Database<'_>) {
+    pub(super) fn asked(
+        &mut self,
+        row: &Ecosystem,
+        package: &Package,
+        keys: &[AdvisoryKey],
+        database: &Database<'_>,
+    ) {
         let Some(first) = keys.first() else {
             *self.keyless.entry((row.name, row.system)).or_default() += 1;
             return;
         };
-        if keys.iter().any(|key| database.has_ecosystem(&key.ecosystem)) {
+        let mut known = keys.iter().filter(|key| database.has_ecosystem(&key.ecosystem)).peekable();
+        if known.peek().is_some() {
+            let own = &package.architecture;
+            if !known.any(|key| database.has_architecture(&key.ecosystem, own)) {
+                *self.machines.entry((first.ecosystem.clone(), own.clone())).or_default() += 1;
+            }
             return;
         }
         *self.missing.entry((first.ecosystem.clone(), row.system)).or_default() += 1;
@@ -70,6 +83,15 @@ impl Gaps {
             problem(
                 "no-advisories",
                 format!("the advisory database has nothing on {ecosystem}: {packages} not assessed"),
+            );
+        }
+        for ((ecosystem, arch), count) in self.machines {
+            let packages = packages(count, &format!("{ecosystem} {arch}"));
+            problem(
+                "no-advisories",
+                format!(
+                    "the advisory database has nothing on {arch} in {ecosystem}: {packages} not assessed"
+                ),
             );
         }
         for name in self.unknown {

@@ -1,6 +1,7 @@
 //! The cases of `testdata/assess/<case>/`: `image.txt` names the distribution and the packages, `advisories.json` is a
-//! list of OSV records, `epss.csv` and `kev.json` are optional, `expected.txt` is what *assess* finds. A new case
-//! needs no Rust: run the tests with `STRATA_UPDATE_CASES=1` in the environment to write the expectation, then read it.
+//! list of OSV records, `sources/` holds files of other sources (one of the two is there), `epss.csv`, `kev.json` and
+//! `lifecycles.csv` are optional, `expected.txt` is what *assess* finds. A new case needs no Rust: run the tests with
+//! `STRATA_UPDATE_CASES=1` in the environment to write the expectation, then read it.
 
 use std::{
     collections::BTreeSet,
@@ -9,9 +10,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Assessment, FixState, assess};
+use super::{Assessment, EndOfLife, FixState, assess};
 use crate::{
-    database::{self, Builder, Database, score::Threats},
+    database::{
+        self, Builder, Database, Part,
+        lifecycle::Lifecycles,
+        score::Threats,
+        source::{self, Head},
+    },
     ecosystem,
     model::{Contents, Distribution, Installed, Package},
 };
@@ -67,15 +73,24 @@ fn package(row: &str, name: &str, version: &str, rest: &[&str]) -> Installed {
     Installed { purl: String::new(), file: "some/file".to_owned(), layer: 0, ecosystem: row.name, package }
 }
 
+/// The OSV records of a case; none where it has files of other sources only.
 fn advisories(case: &Path) -> Vec<serde_json::Value> {
-    let advisories = fs::read(case.join("advisories.json")).unwrap();
-    serde_json::from_slice(&advisories).unwrap()
+    let advisories = fs::read(case.join("advisories.json"));
+    advisories.map(|text| serde_json::from_slice(&text).unwrap()).unwrap_or_default()
 }
 
 fn compiled(case: &Path) -> Vec<u8> {
     let mut builder = Builder::new();
     for advisory in advisories(case) {
         builder.add(&case.display().to_string(), advisory.to_string().as_bytes());
+    }
+    if let Ok(files) = fs::read_dir(case.join("sources")) {
+        for file in files {
+            builder.add_part(part(&file.unwrap().path()));
+        }
+    }
+    if let Ok(table) = fs::read(case.join("lifecycles.csv")) {
+        builder.add_lifecycles(Lifecycles::read("lifecycles.csv", &table).unwrap());
     }
     if let Ok(epss) = fs::read_to_string(case.join("epss.csv")) {
         builder.add_threats(Threats::from_epss(&epss).unwrap());
@@ -84,6 +99,17 @@ fn compiled(case: &Path) -> Vec<u8> {
         builder.add_threats(Threats::from_kev(&kev).unwrap());
     }
     builder.finish().unwrap().bytes
+}
+
+/// A file as its source publishes it.
+fn part(path: &Path) -> Part {
+    let bytes = fs::read(path).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let source =
+        source::find(Head { name, bytes: &bytes }).unwrap_or_else(|| panic!("no source reads {name}"));
+    let mut part = Part::new();
+    part.add_file(source, name, &mut bytes.as_slice());
+    part
 }
 
 fn describe(contents: &Contents, assessment: &Assessment) -> String {
@@ -110,6 +136,9 @@ fn describe(contents: &Contents, assessment: &Assessment) -> String {
         }
         write!(text, ", risk {}", finding.risk_millionths).unwrap();
         writeln!(text, ", {} {:?} `{}`", finding.advisory, finding.aliases, finding.title).unwrap();
+    }
+    if let Some(EndOfLife { date, extended, passed }) = &assessment.end_of_life {
+        writeln!(text, "end of life {date}, extended `{extended}`, passed {passed}").unwrap();
     }
     for problem in &assessment.problems {
         writeln!(text, "problem {}: {} [{}]", problem.code, problem.message, problem.file).unwrap();
@@ -153,9 +182,6 @@ const WITHOUT_INVENTORY: &[&str] = &[
     "Hackage",
     "opam",
     "VSCode",
-    // Not in the public export; nothing leads to them before a source of them is read.
-    "Amazon Linux",
-    "Oracle Linux",
 ];
 
 /// The ecosystems, before their first colon, on whose boundaries a case stands: one of its advisories finds a version of a
@@ -165,19 +191,18 @@ fn on_boundaries(case: &Path) -> BTreeSet<String> {
     let database = compiled(case);
     let findings = assess(&contents, &Database::open(&database).unwrap()).findings;
     let mut covered = BTreeSet::new();
-    for advisory in advisories(case) {
-        let found: BTreeSet<usize> = findings
-            .iter()
-            .filter(|finding| finding.advisory == advisory["id"])
-            .map(|finding| finding.package)
-            .collect();
+    let ids: BTreeSet<&str> = findings.iter().map(|finding| finding.advisory.as_str()).collect();
+    for id in ids {
+        let found: BTreeSet<usize> =
+            findings.iter().filter(|finding| finding.advisory == id).map(|finding| finding.package).collect();
         let name = |index: usize| &contents.packages[index].package.name;
         let spared = (0..contents.packages.len()).filter(|index| !found.contains(index));
         let names: BTreeSet<&String> = spared.map(name).collect();
-        if found.iter().any(|index| names.contains(name(*index))) {
-            let affected = advisory["affected"].as_array().unwrap().iter();
-            let named = affected.map(|each| each["package"]["ecosystem"].as_str().unwrap());
-            covered.extend(named.map(|name| name.split(':').next().unwrap().to_owned()));
+        for index in found.iter().filter(|index| names.contains(name(**index))) {
+            let Installed { package, ecosystem, .. } = &contents.packages[*index];
+            let row = ecosystem::by_name(ecosystem).unwrap();
+            let keys = (row.advisory_keys)(package, contents.distribution.as_ref());
+            covered.extend(keys.iter().map(|key| key.ecosystem.split(':').next().unwrap().to_owned()));
         }
     }
     covered

@@ -10,6 +10,8 @@ use super::{
     compact::{self, Advisory, Interner, Prepared, Symbol},
     ecosystems, encode,
     identity::{Aliases, Names},
+    lifecycle::Lifecycles,
+    part::Part,
     score::Threats,
 };
 use crate::assess::Severity;
@@ -45,10 +47,16 @@ pub struct Statistics {
     pub duplicates: u64,
     /// Records, or parts of records, that could not be read.
     pub malformed: u64,
+    /// The same by file or directory: the name up to the last `/`.
+    pub malformed_by_source: BTreeMap<String, u64>,
     /// Their names and the reasons, in order; at most 1,000.
     pub malformed_names: Vec<(String, String)>,
     /// Advisories in the file.
     pub kept: u64,
+    /// Distinct flaws that the advisories in the file are about.
+    pub flaws: u64,
+    /// How often an advisory names a flaw that another one names too: its aliases are merged with the other's.
+    pub merged: u64,
     /// Advisories that their source has withdrawn.
     pub withdrawn: u64,
     /// Advisories that only speak of commits, or of no version at all.
@@ -87,6 +95,7 @@ pub struct Builder {
     advisories: HashMap<Symbol, Vec<Advisory<Symbol>>>,
     seen: HashSet<(Symbol, u128)>,
     threats: Threats,
+    lifecycles: Lifecycles,
     statistics: Statistics,
 }
 
@@ -107,6 +116,18 @@ impl Builder {
         let prepared: Vec<_> = records.par_iter().map(|(_, json)| compact::prepare(json)).collect();
         let sources = records.iter().map(|(source, _)| *source);
         sources.zip(prepared).map(|(source, prepared)| self.take(source, prepared)).collect()
+    }
+
+    /// Takes a file that has been read.
+    pub fn add_part(&mut self, part: Part) {
+        for (name, prepared) in part.records {
+            self.take(&name, prepared);
+        }
+    }
+
+    /// Takes dates of distributions' ends of life. Where two tables speak of one release, the one that was added later counts.
+    pub fn add_lifecycles(&mut self, lifecycles: Lifecycles) {
+        self.lifecycles.merge(lifecycles);
     }
 
     /// Takes probabilities and exploited flaws, which findings will carry.
@@ -139,6 +160,8 @@ impl Builder {
 
     fn malformed(&mut self, source: &str, reason: &str) {
         self.statistics.malformed += 1;
+        let whole = source.rsplit_once('/').map_or(source, |(place, _)| place).to_owned();
+        *self.statistics.malformed_by_source.entry(whole).or_default() += 1;
         let names = &mut self.statistics.malformed_names;
         // Kept in order with a bound, so that which names are kept does not depend on the order of the records.
         let name = (source.to_owned(), reason.to_owned());
@@ -156,7 +179,8 @@ impl Builder {
         ids.sort_unstable_by(|a, b| compact::by_id(&self.texts, *a, *b));
         let mut advisories = Vec::with_capacity(ids.len());
         for id in ids {
-            advisories.extend(self.advisories.remove(&id).and_then(compact::merge));
+            advisories
+                .extend(self.advisories.remove(&id).and_then(|copies| compact::merge(copies, &self.texts)));
         }
         self.count(&advisories);
         advisories.retain(|advisory| !advisory.withdrawn && !advisory.harmless);
@@ -167,7 +191,11 @@ impl Builder {
             .filter(|(each, _)| !each.packages.is_empty())
             .collect();
         self.statistics.kept = kept.len().try_into().unwrap_or(u64::MAX);
-        let bytes = encode::encode(&self.texts, &kept, &flaws.known, &self.threats)?;
+        let named: usize = kept.iter().map(|(_, flaws)| flaws.len()).sum();
+        let distinct: HashSet<Symbol> = kept.iter().flat_map(|(_, flaws)| flaws.iter().copied()).collect();
+        self.statistics.flaws = distinct.len().try_into().unwrap_or(u64::MAX);
+        self.statistics.merged = (named - distinct.len()).try_into().unwrap_or(u64::MAX);
+        let bytes = encode::encode(&self.texts, &kept, &flaws.known, &self.threats, &self.lifecycles)?;
         Ok(Built { bytes, statistics: self.statistics })
     }
 

@@ -1,6 +1,11 @@
 //! An advisory while a database is built: only what the file will hold, with every text that repeats kept once.
 
-use std::{borrow::Cow, cmp::Ordering, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use sha2::{Digest as _, Sha256};
 
@@ -8,7 +13,7 @@ use super::{
     Score, ecosystems, identity,
     identity::Names,
     osv::{self, Event, EventKind, Rating, Record},
-    ranges, rating, time,
+    ranges, rating, source, time,
 };
 use crate::{
     assess::{
@@ -60,6 +65,8 @@ pub(super) struct Package<T> {
     pub(super) score: Score,
     pub(super) modular: bool,
     pub(super) stream: T,
+    /// Architectures, separated by spaces; empty for all.
+    pub(super) arch: T,
     pub(super) ranges: Box<[Events<T>]>,
     /// Whether the events of all ranges are in the order of their versions.
     pub(super) sorted: bool,
@@ -72,8 +79,10 @@ pub(super) struct Package<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Advisory<T> {
     pub(super) id: T,
+    /// Name of its row in [`super::source::TABLE`].
+    pub(super) source: T,
     pub(super) modified: u64,
-    /// First bytes of the digest of its JSON: tells two versions of one advisory apart.
+    /// First bytes of the digest of its content: tells two versions of one advisory apart.
     pub(super) content: u128,
     pub(super) withdrawn: bool,
     /// Whether it announces something other than a flaw (a bug fix, an enhancement).
@@ -92,6 +101,7 @@ pub(super) struct Advisory<T> {
 }
 
 /// What reading one record gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Prepared {
     pub(super) advisory: Advisory<String>,
     pub(super) defects: Vec<String>,
@@ -99,11 +109,15 @@ pub(super) struct Prepared {
 
 /// Reads one record and keeps what the file will hold. Pure: batches run it on all cores.
 pub(super) fn prepare(json: &[u8]) -> Result<Prepared, String> {
-    let record = osv::parse(json)?;
+    Ok(prepare_record(osv::parse(json)?, source::OSV, json))
+}
+
+/// As [`prepare`], for a record that a reader has made. `content` tells two versions of it apart.
+pub(super) fn prepare_record(record: Record, source: &str, content: &[u8]) -> Prepared {
     let row = record.affected.first().and_then(|first| ecosystems::row(&first.ecosystem));
     let (distribution, errata) = row.map_or((false, false), |row| (row.distribution, row.errata));
     let Names { cves, aliases, answers } = identity::names(&record, distribution);
-    let hash = Sha256::digest(json);
+    let hash = Sha256::digest(content);
     let content = hash.iter().take(16).fold(0_u128, |sum, byte| (sum << 8) | u128::from(*byte));
     let mut defects = record.defects.clone();
     let ratings = record.affected.iter().flat_map(|affected| &affected.severity).chain(&record.severity);
@@ -127,7 +141,7 @@ pub(super) fn prepare(json: &[u8]) -> Result<Prepared, String> {
         modified: time::parse(&record.modified).unwrap_or(0),
         content,
         withdrawn: record.withdrawn,
-        harmless: errata && cves.is_empty() && is_bug_fix(&record.id),
+        harmless: record.harmless || errata && cves.is_empty() && is_bug_fix(&record.id),
         rating: rating::of_record(&record, errata),
         score: rating::score(&record.severity),
         title: record.title,
@@ -137,11 +151,12 @@ pub(super) fn prepare(json: &[u8]) -> Result<Prepared, String> {
         packages: packages.into(),
         git_ranges: record.git_ranges,
         unversioned,
+        source: source.to_owned(),
         id: record.id,
     };
     defects.sort_unstable();
     defects.dedup();
-    Ok(Prepared { advisory, defects })
+    Prepared { advisory, defects }
 }
 
 /// Errata are named after their kind: `RHSA` is about security, `RHBA` about bugs, `RHEA` about enhancements, and the
@@ -156,12 +171,14 @@ fn prepare_package(affected: &osv::Affected, record: &Record, errata: bool) -> P
     let scheme = ecosystems::scheme(&ecosystem);
     let modular = |version: &str| version.contains(".module") || version.contains("+module");
     let events = || affected.ranges.iter().flat_map(|range| &range.events);
-    let modular = errata && events().any(|event| modular(&event.version));
+    let rpm = scheme.is_some_and(|scheme| scheme.name == version::RPM.name);
+    let modular =
+        !affected.module.is_empty() || (errata || rpm) && events().any(|event| modular(&event.version));
     // `Important: nodejs:14 security update` names module and stream.
-    let stream = the_stream(&record.title).filter(|_| modular);
+    let named = Some(affected.module.as_str()).filter(|module| !module.is_empty());
+    let stream = named.or_else(|| the_stream(&record.title).filter(|_| modular));
     let versions = listed(affected, scheme);
-    let recorded: Vec<Vec<_>> =
-        affected.ranges.iter().map(|range| range.events.iter().map(event).collect()).collect();
+    let recorded = events_of(affected, scheme);
     let sorted = scheme.and_then(|scheme| ranges::all_sorted(&recorded, scheme));
     let bound = sorted.as_deref().zip(scheme).and_then(|(sorted, scheme)| ranges::bound(sorted, scheme));
     let bound = bound.filter(|_| versions.is_empty()).unwrap_or_default().to_owned();
@@ -172,6 +189,7 @@ fn prepare_package(affected: &osv::Affected, record: &Record, errata: bool) -> P
         score: rating::score(&affected.severity),
         modular,
         stream: stream.unwrap_or_default().to_owned(),
+        arch: affected.arch.clone(),
         versions,
         sorted: sorted.is_some(),
         ranges: sorted.unwrap_or(recorded).into_iter().map(Vec::into_boxed_slice).collect(),
@@ -184,7 +202,10 @@ fn prepare_package(affected: &osv::Affected, record: &Record, errata: bool) -> P
 fn unordered_bound(affected: &osv::Affected) -> Option<String> {
     let scheme = ecosystems::scheme(&affected.ecosystem)?;
     let mut bounds = affected.ranges.iter().flat_map(|range| &range.events).map(|event| &event.version);
-    let bound = bounds.find(|bound| *bound != "0" && (scheme.compare)(bound, bound).is_none())?;
+    let bound = bounds.find(|bound| {
+        let whole = completed(bound, scheme);
+        *bound != "0" && (scheme.compare)(&whole, &whole).is_none()
+    })?;
     Some(format!("`{bound}` is no version of {}", affected.ecosystem))
 }
 
@@ -221,8 +242,29 @@ const ARCHITECTURES: &[&str] = &[
     "riscv64", "s390", "s390x", "src", "x86_64",
 ];
 
-fn event(event: &Event) -> (EventKind, String) {
-    (event.kind, event.version.clone())
+/// The events of each range, in the record's order.
+fn events_of(affected: &osv::Affected, scheme: Option<&Scheme>) -> Vec<Vec<(EventKind, String)>> {
+    let event = |event: &Event| {
+        let version =
+            scheme.map_or(Cow::Borrowed(event.version.as_str()), |scheme| completed(&event.version, scheme));
+        (event.kind, version.into_owned())
+    };
+    affected.ranges.iter().map(|range| range.events.iter().map(event).collect()).collect()
+}
+
+/// A bound with all three numbers. npm's advisories write `8.0` or `13` for the release 8.0.0 or 13.0.0, as people do;
+/// node-semver reads no such version, and completes it just so where it coerces. Only plain numbers are completed, and only
+/// as bounds: the versions of packages are what their registry accepted.
+fn completed<'a>(bound: &'a str, scheme: &Scheme) -> Cow<'a, str> {
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if scheme.name != version::NPM.name || bound == "0" || !bound.split('.').all(plain) {
+        return Cow::Borrowed(bound);
+    }
+    match bound.split('.').count() {
+        1 => Cow::Owned(format!("{bound}.0.0")),
+        2 => Cow::Owned(format!("{bound}.0")),
+        _ => Cow::Borrowed(bound),
+    }
 }
 
 /// The one `module:stream` of a title; `None` when there are several, for then it is not known which one is meant.
@@ -238,10 +280,10 @@ fn the_stream(title: &str) -> Option<&str> {
 
 /// The listed versions that the ranges do not already enclose. A list mostly spells its ranges out.
 fn listed(affected: &osv::Affected, scheme: Option<&Scheme>) -> Box<[String]> {
-    let ranges: Vec<Vec<(EventKind, &str)>> = affected
-        .ranges
+    let whole = events_of(affected, scheme);
+    let ranges: Vec<Vec<(EventKind, &str)>> = whole
         .iter()
-        .map(|range| range.events.iter().map(|event| (event.kind, event.version.as_str())).collect())
+        .map(|events| events.iter().map(|(kind, version)| (*kind, version.as_str())).collect())
         .collect();
     let enclosed = |version: &str| {
         scheme.is_some_and(|scheme| {
@@ -261,6 +303,7 @@ impl Advisory<String> {
         let packages = self.packages.iter().map(|package| package.intern(texts)).collect();
         Advisory {
             id: texts.add(&self.id),
+            source: texts.add(&self.source),
             modified: self.modified,
             content: self.content,
             withdrawn: self.withdrawn,
@@ -292,6 +335,7 @@ impl Package<String> {
             score: self.score,
             modular: self.modular,
             stream: texts.add(&self.stream),
+            arch: texts.add(&self.arch),
             ranges,
             sorted: self.sorted,
             bound: texts.add(&self.bound),
@@ -302,15 +346,21 @@ impl Package<String> {
 
 /// The versions of one advisory, newest first, become one: the newest speaks for the whole record and for every
 /// ecosystem that it names, an older one only for ecosystems that no newer one names. (The public export has a copy
-/// of a record in the zip of each ecosystem, and copies may differ in age or hold only their own ecosystem.)
-pub(super) fn merge(mut copies: Vec<Advisory<Symbol>>) -> Option<Advisory<Symbol>> {
+/// of a record in the zip of each ecosystem, and copies may differ in age or hold only their own ecosystem.) Where the
+/// packages say for which architectures they are, the same holds of each architecture: rpm repositories publish a list for
+/// each.
+pub(super) fn merge(mut copies: Vec<Advisory<Symbol>>, texts: &Interner) -> Option<Advisory<Symbol>> {
     copies.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.content.cmp(&b.content)));
     copies.dedup_by_key(|copy| copy.content);
     let mut copies = copies.into_iter();
     let mut merged = copies.next()?;
     for copy in copies {
-        let named: Vec<Symbol> = merged.packages.iter().map(|package| package.ecosystem).collect();
-        let older = copy.packages.iter().filter(|package| !named.contains(&package.ecosystem));
+        let arches = |package: &Package<Symbol>| -> Vec<(Symbol, String)> {
+            texts.get(package.arch).split(' ').map(|arch| (package.ecosystem, arch.to_owned())).collect()
+        };
+        let named: HashSet<(Symbol, String)> = merged.packages.iter().flat_map(arches).collect();
+        let is_new = |package: &&Package<Symbol>| arches(package).iter().any(|own| !named.contains(own));
+        let older = copy.packages.iter().filter(is_new);
         merged.packages = merged.packages.iter().chain(older).cloned().collect();
     }
     Some(merged)

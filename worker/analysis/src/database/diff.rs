@@ -73,7 +73,7 @@ fn facts(database: &Database<'_>, entries: Entries<'_>) -> Result<Vec<String>, D
         for flaw in &advisory.flaws {
             flaws.push(format!("{:?}", database.flaw(*flaw)?));
         }
-        let own = (entry.state, entry.rating, entry.score, entry.modular, entry.stream);
+        let own = (entry.state, entry.rating, entry.score, entry.modular, entry.stream, entry.arch);
         let shown = (advisory.id, advisory.rating, advisory.score, advisory.title, &advisory.aliases);
         facts.push(format!("{rule} {own:?} {shown:?} {flaws:?}"));
     }

@@ -1,9 +1,9 @@
 //! Writes the sections of the file.
 
 mod keys;
-mod out;
+pub(super) mod out;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use out::{Out, Records, Strings};
 
@@ -12,6 +12,7 @@ use super::{
     compact::{Advisory, Interner, Package, Symbol},
     ecosystems,
     layout::{self, SECTIONS, Section},
+    lifecycle::Lifecycles,
     score::{Exploitation, Threats},
 };
 use crate::assess::Severity;
@@ -25,6 +26,7 @@ pub(super) fn encode(
     advisories: &[Kept],
     known: &HashMap<Symbol, Known>,
     threats: &Threats,
+    lifecycles: &Lifecycles,
 ) -> Result<Vec<u8>, BuildError> {
     let flaws = in_order(texts, advisories.iter().flat_map(|(_, flaws)| flaws.iter().copied()));
     let strings = Strings::new(texts, advisories, &flaws, known)?;
@@ -53,6 +55,7 @@ pub(super) fn encode(
         (Section::Slots, keys.slots()?),
         (Section::KeyEnds, keys.records.ends),
         (Section::Keys, keys.records.records.bytes),
+        (Section::Lifecycles, encode_lifecycles(lifecycles)),
     ] {
         if let Some(place) = sections.get_mut(section as usize) {
             *place = bytes;
@@ -132,28 +135,47 @@ fn encode_flaws(
 }
 
 fn encode_ecosystems(texts: &Interner, advisories: &[Kept], ecosystems: &[Symbol]) -> Vec<u8> {
-    let mut numbers: HashMap<Symbol, (u64, u64)> = HashMap::new();
+    let mut numbers: HashMap<Symbol, (u64, u64, BTreeSet<&str>)> = HashMap::new();
+    let mut arches: HashMap<Symbol, BTreeSet<&str>> = HashMap::new();
     for (advisory, _) in advisories {
         let named: HashSet<Symbol> = advisory.packages.iter().map(|package| package.ecosystem).collect();
         for ecosystem in named {
-            let (count, modified) = numbers.entry(ecosystem).or_default();
+            let (count, modified, sources) = numbers.entry(ecosystem).or_default();
+            sources.insert(texts.get(advisory.source));
             *count += 1;
             *modified = advisory.modified.max(*modified);
         }
     }
+    for (_, package) in packages(advisories).filter(|(_, package)| !texts.get(package.arch).is_empty()) {
+        arches.entry(package.ecosystem).or_default().extend(texts.get(package.arch).split(' '));
+    }
     let mut out = Out::default();
     for ecosystem in ecosystems {
         let name = texts.get(*ecosystem);
-        let (count, modified) = numbers.get(ecosystem).copied().unwrap_or_default();
+        let (count, modified, sources) = numbers.remove(ecosystem).unwrap_or_default();
         out.text(name);
         out.text(ecosystems::scheme(name).map_or("", |scheme| scheme.name));
         out.varint(count);
         out.varint(modified);
+        out.text(&sources.into_iter().collect::<Vec<_>>().join(", "));
+        let arches = arches.remove(ecosystem).unwrap_or_default();
+        out.text(&arches.into_iter().collect::<Vec<_>>().join(" "));
     }
     out.bytes
 }
 
-fn severity(severity: Severity) -> u8 {
+fn encode_lifecycles(lifecycles: &Lifecycles) -> Vec<u8> {
+    let mut out = Out::default();
+    for ((distribution, release), facts) in lifecycles.iter() {
+        for text in [distribution, release, &facts.end, &facts.extended, &facts.source] {
+            out.text(text);
+        }
+    }
+    out.bytes
+}
+
+/// The byte that stands for a severity in the file.
+pub(super) fn severity(severity: Severity) -> u8 {
     match severity {
         Severity::Unknown => 0,
         Severity::Negligible => 1,

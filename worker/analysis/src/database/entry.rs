@@ -26,6 +26,8 @@ pub struct Entry<'a> {
     pub modular: bool,
     /// Module and stream, `nodejs:14`; empty when it names none.
     pub stream: &'a str,
+    /// Architectures that it speaks of, separated by spaces; empty for all.
+    pub arch: &'a str,
 }
 
 /// Which versions are affected.
@@ -127,6 +129,7 @@ impl<'a> Entries<'a> {
             Score { version: cursor.byte()?, tenths: cursor.byte()? }
         };
         let stream = if bits & layout::STREAM == 0 { "" } else { self.string(cursor)? };
+        let arch = if bits & layout::ARCH == 0 { "" } else { self.string(cursor)? };
         let rule = if bits & layout::RANGES == 0 {
             Rule::Before(bound)
         } else {
@@ -142,6 +145,7 @@ impl<'a> Entries<'a> {
             score,
             modular,
             stream,
+            arch,
         })
     }
 
@@ -183,7 +187,8 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-fn kind(bits: usize) -> EventKind {
+/// The kind of event that the low bits of a number stand for.
+pub(super) fn kind(bits: usize) -> EventKind {
     match bits {
         0 => EventKind::Introduced,
         1 => EventKind::Fixed,

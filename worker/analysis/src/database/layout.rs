@@ -16,7 +16,7 @@ use super::DatabaseError;
 
 pub(super) const MAGIC: &[u8; 8] = b"STRATADB";
 /// Raised when the meaning of a byte changes.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 pub(super) const HEADER: usize = 64;
 const DIGEST: std::ops::Range<usize> = 16..48;
 const CHECKSUM: std::ops::Range<usize> = 56..64;
@@ -26,7 +26,8 @@ const CHECKSUM: std::ops::Range<usize> = 56..64;
 pub(super) enum Section {
     /// Newest modification, number of advisories, dates of the tables: varints.
     About,
-    /// For each ecosystem, in order: name, scheme, number of advisories, newest modification.
+    /// For each ecosystem, in order: name, scheme, number of advisories, newest modification, sources,
+    /// architectures that its advisories name.
     Ecosystems,
     /// End of each string in `Strings`: u32.
     StringEnds,
@@ -47,9 +48,11 @@ pub(super) enum Section {
     KeyEnds,
     /// (ecosystem, package) in order, and what affects it.
     Keys,
+    /// For each release of a distribution, in order: `ID`, release, end of life, end of extended support, source.
+    Lifecycles,
 }
 
-pub(super) const SECTIONS: [Section; 11] = [
+pub(super) const SECTIONS: [Section; 12] = [
     Section::About,
     Section::Ecosystems,
     Section::StringEnds,
@@ -61,6 +64,7 @@ pub(super) const SECTIONS: [Section; 11] = [
     Section::Slots,
     Section::KeyEnds,
     Section::Keys,
+    Section::Lifecycles,
 ];
 
 /// Bits of an entry's qualifiers: the low three are the fix state.
@@ -78,6 +82,8 @@ pub(super) const MODULAR: u64 = 1 << 6;
 pub(super) const RANGES: u64 = 1 << 7;
 /// The events of the ranges are not in the order of their versions.
 pub(super) const UNSORTED: u64 = 1 << 8;
+/// The architectures follow.
+pub(super) const ARCH: u64 = 1 << 9;
 
 /// Hash of a key: `ecosystem` and `package`, eight bytes at a time, each step a multiplication by an odd constant (that
 /// of Fibonacci hashing) and a fold of the high half into the low one.

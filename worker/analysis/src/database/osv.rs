@@ -25,6 +25,8 @@ pub struct Record {
     pub upstream: Vec<String>,
     /// Identifiers that have something to do with it. Some distributions list their CVEs here.
     pub related: Vec<String>,
+    /// Whether its source says that it announces no flaw: a bug fix, an enhancement.
+    pub harmless: bool,
     /// Ratings of the whole record.
     pub severity: Vec<Rating>,
     /// The source's own word for how bad it is (`database_specific.severity`): `MODERATE`; may be empty.
@@ -63,6 +65,10 @@ pub struct Affected {
     pub rating: String,
     /// The source's word for what happens about it: `needed`, `fix-not-planned`, `unmaintained`.
     pub status: String,
+    /// Architectures that it speaks of, separated by spaces; empty for all.
+    pub arch: String,
+    /// Module and stream of the packages that it speaks of, `nodejs:16`; empty when the source does not say.
+    pub module: String,
 }
 
 /// One range: events in the order of the record.
@@ -229,7 +235,7 @@ fn texts(holder: &Value, key: &str) -> Vec<String> {
 }
 
 /// The first line, cut at a word, without control characters.
-fn title(summary: &str) -> String {
+pub(super) fn title(summary: &str) -> String {
     let line = summary.trim().lines().next().unwrap_or_default();
     let clean: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let Some((end, _)) = clean.char_indices().nth(TITLE) else { return clean.trim_end().to_owned() };

@@ -38,6 +38,7 @@ fn entry<'a>(rule: &Rule<'a>, version: &str) -> Answer<'a> {
         score: Score::default(),
         modular: false,
         stream: "",
+        arch: "",
     };
     Bounded::new(version, &SEMVER).answer(&entry, true)
 }

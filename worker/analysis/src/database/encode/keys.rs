@@ -133,7 +133,7 @@ fn encode_word(
     out: &mut Out,
 ) {
     let ranged = !is_before(package, texts);
-    let stream = strings.number(package.stream);
+    let (stream, arch) = (strings.number(package.stream), strings.number(package.arch));
     let mut word = match package.state {
         FixState::Fixed(_) | FixState::NotFixed => 0,
         FixState::WillNotFix => 1,
@@ -147,6 +147,7 @@ fn encode_word(
         (layout::STREAM, stream != 0),
         (layout::MODULAR, package.modular),
         (layout::RANGES, ranged),
+        (layout::ARCH, arch != 0),
         (layout::UNSORTED, ranged && !package.sorted),
     ] {
         word |= if is_set { bit } else { 0 };
@@ -162,6 +163,9 @@ fn encode_word(
     }
     if stream != 0 {
         out.index(stream);
+    }
+    if arch != 0 {
+        out.index(arch);
     }
     if ranged {
         out.index(package.ranges.len());

@@ -11,16 +11,16 @@ use crate::database::{
 
 /// Bytes of a section.
 #[derive(Debug, Default)]
-pub(super) struct Out {
-    pub(super) bytes: Vec<u8>,
+pub(in crate::database) struct Out {
+    pub(in crate::database) bytes: Vec<u8>,
 }
 
 impl Out {
-    pub(super) fn byte(&mut self, byte: u8) {
+    pub(in crate::database) fn byte(&mut self, byte: u8) {
         self.bytes.push(byte);
     }
 
-    pub(super) fn varint(&mut self, mut value: u64) {
+    pub(in crate::database) fn varint(&mut self, mut value: u64) {
         loop {
             let low = u8::try_from(value & 0x7f).unwrap_or(0);
             value >>= 7;
@@ -31,16 +31,16 @@ impl Out {
         }
     }
 
-    pub(super) fn index(&mut self, value: usize) {
+    pub(in crate::database) fn index(&mut self, value: usize) {
         self.varint(u64::try_from(value).unwrap_or(u64::MAX));
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    pub(in crate::database) fn text(&mut self, text: &str) {
         self.index(text.len());
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    pub(super) fn score(&mut self, score: Score) {
+    pub(in crate::database) fn score(&mut self, score: Score) {
         self.byte(score.version);
         if score.is_known() {
             self.byte(score.tenths);
@@ -50,13 +50,13 @@ impl Out {
 
 /// Records of varying length and the end of each.
 #[derive(Debug, Default)]
-pub(super) struct Records {
-    pub(super) ends: Vec<u8>,
-    pub(super) records: Out,
+pub(in crate::database) struct Records {
+    pub(in crate::database) ends: Vec<u8>,
+    pub(in crate::database) records: Out,
 }
 
 impl Records {
-    pub(super) fn close(&mut self, what: &'static str) -> Result<(), BuildError> {
+    pub(in crate::database) fn close(&mut self, what: &'static str) -> Result<(), BuildError> {
         let end = u32::try_from(self.records.bytes.len()).map_err(|_| BuildError::TooLarge(what))?;
         self.ends.extend_from_slice(&end.to_le_bytes());
         Ok(())
@@ -85,7 +85,7 @@ impl Strings {
             let events = package.ranges.iter().flat_map(|range| range.iter().map(|(_, version)| *version));
             events
                 .chain(package.versions.iter().copied())
-                .chain([package.stream, package.bound])
+                .chain([package.stream, package.bound, package.arch])
                 .for_each(&mut count);
         }
         flaws.iter().filter_map(|flaw| known.get(flaw)?.title).for_each(&mut count);

@@ -29,13 +29,13 @@ const fn row(
 
 const TABLE: &[Row] = &[
     row("almalinux", "almalinux", |distribution| release("AlmaLinux:", major(distribution)), false),
-    row("amzn", "amazon", |_| Vec::new(), false),
+    row("amzn", "amazon", amazon, false),
     row("azurelinux", "azurelinux", |distribution| release("Azure Linux:", major(distribution)), true),
     row("centos", "centos", red_hat, false),
     row("fedora", "fedora", |_| Vec::new(), false),
     row("mageia", "mageia", |distribution| release("Mageia:", major(distribution)), true),
     row("mariner", "mariner", |distribution| release("Azure Linux:", major(distribution)), true),
-    row("ol", "oracle", |_| Vec::new(), false),
+    row("ol", "oracle", |distribution| release("Oracle Linux:", major(distribution)), false),
     row("openeuler", "openeuler", open_euler, true),
     row("opensuse", "opensuse", leap, true),
     row("opensuse-leap", "opensuse", leap, true),
@@ -126,6 +126,14 @@ fn red_hat(distribution: &Distribution) -> Vec<String> {
     }
     ecosystems.extend(content::ecosystems(&distribution.fields));
     ecosystems
+}
+
+/// Release 1 is numbered by its year and month: `2018.03`.
+fn amazon(distribution: &Distribution) -> Vec<String> {
+    let old = distribution.version.split_once('.').is_some_and(|(year, _)| year.len() == 4)
+        && !distribution.version.starts_with("2022.")
+        && !distribution.version.starts_with("2023.");
+    release("Amazon Linux:", if old { "1" } else { major(distribution) })
 }
 
 fn leap(distribution: &Distribution) -> Vec<String> {

@@ -1,0 +1,41 @@
+//! The distribution's end of life.
+
+use super::EndOfLife;
+use crate::{
+    database::Database,
+    model::{Distribution, Problem},
+};
+
+/// When the release ends, and the problem that it has ended: nobody writes advisories for it any more, so that the absence of
+/// findings says nothing. The database's newest modification is the day that counts.
+pub(super) fn of(
+    distribution: &Distribution,
+    database: &Database<'_>,
+) -> (Option<EndOfLife>, Option<Problem>) {
+    let problem = |code: &'static str, message| Problem { code: code.into(), message, file: String::new() };
+    let modified = database.modified();
+    let lifecycle = match database.lifecycle(distribution) {
+        Ok(None) => return (None, None),
+        Ok(Some(lifecycle)) => lifecycle,
+        Err(error) => return (None, Some(problem("damaged-advisories", error.to_string()))),
+    };
+    let passed = lifecycle.has_ended(&modified);
+    let found = EndOfLife { date: lifecycle.end.to_owned(), extended: lifecycle.extended.to_owned(), passed };
+    if !passed {
+        return (Some(found), None);
+    }
+    let title = if distribution.title.is_empty() {
+        format!("{} {}", distribution.id, distribution.version)
+    } else {
+        distribution.title.clone()
+    };
+    let extended = match lifecycle.extended {
+        "" => String::new(),
+        date => format!(" (extended support: {date})"),
+    };
+    let message = format!(
+        "{title} reached its end of life on {}{extended}, says {}: flaws found since may have no advisory",
+        lifecycle.end, lifecycle.source
+    );
+    (Some(found), Some(problem("end-of-life", message)))
+}
