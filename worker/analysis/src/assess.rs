@@ -95,7 +95,7 @@ pub struct EndOfLife {
     pub date: String,
     /// The last day of longer support, which not everybody has; empty when there is none.
     pub extended: String,
-    /// Whether the date had passed at the database's newest modification.
+    /// Whether the date had passed on the day of which the database speaks.
     pub passed: bool,
 }
 

@@ -76,6 +76,8 @@ pub struct EcosystemStatus {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct About {
     modified: u64,
+    /// 999 of 1,000 advisories were modified at it or before.
+    as_of: u64,
     epss: u64,
     exploited: u64,
 }
@@ -154,6 +156,13 @@ impl<'a> Database<'a> {
     #[must_use]
     pub fn modified(&self) -> String {
         time::format(self.about.modified)
+    }
+
+    /// The moment of which the database speaks, RFC 3339: 999 of 1,000 advisories were modified at it or before. The newest
+    /// ones may tell a time to come, by a slip of their source. Empty when no advisory tells.
+    #[must_use]
+    pub fn as_of(&self) -> String {
+        time::format(self.about.as_of)
     }
 
     /// Advisories in the file.
@@ -272,7 +281,12 @@ impl<'a> Database<'a> {
 
 fn about(frame: &Frame<'_>) -> Result<About, DatabaseError> {
     let mut cursor = Cursor::new(frame.section(Section::About));
-    Ok(About { modified: cursor.varint()?, epss: cursor.varint()?, exploited: cursor.varint()? })
+    Ok(About {
+        modified: cursor.varint()?,
+        as_of: cursor.varint()?,
+        epss: cursor.varint()?,
+        exploited: cursor.varint()?,
+    })
 }
 
 fn ecosystem_rows<'a>(frame: &Frame<'a>) -> Result<Vec<EcosystemRow<'a>>, DatabaseError> {

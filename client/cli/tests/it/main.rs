@@ -8,6 +8,7 @@ mod deploy;
 mod distribute;
 mod observe;
 mod servers;
+mod sources;
 mod strata;
 mod tidy;
 mod trace;

@@ -7,19 +7,19 @@ use crate::{
 };
 
 /// When the release ends, and the problem that it has ended: nobody writes advisories for it any more, so that the absence of
-/// findings says nothing. The database's newest modification is the day that counts.
+/// findings says nothing. The day that counts is the database's own: a report depends on no clock.
 pub(super) fn of(
     distribution: &Distribution,
     database: &Database<'_>,
 ) -> (Option<EndOfLife>, Option<Problem>) {
     let problem = |code: &'static str, message| Problem { code: code.into(), message, file: String::new() };
-    let modified = database.modified();
+    let day = database.as_of();
     let lifecycle = match database.lifecycle(distribution) {
         Ok(None) => return (None, None),
         Ok(Some(lifecycle)) => lifecycle,
         Err(error) => return (None, Some(problem("damaged-advisories", error.to_string()))),
     };
-    let passed = lifecycle.has_ended(&modified);
+    let passed = lifecycle.has_ended(&day);
     let found = EndOfLife { date: lifecycle.end.to_owned(), extended: lifecycle.extended.to_owned(), passed };
     if !passed {
         return (Some(found), None);

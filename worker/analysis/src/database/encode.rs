@@ -40,6 +40,7 @@ pub(super) fn encode(
     let keys = keys::encode(texts, advisories, &ecosystem_numbers, &strings)?;
     let mut about = Out::default();
     about.varint(advisories.iter().map(|(advisory, _)| advisory.modified).max().unwrap_or(0));
+    about.varint(as_of(advisories));
     about.varint(counts.0);
     about.varint(counts.1);
     let mut sections = vec![Vec::new(); SECTIONS.len()];
@@ -62,6 +63,13 @@ pub(super) fn encode(
         }
     }
     Ok(layout::frame(&sections))
+}
+
+/// The modification that one of 1,000 advisories is newer than; the newest one where there are fewer.
+fn as_of(advisories: &[Kept]) -> u64 {
+    let mut times: Vec<u64> = advisories.iter().map(|(advisory, _)| advisory.modified).collect();
+    times.sort_unstable();
+    times.iter().rev().nth(times.len() / 1_000).copied().unwrap_or(0)
 }
 
 fn packages(advisories: &[Kept]) -> impl Iterator<Item = (usize, &Package<Symbol>)> {

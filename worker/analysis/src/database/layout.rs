@@ -24,7 +24,8 @@ const CHECKSUM: std::ops::Range<usize> = 56..64;
 /// The sections, in the order in which they stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
-    /// Newest modification, number of advisories, dates of the tables: varints.
+    /// Newest modification, the one that 999 of 1,000 are not newer than, flaws with a probability, flaws that are
+    /// exploited: varints.
     About,
     /// For each ecosystem, in order: name, scheme, number of advisories, newest modification, sources,
     /// architectures that its advisories name.

@@ -2,8 +2,8 @@
 //! Debian's package distro-info-data (`debian.csv`, `ubuntu.csv`) and documents of endoflife.date (`alpine-linux.json`) replace
 //! what it says.
 //!
-//! Whether an end has passed is asked of the database's newest modification, never of a clock: the same image and database give
-//! the same report. The date itself is in the report, for whoever wants to ask a clock.
+//! Whether an end has passed is asked of the day of which the database speaks, never of a clock: the same image and database
+//! give the same report. The date itself is in the report, for whoever wants to ask a clock.
 
 mod readers;
 

@@ -65,7 +65,18 @@ fn other_files_are_refused_by_what_they_are() {
     let mut bytes = compile(&[simple("CVE-2024-1", "npm", "a", "1.0.0")]);
     bytes[8] = 9;
     let newer = Database::open(&bytes).expect_err("newer");
-    assert_eq!(newer.to_string(), "the database has format 9, this strata reads format 1");
+    assert_eq!(newer.to_string(), "the database has format 9, this strata reads format 2");
+}
+
+#[test]
+fn a_slip_of_one_source_does_not_move_the_day_of_the_database() {
+    let mut records: Vec<String> =
+        (1..=1_500).map(|at| simple(&format!("CVE-2024-{at}"), "npm", "a", "1.0.0")).collect();
+    records.push(simple("CVE-2025-1", "npm", "a", "1.0.0").replace("2024-05", "2099-05"));
+    let bytes = compile(&records);
+    let database = Database::open(&bytes).expect("whole");
+    assert_eq!(database.modified(), "2099-05-06T07:08:09Z");
+    assert_eq!(database.as_of(), "2024-05-06T07:08:09Z");
 }
 
 #[test]

@@ -238,6 +238,11 @@ fn keys_and_urls_name_the_distribution_as_their_readers_do() {
     for (distribution, key, namespace) in [
         (distribution("almalinux", "9.4", &[]), "AlmaLinux:9|openssl-libs", "almalinux"),
         (distribution("rocky", "9.4", &[]), "Rocky Linux:9|openssl", "rocky"),
+        (distribution("amzn", "2018.03", &[]), "Amazon Linux:1|openssl-libs", "amazon"),
+        (distribution("amzn", "2", &[]), "Amazon Linux:2|openssl-libs", "amazon"),
+        (distribution("amzn", "2023", &[]), "Amazon Linux:2023|openssl-libs", "amazon"),
+        (distribution("ol", "8.9", &[]), "Oracle Linux:8|openssl-libs", "oracle"),
+        (distribution("photon", "4.0", &[]), "Photon OS:4.0|openssl", "photon"),
         (distribution("azurelinux", "3.0", &[]), "Azure Linux:3|openssl", "azurelinux"),
         (distribution("rhel", "9.4", &[]), "Red Hat:enterprise_linux:9::baseos|openssl-libs", "redhat"),
         (distribution("rhel", "10.0", &[]), "Red Hat:enterprise_linux:10|openssl-libs", "redhat"),
@@ -263,9 +268,7 @@ fn keys_and_urls_name_the_distribution_as_their_readers_do() {
         );
         assert_eq!(package_url(&package, Some(&distribution)), expected);
     }
-    for unknown in
-        [distribution("amzn", "2023", &[]), distribution("", "", &[]), distribution("rhel", "", &[])]
-    {
+    for unknown in [distribution("amzn", "", &[]), distribution("", "", &[]), distribution("rhel", "", &[])] {
         assert_eq!(advisory_keys(&package, Some(&unknown)), []);
     }
     assert_eq!(advisory_keys(&package, None), []);
