@@ -3,7 +3,6 @@
 
 use std::{fs, io::Write as _, path::Path};
 
-use serde_json::Value;
 use strata_loadtest::{
     content::{Arch, Blob, Compression, Fixed, FixedImage},
     registry::{Options, Registry},
