@@ -153,7 +153,7 @@ fn numbers<R: BufRead>(
                 return Ok(last);
             }
             // The front byte has no symbol of its own: runs say it.
-            if symbol - 1 >= order.len() {
+            if symbol > order.len() {
                 return Err(damaged("a byte that does not occur"));
             }
             let byte = order.remove(symbol - 1);

@@ -155,7 +155,9 @@ fn encode_ecosystems(texts: &Interner, advisories: &[Kept], ecosystems: &[Symbol
         }
     }
     for (_, package) in packages(advisories).filter(|(_, package)| !texts.get(package.arch).is_empty()) {
-        arches.entry(package.ecosystem).or_default().extend(texts.get(package.arch).split(' '));
+        // Packages for every machine stand in the list of each.
+        let named = texts.get(package.arch).split(' ').filter(|arch| *arch != "noarch");
+        arches.entry(package.ecosystem).or_default().extend(named);
     }
     let mut out = Out::default();
     for ecosystem in ecosystems {
