@@ -38,10 +38,9 @@ fn advisory(advisory: &Advisory<String>, text: &mut String) {
 }
 
 fn describe(path: &Path) -> String {
-    let file = fs::File::open(path).unwrap();
-    let mut input = open(Box::new(std::io::BufReader::new(file))).unwrap();
-    let name = path.file_name().unwrap().to_str().unwrap();
     let bytes = fs::read(path).unwrap();
+    let mut input = open(Box::new(bytes.as_slice())).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
     let start = bytes.get(..HEAD).unwrap_or(&bytes);
     let Some(source) = find(Head { name, bytes: start }) else { return "no source\n".to_owned() };
     let mut part = Part::new();
