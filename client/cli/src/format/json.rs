@@ -205,6 +205,17 @@ fn properties(list: Vec<v1::Property>) -> BTreeMap<String, String> {
     list.into_iter().map(|property| (property.key, property.value)).collect()
 }
 
+fn distribution(found: v1::Distribution) -> JsonDistribution {
+    JsonDistribution {
+        id: found.id,
+        version: found.version,
+        title: found.title,
+        end_of_life: found.end_of_life,
+        extended_support: found.extended_support,
+        ended: found.ended,
+    }
+}
+
 fn image(image: Image, now: Moment) -> JsonImage {
     let Image { references, report_id, report } = image;
     let layer_digest = |index: u32| {
@@ -221,14 +232,7 @@ fn image(image: Image, now: Moment) -> JsonImage {
         digest: report.image_digest,
         config: report.config_digest,
         platform: format!("{}/{}{variant}", platform.os, platform.architecture),
-        distribution: report.distribution.map(|distribution| JsonDistribution {
-            id: distribution.id,
-            version: distribution.version,
-            title: distribution.title,
-            end_of_life: distribution.end_of_life,
-            extended_support: distribution.extended_support,
-            ended: distribution.ended,
-        }),
+        distribution: report.distribution.map(distribution),
         labels: properties(report.labels),
         layers: report
             .layers
