@@ -77,10 +77,7 @@ impl Budget {
         let asked = failure.retry_after_ms.min(most);
         match Class::of(failure) {
             Class::Never => Verdict::GiveUp,
-            Class::Turn => {
-                self.waits = self.waits.saturating_add(1);
-                Verdict::Again(asked.saturating_add(pause(seed, self.waits.min(3), config)))
-            }
+            Class::Turn => Verdict::Again(asked.saturating_add(pause(seed, 1, config))),
             Class::Asked => {
                 self.waits = self.waits.saturating_add(1);
                 // Not all at the very moment that the other side named.

@@ -6,6 +6,7 @@ mod cluster;
 mod databases;
 mod deploy;
 mod distribute;
+mod hygiene;
 mod observe;
 mod servers;
 mod sources;

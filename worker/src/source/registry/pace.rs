@@ -26,8 +26,9 @@ impl Default for PaceConfig {
 
 /// Requests at once before anything is known of a registry.
 const FIRST: u32 = 4;
-/// The slowest rate, in thousandths of a request a second: one request in five seconds.
-const SLOWEST: u64 = 200;
+/// The slowest rate, in thousandths of a request a second. Longer pauses are those that the registry names, and those that
+/// double while it goes on complaining.
+const SLOWEST: u64 = 2_000;
 /// Above this rate (thousandths a second) there is no limit any more.
 const FREE: u64 = 2_000_000;
 /// Rounds of failures in a row after which the registry is left alone for a while.
@@ -226,7 +227,7 @@ impl Pace {
         let Some(rate) = self.rate else { return };
         // Time in which nothing was asked proves nothing.
         let since = millis(now.saturating_sub(self.raised_at)).min(1_000);
-        let step = (self.peak / 10).max(500).saturating_mul(since) / 1_000;
+        let step = (self.peak / 10).max(1_000).saturating_mul(since) / 1_000;
         if step == 0 {
             return;
         }

@@ -1,0 +1,68 @@
+//! What is in a registry besides images: signatures, attestations and lists of referrers that real tools made.
+
+use std::{path::Path, process::Command};
+
+use crate::{
+    servers,
+    strata::{User, images, shared},
+};
+
+/// Whether what the tools need is here; what is not is said aloud.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+fn have(program: &str, args: &[&str]) -> bool {
+    let found = Command::new(program).args(args).output().is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("SKIPPED: {program} {} does not run", args.join(" "));
+    }
+    found
+}
+
+fn python(script: &Path, args: &[&str]) {
+    let output = Command::new("python3").arg(script).args(args).output().expect("python3 runs");
+    assert!(output.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_sweep_tells_images_from_what_is_attached_to_them() {
+    let Some(history) = shared("tools/supplychain/mkhistory.py") else { return };
+    let tools = [("skopeo", "--version"), ("git", "--version"), ("openssl", "version")];
+    if servers::skipped("hygiene")
+        || !tools.iter().all(|(program, argument)| have(program, &[argument]))
+        || !have("python3", &["-c", "import cryptography"])
+    {
+        return;
+    }
+    let registry = servers::registry();
+    let host = format!("127.0.0.1:{}", registry.port);
+    let out = registry.directory.path().join("history");
+    python(&history, &[&host, &out.to_string_lossy()]);
+    let truth = std::fs::read_to_string(out.join("truth.json")).expect("the truth");
+    let truth: serde_json::Value = serde_json::from_str(&truth).expect("JSON");
+    let repository = truth["repo"].as_str().expect("a repository");
+    let signed = truth["images"]["c1"]["tag"].as_str().expect("a tag");
+    let key = out.join("prov.key.pem");
+    python(&history.with_file_name("pysign.py"), &[&host, repository, signed, &key.to_string_lossy()]);
+
+    let user = User::new();
+    let (run, document) = user.json(&["sweep", &host]);
+    run.expect(0, &[]);
+    let summary = &document["summary"];
+    // Seven commits, `latest`, one signature, one list of referrers.
+    assert_eq!(summary["enumerated"], 10, "{summary}");
+    assert_eq!(summary["reported"], 8, "{summary}");
+    let skipped = serde_json::json!({ "referrers-index": 1, "signature": 1 });
+    assert_eq!(summary["skipped"], skipped, "{summary}");
+    assert!(summary["failed"].as_object().is_none_or(serde_json::Map::is_empty), "{summary}");
+    assert_eq!(summary["layers_analysed"], 8, "one base and seven of their own: {summary}");
+    let mut found: Vec<String> =
+        images(&document).iter().filter_map(|image| image["digest"].as_str().map(str::to_owned)).collect();
+    found.sort();
+    let mut want: Vec<String> = truth["images"]
+        .as_object()
+        .expect("images")
+        .values()
+        .filter_map(|image| image["digest"].as_str().map(str::to_owned))
+        .collect();
+    want.sort();
+    assert_eq!(found, want);
+}
