@@ -95,6 +95,7 @@ pub(super) async fn follow(
     let mut seen = stamp(&path);
     let first =
         publisher.publish_unless_older(&path).await.map_err(|error| Failure::usage(error.to_string()))?;
+    let mut last = first.as_ref().map(|info| info.digest.clone());
     if let Some(info) = first {
         announce(&format!("scans use the advisory database {}", info.digest));
     }
@@ -108,8 +109,13 @@ pub(super) async fn follow(
             if now.is_none() || now == seen {
                 continue;
             }
+            // The same content again is no news, and must not take back what `strata db publish` said meanwhile.
+            if last.is_some() && DatabaseFile::open(&path).ok().map(|file| file.digest().to_owned()) == last {
+                seen = now;
+                continue;
+            }
             match publisher.publish_file(&path).await {
-                Ok(_) => seen = now,
+                Ok(info) => (seen, last) = (now, Some(info.digest)),
                 Err(error) => tracing::error!(%error, "the replaced database is not used; trying again"),
             }
         }
