@@ -6,7 +6,10 @@ use opentelemetry::{global, trace::TracerProvider as _};
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer as _,
+    filter::{FilterExt as _, Targets, filter_fn},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use crate::{args::LogFormat, exit::Failure, settings::Settings};
@@ -30,6 +33,10 @@ pub fn start(settings: &Settings) -> Result<Telemetry, Failure> {
     };
     let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default))
         .map_err(|error| Failure::usage(format!("failed to read the log filter STRATA_LOG: {error}")))?;
+    // At this level the client of NATS prints its login, whatever the filter asks for.
+    let filter = filter.and(filter_fn(|about| {
+        *about.level() != tracing::Level::TRACE || !about.target().starts_with("async_nats")
+    }));
     let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(settings.live);
     let logs = match settings.log_format {
         LogFormat::Text => logs.with_target(false).with_filter(filter).boxed(),

@@ -8,6 +8,7 @@ mod deploy;
 mod distribute;
 mod hygiene;
 mod observe;
+mod secrets;
 mod servers;
 mod sources;
 mod strata;

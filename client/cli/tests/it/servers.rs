@@ -81,13 +81,22 @@ pub(crate) fn start(package: &str, command: &mut Command, port: u16, directory: 
 }
 
 pub(crate) fn nats() -> Server {
+    nats_with(&[])
+}
+
+pub(crate) fn nats_with(more: &[&str]) -> Server {
     let (port, directory) = (free_port(), TempDir::new().expect("a directory"));
     let mut command = Command::new("nats-server");
-    command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"]).arg(directory.path());
+    command.args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-sd"]).arg(directory.path()).args(more);
     start("nats-server", &mut command, port, directory)
 }
 
 pub(crate) fn redis() -> Server {
+    redis_with(&[])
+}
+
+/// With more arguments: with certificates among them it speaks TLS on its port, and nothing else.
+pub(crate) fn redis_with(more: &[&str]) -> Server {
     let (port, directory) = (free_port(), TempDir::new().expect("a directory"));
     let mut command = Command::new("redis-server");
     command.args([
@@ -101,7 +110,10 @@ pub(crate) fn redis() -> Server {
         "no",
         "--dir",
     ]);
-    command.arg(directory.path());
+    command.arg(directory.path()).args(more);
+    if !more.is_empty() {
+        command.args(["--tls-port", &port.to_string()]);
+    }
     start("redis-server", &mut command, port, directory)
 }
 
@@ -176,7 +188,36 @@ fn as_postgres(root: bool, program: &Path) -> Command {
     command
 }
 
-fn newest_postgres() -> PathBuf {
+/// PostgreSQL that wants TLS and a password.
+pub(crate) fn postgres_with(password: &str, certificate: &Path, key: &Path) -> Server {
+    let server = postgres();
+    let (bin, data) = (newest_postgres(), server.directory.path().join("data"));
+    for (from, to) in [(certificate, "server.crt"), (key, "server.key")] {
+        let to = data.join(to);
+        fs::copy(from, &to).expect("copied");
+        let ours = Command::new("chmod").arg("600").arg(&to).status().expect("chmod");
+        assert!(ours.success(), "chmod");
+        if is_root() {
+            let owned = Command::new("chown").arg("postgres").arg(&to).status().expect("chown");
+            assert!(owned.success(), "chown to postgres");
+        }
+    }
+    let psql = |statement: &str| {
+        let port = server.port.to_string();
+        let done = Command::new(bin.join("psql"))
+            .args(["-h", "127.0.0.1", "-p", &port, "-U", "strata", "-d", "strata", "-c", statement])
+            .output()
+            .expect("psql runs");
+        assert!(done.status.success(), "psql: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    psql(&format!("ALTER USER strata PASSWORD '{password}'"));
+    psql("ALTER SYSTEM SET ssl = on");
+    fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 scram-sha-256\n").expect("written");
+    psql("SELECT pg_reload_conf()");
+    server
+}
+
+pub(crate) fn newest_postgres() -> PathBuf {
     let mut found: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
         .expect("install Debian's package postgresql")
         .filter_map(|entry| Some(entry.ok()?.path().join("bin")))

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use redis::AsyncCommands as _;
 use strata_coordinator::{parcels::redis::RedisParcels, ports::Parcels as _};
-use strata_proto::subject;
+use strata_proto::{endpoint::RedisEndpoint, seal::ClusterKeys, subject, v1::ImageFacts};
 use strata_worker::{
     cache::redis::{RedisCache, RedisConfig},
-    ports::{Claim, InventoryCache as _, PortError},
+    ports::{Claim, InventoryCache as _, LayerKey, PortError},
 };
 use tokio::time::{sleep, timeout};
 
@@ -159,6 +159,78 @@ async fn a_password_is_used_and_never_printed() {
         panic!("that is no URL")
     };
     assert!(!bad.to_string().contains("hunter3"), "{bad}");
+}
+
+fn keys(letters: &[u8]) -> ClusterKeys {
+    ClusterKeys::new(&letters.iter().map(|letter| vec![*letter; 32]).collect::<Vec<_>>()).unwrap()
+}
+
+async fn keyed(server: &Server, letters: &[u8]) -> RedisCache {
+    RedisCache::connect(RedisConfig { keys: keys(letters), ..RedisConfig::new(&url(server)) }).await.unwrap()
+}
+
+#[tokio::test]
+async fn with_a_key_it_conforms_as_well() {
+    if Server::redis(&[]).is_none() {
+        return;
+    }
+    suite::run(|| {
+        Box::pin(async {
+            let server = Server::redis(&[]).unwrap();
+            let endpoint = RedisEndpoint::new(&url(&server));
+            let parcels = Arc::new(RedisParcels::open(&endpoint, keys(b"a")).unwrap());
+            Store {
+                cache: Arc::new(keyed(&server, b"a").await),
+                other: Arc::new(keyed(&server, b"ab").await),
+                parcel: Box::new(move |name| {
+                    let parcels = Arc::clone(&parcels);
+                    Box::pin(async move { parcels.take(name).await.unwrap() })
+                }),
+                _keep: Box::new(server),
+            }
+        })
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_somebody_else_wrote_counts_as_absent() {
+    let Some(server) = Server::redis(&[]) else { return };
+    let (cache, mut raw) = (keyed(&server, b"a").await, client(&server).await);
+    let (one, two) = (key("1"), key("2"));
+    let name = |key: &LayerKey| subject::inventory(&key.layer, &key.fingerprint);
+    let value = Bytes::from_static(b"an inventory");
+    for key in [&one, &two] {
+        cache.finish(key, &token(1, 1), value.clone()).await.unwrap();
+    }
+    let sealed: Vec<u8> = raw.get(name(&one)).await.unwrap();
+    assert_eq!(cache.read(&[one.clone()]).await.unwrap(), [Some(value.clone())]);
+    // Its value without the tag, changed, another key's value, and one under a key that is not ours.
+    let mut changed = sealed.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    for forged in [value.to_vec(), changed, sealed.clone(), keys(b"x").seal(&name(&two), &value), Vec::new()]
+    {
+        let _: () = raw.set(name(&two), forged).await.unwrap();
+        assert_eq!(cache.claim(&two, &token(2, 1), LEASE).await.unwrap(), Claim::Done, "it is there");
+        assert_eq!(cache.read(&[one.clone(), two.clone()]).await.unwrap(), [Some(value.clone()), None]);
+        // Removed: otherwise nobody would make it again.
+        assert_eq!(cache.contains(&[one.clone(), two.clone()]).await.unwrap(), [true, false]);
+    }
+    let facts = ImageFacts::default();
+    cache.keep_image("sha256:a", "linux/amd64", &facts).await.unwrap();
+    assert_eq!(cache.image("sha256:a", "linux/amd64").await.unwrap(), Some(facts));
+    let kept: Vec<u8> = raw.get(subject::image("sha256:a", "linux/amd64")).await.unwrap();
+    let _: () = raw.set(subject::image("sha256:b", "linux/amd64"), kept).await.unwrap();
+    assert_eq!(cache.image("sha256:b", "linux/amd64").await.unwrap(), None, "facts of another image");
+    // A parcel that the coordinator did not expect.
+    let parcels = RedisParcels::open(&RedisEndpoint::new(&url(&server)), keys(b"a")).unwrap();
+    cache.put_parcel("p", value.clone()).await.unwrap();
+    assert_eq!(parcels.take("p").await.unwrap(), Some(value.clone()));
+    let _: () = raw.set(subject::parcel("p"), value.as_ref()).await.unwrap();
+    assert_eq!(parcels.take("p").await.unwrap(), None);
+    // Rotation: the old key still counts where it is the second one, and nowhere else.
+    assert_eq!(keyed(&server, b"ba").await.read(&[one.clone()]).await.unwrap(), [Some(value)]);
+    assert_eq!(self::cache(&server).await.read(&[one]).await.unwrap(), [None], "no key, no way to check");
 }
 
 #[tokio::test]
