@@ -33,9 +33,9 @@ pub fn start(settings: &Settings) -> Result<Telemetry, Failure> {
     };
     let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default))
         .map_err(|error| Failure::usage(format!("failed to read the log filter STRATA_LOG: {error}")))?;
-    // At this level the client of NATS prints its login, whatever the filter asks for.
+    // Below this level the client of NATS prints its login, whatever the filter asks for.
     let filter = filter.and(filter_fn(|about| {
-        *about.level() != tracing::Level::TRACE || !about.target().starts_with("async_nats")
+        *about.level() <= tracing::Level::INFO || !about.target().starts_with("async_nats")
     }));
     let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(settings.live);
     let logs = match settings.log_format {
