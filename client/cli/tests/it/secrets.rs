@@ -58,6 +58,7 @@ struct Secure {
 }
 
 impl Secure {
+    #[expect(clippy::too_many_lines, reason = "three servers and their settings, one after the other")]
     fn start() -> Self {
         let authority = Authority::new();
         let (ca, certificate, key) =
@@ -202,6 +203,10 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story: what went in is searched for wherever it may have come out"
+)]
 fn every_connection_is_tls_and_no_secret_is_found_afterwards() {
     if skipped("a cluster over TLS") {
         return;
