@@ -204,7 +204,7 @@ async fn what_somebody_else_wrote_counts_as_absent() {
         cache.finish(key, &token(1, 1), value.clone()).await.unwrap();
     }
     let sealed: Vec<u8> = raw.get(name(&one)).await.unwrap();
-    assert_eq!(cache.read(&[one.clone()]).await.unwrap(), [Some(value.clone())]);
+    assert_eq!(cache.read(std::slice::from_ref(&one)).await.unwrap(), [Some(value.clone())]);
     // Its value without the tag, changed, another key's value, and one under a key that is not ours.
     let mut changed = sealed.clone();
     *changed.last_mut().unwrap() ^= 1;
@@ -229,7 +229,7 @@ async fn what_somebody_else_wrote_counts_as_absent() {
     let _: () = raw.set(subject::parcel("p"), value.as_ref()).await.unwrap();
     assert_eq!(parcels.take("p").await.unwrap(), None);
     // Rotation: the old key still counts where it is the second one, and nowhere else.
-    assert_eq!(keyed(&server, b"ba").await.read(&[one.clone()]).await.unwrap(), [Some(value)]);
+    assert_eq!(keyed(&server, b"ba").await.read(std::slice::from_ref(&one)).await.unwrap(), [Some(value)]);
     assert_eq!(self::cache(&server).await.read(&[one]).await.unwrap(), [None], "no key, no way to check");
 }
 
