@@ -48,12 +48,36 @@ pub(crate) fn read(path: &str, bytes: &[u8]) -> Release {
     let name = path.rsplit('/').next().unwrap_or_default();
     let fields = if name.starts_with("os-release") || name == "lsb-release" || path.contains("/os.release.d/")
     {
-        text::assignments(&text)
+        let mut fields = text::assignments(&text);
+        fields.retain(|key, value| FIELDS.contains(&key.as_str()) && value.len() <= MAX_FIELD);
+        fields
     } else {
-        BTreeMap::from([("TEXT".to_owned(), text.lines().next().unwrap_or_default().trim().to_owned())])
+        let line = text.lines().next().unwrap_or_default().trim();
+        BTreeMap::from([("TEXT".to_owned(), if line.len() <= MAX_FIELD { line } else { "" }.to_owned())])
     };
     Release { path: path.to_owned(), fields }
 }
+
+/// The fields that are kept: what tells a distribution and its release. Whatever else an image's builder put into the file
+/// stays there.
+const FIELDS: &[&str] = &[
+    "CPE_NAME",
+    "DISTRIB_CODENAME",
+    "DISTRIB_DESCRIPTION",
+    "DISTRIB_ID",
+    "DISTRIB_RELEASE",
+    "ID",
+    "ID_LIKE",
+    "PLATFORM_ID",
+    "PRETTY_NAME",
+    "VARIANT_ID",
+    "VERSION",
+    "VERSION_CODENAME",
+    "VERSION_ID",
+];
+
+/// No field is longer.
+const MAX_FIELD: usize = 1_024;
 
 /// No release file is longer.
 const MAX_BYTES: usize = 64 << 10;

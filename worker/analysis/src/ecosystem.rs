@@ -33,7 +33,7 @@ mod sbom;
 mod swift;
 mod wordpress;
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     limits::Limits,
@@ -89,10 +89,18 @@ pub struct Facts {
     pub notes: BTreeMap<String, String>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// Bytes of the texts of `packages` and `owned`.
+    text: usize,
 }
 
 /// Problems of one file that are listed.
 const PROBLEMS: usize = 200;
+
+/// Bytes of a file that is read as one text: the longest real ones, bills of a whole system's files, have some MiB.
+const TEXT_BYTES: usize = 64 << 20;
+
+/// Bytes of all that one file may leave in an inventory: its packages' texts and its owned paths.
+const FACTS_BYTES: usize = 64 << 20;
 
 impl Facts {
     /// Adds a problem with this file.
@@ -105,13 +113,37 @@ impl Facts {
         self.problems.push(Problem { code: code.into(), message, file: file.path.to_owned() });
     }
 
-    /// Adds a package; beyond the limit on packages a problem instead, once.
+    /// Adds a package; beyond the limit on packages, or on their texts, a problem instead, once.
     pub fn package(&mut self, file: File<'_>, package: Package) {
-        if self.packages.len() < file.limits.packages {
+        let text = self.text.saturating_add(package.text_bytes());
+        if self.packages.len() < file.limits.packages && text <= FACTS_BYTES {
+            self.text = text;
             self.packages.push(package);
         } else if self.problems.last().is_none_or(|problem| problem.code != "limit") {
             self.problem("limit", file, "it names more packages than are read");
         }
+    }
+
+    /// Adds a path that the package owns; beyond the limit on records, or on their texts, a problem instead, once.
+    pub fn own(&mut self, file: File<'_>, path: impl Into<String>) {
+        let path = path.into();
+        let text = self.text.saturating_add(path.len());
+        if self.owned.len() < file.limits.records && text <= FACTS_BYTES {
+            self.text = text;
+            self.owned.push(path);
+        } else if self.problems.last().is_none_or(|problem| problem.code != "limit") {
+            self.problem("limit", file, "it names more files than are read");
+        }
+    }
+
+    /// The file as text, invalid UTF-8 replaced. `None` after a problem where it is too long for that: a file that was
+    /// spooled because of its size would come into memory as a whole.
+    pub fn text<'a>(&mut self, file: File<'a>) -> Option<Cow<'a, str>> {
+        if file.bytes.len() > TEXT_BYTES {
+            self.problem("limit", file, format!("has more than {TEXT_BYTES} bytes and was not read"));
+            return None;
+        }
+        Some(String::from_utf8_lossy(file.bytes))
     }
 }
 

@@ -6,12 +6,14 @@ use crate::{limits::Limits, model::Inventory};
 
 mod blob;
 mod collect;
+mod hard;
 mod header;
 mod keep;
 mod parse;
 mod path;
 mod pax;
 mod pending;
+mod room;
 mod sparse;
 mod spool;
 mod tar;

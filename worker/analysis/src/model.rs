@@ -19,6 +19,16 @@ pub struct Package {
     pub properties: BTreeMap<String, String>,
 }
 
+impl Package {
+    /// Bytes of all its texts.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        let own = [&self.name, &self.version, &self.source_name, &self.source_version, &self.architecture];
+        let properties = self.properties.iter().flat_map(|(key, value)| [key, value]);
+        own.into_iter().chain(properties).map(String::len).sum()
+    }
+}
+
 /// What one file of a layer says to one row. A wanted file that says nothing stands in [`Inventory::others`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileFacts {
@@ -53,7 +63,7 @@ pub struct Link {
 pub struct Release {
     /// Normalised path: `etc/os-release`, `etc/alpine-release`.
     pub path: String,
-    /// Its fields: os-release's own keys, or `TEXT` for a file that is one line.
+    /// Its fields that tell a distribution, by os-release's own keys, or `TEXT` for a file that is one line.
     pub fields: BTreeMap<String, String>,
 }
 
@@ -103,7 +113,7 @@ pub struct Distribution {
     pub version: String,
     /// `PRETTY_NAME`, for people.
     pub title: String,
-    /// All fields of the file that decided (`ID_LIKE`, `VERSION_CODENAME`, `CPE_NAME`), and the notes of the system rows.
+    /// The fields of the file that decided (`ID_LIKE`, `VERSION_CODENAME`, `CPE_NAME`), and the notes of the system rows.
     pub fields: BTreeMap<String, String>,
 }
 

@@ -36,6 +36,10 @@ pub fn squash_with(layers: &[&Inventory], java: Option<&JavaIndex<'_>>) -> Conte
     unread_links(&stack, &mut problems);
     let distribution = distribution(&stack, &files, &mut problems);
     let packages = packages(&stack, &files, distribution.as_ref(), java);
+    if stack.links.is_exhausted() {
+        let message = "the image has more links than are followed: what stands behind the others is unknown";
+        problems.push((problem("limit", message, ""), None));
+    }
     if packages.is_empty() {
         problems.push((problem("no-packages", "no package was found in the image", ""), None));
     }

@@ -62,13 +62,19 @@ impl Budget {
     const ARCHIVES: u64 = 10_000;
     /// Bytes that one file may unpack to, for each byte of `Limits::file_bytes`.
     const UNPACKED: u64 = 10;
+    /// Bytes that one file may unpack to, for each byte that it has itself: of an archive in an archive only texts and
+    /// further archives are unpacked, which do not pack that well.
+    const RATIO: u64 = 100;
+    /// Bytes that any file may unpack to.
+    const FREE: u64 = 16 << 20;
 
-    /// The bounds for one file.
-    pub(crate) fn new(limits: &Limits) -> Self {
+    /// The bounds for one file of so many bytes.
+    pub(crate) fn new(limits: &Limits, length: usize) -> Self {
+        let own = u64::try_from(length).unwrap_or(u64::MAX).saturating_mul(Self::RATIO);
         Self {
             entries: Self::ENTRIES,
             archives: Self::ARCHIVES,
-            bytes: limits.file_bytes.saturating_mul(Self::UNPACKED),
+            bytes: limits.file_bytes.saturating_mul(Self::UNPACKED).min(own.saturating_add(Self::FREE)),
             held: limits.budget_bytes,
             entry_bytes: limits.file_bytes,
         }

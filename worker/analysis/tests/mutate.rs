@@ -46,7 +46,7 @@ impl Random {
 
 /// Runs one target on its seeds and on about `count` mutations of them.
 fn run(name: &str, count: usize) {
-    let (_, target) = targets::TABLE.iter().find(|(other, _)| *other == name).unwrap();
+    let target = targets::by_name(name);
     let seeds = seeds::of(name);
     let mut random = Random(0x5eed);
     for seed in &seeds {
@@ -67,7 +67,25 @@ fn layers() {
 
 #[test]
 fn ecosystems() {
-    run("ecosystem", 4_000);
+    let mut rows = 0;
+    for family in seeds::FAMILIES {
+        rows += seeds::family(family).len();
+        run(family, 1_500);
+    }
+    assert_eq!(rows, strata_analysis::ecosystem::TABLE.len(), "a row is in no family");
+}
+
+#[test]
+fn documents() {
+    run("document", 2_000);
+}
+
+#[test]
+fn every_target_can_be_built() {
+    let manifest = include_str!("../fuzz/Cargo.toml");
+    for (name, _) in targets::TABLE {
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name} is in no manifest");
+    }
 }
 
 #[test]

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| strata_analysis_fuzz::targets::database(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| strata_analysis_fuzz::targets::by_name("database")(data));

@@ -1,6 +1,7 @@
 //! Well-formed inputs from the cases of the tests: what a fuzzer would need days to find.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
@@ -13,15 +14,30 @@ use strata_analysis::{database::Builder, ecosystem, version};
 /// Larger inputs are left out: they make a fuzzer slow and show nothing more.
 const MOST: usize = 64 << 10;
 
+/// The families that the rows of the table fall into, each a target of its own. A new row is in one of them by itself.
+pub const FAMILIES: &[&str] = &["system", "rpm", "text", "archive", "binary"];
+
+/// The rows of one family, in the table's order.
+pub fn family(name: &str) -> Vec<&'static ecosystem::Ecosystem> {
+    let of = |row: &ecosystem::Ecosystem| match row.name {
+        "rpm" => "rpm",
+        "java" | "wheel" | "python" => "archive",
+        "go" | "rust" | "binary" => "binary",
+        _ if row.system => "system",
+        _ => "text",
+    };
+    ecosystem::TABLE.iter().copied().filter(|row| of(row) == name).collect()
+}
+
 /// The seeds of one target.
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = match target {
         "layer" => layers(),
-        "ecosystem" => files(),
         "version" => versions(),
         "database" => databases(),
         "osv" => advisories().into_iter().flatten().collect(),
-        _ => panic!("no target {target}"),
+        "document" => documents(),
+        family => files(family),
     };
     seeds.retain(|seed| seed.len() <= MOST);
     assert!(!seeds.is_empty(), "{target} has no seeds");
@@ -62,35 +78,71 @@ fn cases(row: &str) -> Vec<Vec<(String, Vec<u8>)>> {
     cases
 }
 
-/// Paths that rows want, one list for each row of the table.
-pub fn paths() -> &'static [Vec<String>] {
-    static PATHS: OnceLock<Vec<Vec<String>>> = OnceLock::new();
-    PATHS.get_or_init(|| {
+/// Paths that the row wants: those of its cases.
+pub fn paths(row: &str) -> &'static [String] {
+    static PATHS: OnceLock<BTreeMap<&str, Vec<String>>> = OnceLock::new();
+    let all = PATHS.get_or_init(|| {
         let of = |row: &&ecosystem::Ecosystem| {
             let mut paths: Vec<_> = cases(row.name).into_iter().flatten().map(|(path, _)| path).collect();
             paths.sort();
             paths.dedup();
-            if paths.is_empty() { vec!["usr/lib/file".to_owned()] } else { paths }
+            if paths.is_empty() {
+                paths.push("usr/lib/file".to_owned());
+            }
+            (row.name, paths)
         };
         ecosystem::TABLE.iter().map(of).collect()
-    })
+    });
+    &all[row]
 }
 
-/// Row, path, content.
-fn files() -> Vec<Vec<u8>> {
+/// Row within the family, path, content.
+fn files(family_name: &str) -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
-    for (row, paths) in ecosystem::TABLE.iter().zip(paths()) {
-        let number = ecosystem::TABLE.iter().position(|other| other.name == row.name).expect("a row");
+    for (number, row) in family(family_name).into_iter().enumerate() {
         for (path, content) in cases(row.name).into_iter().flatten() {
-            let place = paths.iter().position(|other| *other == path).expect("a path");
-            let mut seed =
-                vec![u8::try_from(number).expect("few rows"), u8::try_from(place % 256).expect("a byte")];
-            seed.extend(content);
-            seeds.push(seed);
+            let place = paths(row.name).iter().position(|other| *other == path).expect("a path");
+            seeds.push(file(number, place, &content));
         }
     }
     seeds
 }
+
+/// The seed of a family's target.
+pub fn file(row: usize, path: usize, content: &[u8]) -> Vec<u8> {
+    let mut seed = vec![u8::try_from(row).expect("few rows"), u8::try_from(path % 256).expect("a byte")];
+    seed.extend(content);
+    seed
+}
+
+/// Kind, then a document: VEX, the two threat tables, a CVSS vector, a release file.
+fn documents() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    let mut add = |kind: u8, bytes: &[u8]| seeds.push([&[kind], bytes].concat());
+    let mut files = Vec::new();
+    below(&testdata().join("vex"), &mut files);
+    for file in files {
+        add(0, &fs::read(file).expect("a file"));
+    }
+    add(1, b"#model_version:v1,score_date:2025-01-01\ncve,epss,percentile\nCVE-2020-1,0.00042,0.05\n");
+    add(2, br#"{"vulnerabilities":[{"cveID":"CVE-2021-44228","dateAdded":"2021-12-10"}]}"#);
+    let vectors = fs::read_to_string(testdata().join("cvss.txt")).expect("vectors");
+    for line in vectors.lines().filter(|line| !line.starts_with("//")).step_by(9) {
+        add(3, line.split(' ').next().expect("a vector").as_bytes());
+    }
+    for (number, text) in (4_u8..).zip(RELEASES) {
+        add(number, text.as_bytes());
+    }
+    seeds
+}
+
+/// Release files by path, as [`super::targets::RELEASES`] has them.
+const RELEASES: [&str; 4] = [
+    "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME='Debian \\GNU'\n# x\n",
+    "CentOS Linux release 7.9.2009 (Core)\n",
+    "DISTRIB_ID=Ubuntu\nDISTRIB_RELEASE=22.04\n",
+    "3.10.2\n",
+];
 
 fn layers() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
@@ -123,7 +175,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-fn entry(tar: &mut Vec<u8>, flag: u8, path: &str, content: &[u8]) {
+/// Appends an entry to a tar archive.
+pub fn entry(tar: &mut Vec<u8>, flag: u8, path: &str, content: &[u8]) {
     let mut block = [0_u8; 512];
     let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &path.as_bytes()[..path.len().min(100)]);

@@ -5,13 +5,14 @@ use std::{cmp::Ordering, collections::BTreeMap, io::Read};
 use sha2::{Digest as _, Sha256};
 use strata_analysis::{
     assess::assess,
-    database::{Builder, Database, diff, osv},
-    ecosystem::{self, Facts, File},
+    cvss,
+    database::{Builder, Database, diff, osv, score::Threats},
+    ecosystem::{Facts, File},
     index,
     limits::Limits,
     model::{Contents, Distribution, Installed, Package},
     squash::squash,
-    version,
+    version, vex,
 };
 
 use super::seeds;
@@ -20,8 +21,23 @@ use super::seeds;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TABLE: &[Target] =
-    &[("layer", layer), ("ecosystem", ecosystem), ("version", version), ("database", database), ("osv", osv)];
+pub const TABLE: &[Target] = &[
+    ("layer", layer),
+    ("system", |data| ecosystem("system", data)),
+    ("rpm", |data| ecosystem("rpm", data)),
+    ("text", |data| ecosystem("text", data)),
+    ("archive", |data| ecosystem("archive", data)),
+    ("binary", |data| ecosystem("binary", data)),
+    ("version", version),
+    ("database", database),
+    ("osv", osv),
+    ("document", document),
+];
+
+/// The target of that name.
+pub fn by_name(name: &str) -> fn(&[u8]) {
+    TABLE.iter().find(|(other, _)| *other == name).expect("a target").1
+}
 
 /// Small enough that a fuzzer meets every limit.
 fn limits() -> Limits {
@@ -93,20 +109,63 @@ fn sealed(data: &[u8]) -> Vec<u8> {
     archive
 }
 
-/// One row's parser, package URLs and keys. Bytes: row, path, content.
-pub fn ecosystem(data: &[u8]) {
+/// A parser of one family, package URLs and keys. Bytes: row, path, content.
+pub fn ecosystem(family: &str, data: &[u8]) {
     let [row, path, content @ ..] = data else { return };
-    let number = usize::from(*row) % ecosystem::TABLE.len();
-    let (row, paths) = (ecosystem::TABLE[number], &seeds::paths()[number]);
+    let rows = seeds::family(family);
+    let row = rows[usize::from(*row) % rows.len()];
+    let paths = seeds::paths(row.name);
     let path = &paths[usize::from(*path) % paths.len()];
     let mut facts = Facts::default();
-    (row.parse)(File { path, bytes: content, limits: &limits() }, &mut facts);
+    let limits = limits();
+    (row.parse)(File { path, bytes: content, limits: &limits }, &mut facts);
+    assert!(facts.packages.len() <= limits.packages, "{} packages", facts.packages.len());
     let debian = distribution("debian", "12");
     for package in &facts.packages {
         for known in [None, Some(&debian)] {
             assert!((row.purl)(package, known).starts_with("pkg:"), "{package:?}");
             for key in (row.advisory_keys)(package, known) {
                 assert!(!key.ecosystem.is_empty(), "{key:?}");
+            }
+        }
+    }
+}
+
+/// Where [`document`] puts a release file.
+pub const RELEASES: [&str; 4] =
+    ["etc/os-release", "etc/redhat-release", "etc/lsb-release", "etc/alpine-release"];
+
+/// A small document beside layers and advisories. Bytes: kind, content.
+pub fn document(data: &[u8]) {
+    let [kind, content @ ..] = data else { return };
+    let text = String::from_utf8_lossy(content);
+    match kind % 8 {
+        0 => {
+            let Ok(statements) = vex::parse(content) else { return };
+            let purls = ["pkg:deb/debian/openssl@1.1.1?arch=amd64", "pkg:npm/%40a/b@1.0"];
+            let ids: Vec<&str> = statements.iter().flat_map(|all| &all.ids).map(String::as_str).collect();
+            let flaws = purls.map(|purl| vex::Flaw { purl, ids: ids.clone() });
+            let image = vex::Image { purls: &["pkg:oci/app@sha256:00"], ..vex::Image::default() };
+            for suppression in vex::apply(image, &flaws, &statements).into_iter().flatten() {
+                assert!(suppression.statement < statements.len());
+            }
+        }
+        1 => drop(Threats::from_epss(&text)),
+        2 => drop(Threats::from_kev(content)),
+        3 => {
+            if let Some((version, tenths)) = cvss::base_score_tenths(&text) {
+                assert!(tenths <= 100, "{text}: {tenths}");
+                let _ = cvss::severity(version, tenths);
+            }
+        }
+        release => {
+            let path = RELEASES[usize::from(release - 4)];
+            let mut tar = Vec::new();
+            seeds::entry(&mut tar, b'0', path, content);
+            tar.resize(tar.len() + 1_024, 0);
+            let inventory = index(&mut tar.as_slice(), &limits()).expect("a sound archive");
+            if let Some(distribution) = squash(&[&inventory]).distribution {
+                assert!(!distribution.id.is_empty(), "{distribution:?}");
             }
         }
     }

@@ -60,8 +60,8 @@ fn parse(file: File<'_>, facts: &mut Facts) {
             "o" => value.clone_into(&mut package.source_name),
             "s" if !value.is_empty() => drop(package.properties.insert(TAG.to_owned(), value.to_owned())),
             "F" => value.clone_into(&mut directory),
-            "R" if directory.is_empty() => facts.owned.push(value.to_owned()),
-            "R" => facts.owned.push(format!("{directory}/{value}")),
+            "R" if directory.is_empty() => facts.own(file, value),
+            "R" => facts.own(file, format!("{directory}/{value}")),
             _ => {}
         }
     }
@@ -79,7 +79,7 @@ fn finish(mut package: Package, file: File<'_>, facts: &mut Facts) {
     if package.source_name == package.name {
         package.source_name.clear();
     }
-    facts.packages.push(package);
+    facts.package(file, package);
 }
 
 fn package_url(package: &Package, distribution: Option<&Distribution>) -> String {

@@ -83,7 +83,7 @@ fn is_java_release(path: &str) -> bool {
 
 /// Lines of `KEY="value"`.
 fn java(file: File<'_>, facts: &mut Facts) {
-    let text = String::from_utf8_lossy(file.bytes);
+    let Some(text) = facts.text(file) else { return };
     let field = |name: &str| {
         let value = |line: &'_ str| {
             Some(line.strip_prefix(name)?.strip_prefix('=')?.trim().trim_matches('"').to_owned())

@@ -71,7 +71,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     let (mut read, mut malformed) = (1_u64, 0_u64);
     for line in lines {
         read += 1;
-        if let Err(reason) = add(line, facts) {
+        if let Err(reason) = add(line, file, facts) {
             malformed += 1;
             if malformed <= PROBLEMS {
                 facts.problem("unreadable-database", file, format!("line {read} is malformed: {reason}"));
@@ -116,16 +116,16 @@ fn unpack(file: File<'_>, facts: &mut Facts) -> Option<Vec<u8>> {
 }
 
 /// Takes one line's package or path; the lines of other kinds say which slice a path is from.
-fn add(line: &[u8], facts: &mut Facts) -> Result<(), String> {
+fn add(line: &[u8], file: File<'_>, facts: &mut Facts) -> Result<(), String> {
     let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     match line.kind.as_str() {
         "package" if line.name.is_empty() || line.version.is_empty() => {
             return Err("a package has no version or no name".to_owned());
         }
-        "package" => facts
-            .packages
-            .push(Package { architecture: line.arch, ..Package::plain(line.name, line.version) }),
-        "path" if !line.path.ends_with('/') => facts.owned.push(line.path),
+        "package" => {
+            facts.package(file, Package { architecture: line.arch, ..Package::plain(line.name, line.version) });
+        }
+        "path" if !line.path.ends_with('/') => facts.own(file, line.path),
         _ => {}
     }
     Ok(())

@@ -25,7 +25,7 @@ fn wants(candidate: Candidate<'_>) -> Want {
 }
 
 fn parse(file: File<'_>, facts: &mut Facts) {
-    let text = String::from_utf8_lossy(file.bytes);
+    let Some(text) = facts.text(file) else { return };
     let mut inside = false;
     let mut name = "";
     for line in text.lines() {

@@ -127,7 +127,7 @@ fn lock(file: File<'_>, facts: &mut Facts) {
 
 /// XML of one form: `<package id="…" version="…" />`.
 fn config(file: File<'_>, facts: &mut Facts) {
-    let text = String::from_utf8_lossy(file.bytes);
+    let Some(text) = facts.text(file) else { return };
     for element in text.split("<package ").skip(1) {
         let element = element.split('>').next().unwrap_or_default();
         match (attribute(element, "id"), attribute(element, "version")) {

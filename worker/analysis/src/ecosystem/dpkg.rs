@@ -76,7 +76,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     match owner(name) {
         Some(owner) => {
             facts.owner = owner.to_owned();
-            read_owned(file.bytes, facts);
+            read_owned(file, facts);
         }
         None => read_status(file, facts),
     }
@@ -89,8 +89,8 @@ fn owner(name: &str) -> Option<&str> {
 }
 
 /// One path a line; in md5sums, after the digest. A directory stands before what is in it and is left out.
-fn read_owned(bytes: &[u8], facts: &mut Facts) {
-    for line in bytes.split(|byte| *byte == b'\n') {
+fn read_owned(file: File<'_>, facts: &mut Facts) {
+    for line in file.bytes.split(|byte| *byte == b'\n') {
         let line = String::from_utf8_lossy(line);
         let path = line.split_once("  ").map_or(&*line, |(_, path)| path).trim();
         let path = path.trim_start_matches("./").trim_start_matches('/');
@@ -100,7 +100,7 @@ fn read_owned(bytes: &[u8], facts: &mut Facts) {
             facts.owned.pop();
         }
         if !path.is_empty() && path != "." {
-            facts.owned.push(path.to_owned());
+            facts.own(file, path);
         }
     }
 }
@@ -174,7 +174,7 @@ fn finish(stanza: Stanza, file: File<'_>, facts: &mut Facts) {
     if !vendor.is_empty() {
         package.properties.insert("vendor".to_owned(), vendor);
     }
-    facts.packages.push(package);
+    facts.package(file, package);
 }
 
 /// Whether files of the package are there: every state but `not-installed` and `config-files`, whatever the administrator

@@ -54,7 +54,8 @@ fn after<'a>(bytes: &'a [u8], needle: &[u8]) -> Option<&'a [u8]> {
 }
 
 fn lock(file: File<'_>, facts: &mut Facts) {
-    for line in String::from_utf8_lossy(file.bytes).lines() {
+    let Some(text) = facts.text(file) else { return };
+    for line in text.lines() {
         let Some((_, term)) = line.split_once("{:hex,") else { continue };
         let mut fields = term.split(',').map(str::trim);
         let name = fields.next().and_then(|name| name.strip_prefix(':')).map(|name| name.trim_matches('"'));

@@ -58,7 +58,7 @@ fn package(name: &str, version: &str) -> Package {
 }
 
 fn toolchain(file: File<'_>, facts: &mut Facts) {
-    let text = String::from_utf8_lossy(file.bytes);
+    let Some(text) = facts.text(file) else { return };
     match text.lines().next().and_then(release) {
         Some(version) => facts.package(file, package(TOOLCHAIN, &version)),
         None => facts.problem("malformed", file, "it does not start with a release of Go"),

@@ -56,7 +56,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
         return;
     }
     let mut walk =
-        Walk { file, facts, budget: Budget::new(file.limits), found: BTreeSet::new(), spent: false };
+        Walk { file, facts, budget: Budget::new(file.limits, file.bytes.len()), found: BTreeSet::new(), spent: false };
     walk.archive(file.bytes, "", 0);
 }
 

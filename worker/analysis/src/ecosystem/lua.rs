@@ -26,7 +26,7 @@ fn wants(candidate: Candidate<'_>) -> Want {
 }
 
 fn parse(file: File<'_>, facts: &mut Facts) {
-    let text = String::from_utf8_lossy(file.bytes);
+    let Some(text) = facts.text(file) else { return };
     // Assignments at the start of a line only: the nested tables of dependencies are indented.
     let value = |name: &str| {
         text.lines().find_map(|line| {

@@ -36,7 +36,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
         Ok(Manifest { name: Some(name), version: Some(version) })
             if !name.is_empty() && !version.is_empty() =>
         {
-            facts.packages.push(Package { name, version, ..Package::default() });
+            facts.package(file, Package { name, version, ..Package::default() });
         }
         // Many a file of this name only switches the module type of its directory, or marks a private workspace.
         Ok(_) => {}

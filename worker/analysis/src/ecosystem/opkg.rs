@@ -30,11 +30,13 @@ fn wants(candidate: Candidate<'_>) -> Want {
 }
 
 fn parse(file: File<'_>, facts: &mut Facts) {
-    let text = String::from_utf8_lossy(file.bytes);
+    let Some(text) = facts.text(file) else { return };
     if let Some(stem) = file.path.strip_suffix(".list") {
         facts.owner = stem.rsplit('/').next().unwrap_or_default().to_owned();
         // The name may be followed by type and mode, parted by tabs.
-        facts.owned.extend(text.lines().filter_map(|line| line.split('\t').next()).map(str::to_owned));
+        for path in text.lines().filter_map(|line| line.split('\t').next()) {
+            facts.own(file, path);
+        }
         return;
     }
     let mut stanza = Stanza::default();

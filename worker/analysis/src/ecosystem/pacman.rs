@@ -28,10 +28,12 @@ fn wants(candidate: Candidate<'_>) -> Want {
 }
 
 fn parse(file: File<'_>, facts: &mut Facts) {
-    let text = String::from_utf8_lossy(file.bytes);
+    let Some(text) = facts.text(file) else { return };
     if file.path.ends_with("/files") {
         facts.owner = owner(file.path).unwrap_or_default().to_owned();
-        facts.owned.extend(section(&text, "%FILES%").filter(|path| !path.ends_with('/')).map(str::to_owned));
+        for path in section(&text, "%FILES%").filter(|path| !path.ends_with('/')) {
+            facts.own(file, path);
+        }
         return;
     }
     let first = |name| section(&text, name).next().unwrap_or_default().to_owned();

@@ -37,12 +37,13 @@ fn parse(file: File<'_>, facts: &mut Facts) {
         return facts.problem("unreadable-database", file, "its directory names no package with a version");
     };
     facts.package(file, Package::plain(format!("{category}/{name}"), version));
-    for line in String::from_utf8_lossy(file.bytes).lines() {
+    let Some(text) = facts.text(file) else { return };
+    for line in text.lines() {
         if let Some(entry) = line.strip_prefix("obj ") {
             // Path, checksum, time of change; only the path may hold spaces.
-            facts.owned.extend(entry.rsplitn(3, ' ').nth(2).map(str::to_owned));
+            entry.rsplitn(3, ' ').nth(2).into_iter().for_each(|path| facts.own(file, path));
         } else if let Some(entry) = line.strip_prefix("sym ") {
-            facts.owned.extend(entry.split_once(" -> ").map(|(path, _)| path.to_owned()));
+            entry.split_once(" -> ").into_iter().for_each(|(path, _)| facts.own(file, path));
         }
     }
 }

@@ -52,7 +52,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
 
 /// An egg has its metadata in `EGG-INFO`, a wheel in the one `dist-info` directory at its top.
 fn read_archive(file: File<'_>, facts: &mut Facts) -> Result<(), ZipError> {
-    let mut budget = Budget::new(file.limits);
+    let mut budget = Budget::new(file.limits, file.bytes.len());
     let archive = Archive::open(file.bytes, &mut budget)?;
     let mut found = None;
     for entry in archive.entries(&mut budget) {
@@ -95,7 +95,7 @@ fn read_metadata(file: File<'_>, bytes: &[u8], facts: &mut Facts) {
         facts.problem("malformed", file, "names no distribution or no version of it");
         return;
     }
-    facts.packages.push(Package { name, version, ..Package::default() });
+    facts.package(file, Package { name, version, ..Package::default() });
 }
 
 fn package_url(package: &Package, _: Option<&Distribution>) -> String {

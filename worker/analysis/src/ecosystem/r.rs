@@ -25,7 +25,7 @@ fn wants(candidate: Candidate<'_>) -> Want {
 }
 
 fn parse(file: File<'_>, facts: &mut Facts) {
-    let text = String::from_utf8_lossy(file.bytes);
+    let Some(text) = facts.text(file) else { return };
     let field = |name: &str| {
         let value =
             |line: &'_ str| line.strip_prefix(name)?.strip_prefix(':').map(|value| value.trim().to_owned());

@@ -85,7 +85,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
 
 /// TOML of one form, written by Cargo itself: a header for each package, then its fields.
 fn lock(file: File<'_>, facts: &mut Facts) {
-    let text = String::from_utf8_lossy(file.bytes);
+    let Some(text) = facts.text(file) else { return };
     for section in text.split("[[package]]").skip(1) {
         let (name, version) = (setting(section, "name"), setting(section, "version"));
         if name.is_empty() || version.is_empty() {

@@ -7,10 +7,12 @@ use std::{
 
 use super::{
     LayerError,
+    hard::{self, HardLink},
     header::Kind,
     keep, parse,
     path::{normalise, readable},
     pending::Pending,
+    room::{Room, Weight},
     spool::Spool,
     tar::{End, Entry, Visitor},
 };
@@ -38,27 +40,22 @@ pub(super) struct Collector<'l> {
     /// Hard links, in the archive's order: their targets may still be unparsed.
     hard_links: Vec<HardLink>,
     pending: Pending<'l>,
-    packages: usize,
+    room: Room,
     problems: Vec<Problem>,
     problems_left_out: u64,
 }
 
 /// What stands at a path of the layer. Without facts, release or link it only replaces what is below.
 #[derive(Default)]
-struct Record {
+pub(super) struct Record {
     /// Number of its entry: the last entry of a path counts.
-    entry: u64,
-    size: u64,
-    facts: Vec<FileFacts>,
-    release: Option<Release>,
-    link: Option<Link>,
-}
-
-struct HardLink {
-    entry: u64,
-    path: String,
-    target: String,
-    executable: bool,
+    pub(super) entry: u64,
+    pub(super) size: u64,
+    /// What its facts and its release weigh.
+    pub(super) weight: Weight,
+    pub(super) facts: Vec<FileFacts>,
+    pub(super) release: Option<Release>,
+    pub(super) link: Option<Link>,
 }
 
 impl Visitor for Collector<'_> {
@@ -128,7 +125,7 @@ impl<'l> Collector<'l> {
             opaques: BTreeSet::new(),
             hard_links: Vec::new(),
             pending: Pending::new(spool),
-            packages: 0,
+            room: Room::new(limits),
             problems: Vec::new(),
             problems_left_out: 0,
         }
@@ -186,6 +183,13 @@ impl<'l> Collector<'l> {
         self.record(path, Record { entry, size, ..Record::default() })?;
         // A sparse file is in memory twice for a moment: as it is stored, and with its holes.
         let memory = if file.sparse.is_some() { size.saturating_add(file.stored) } else { file.stored };
+        if file.sparse.is_some()
+            && memory <= self.limits.file_bytes
+            && let Err(message) = self.room.holes(size.saturating_sub(file.stored))
+        {
+            self.problem("limit", path.to_owned(), message);
+            return Ok(false);
+        }
         let claimed = usize::try_from(file.stored).unwrap_or(usize::MAX);
         let stored = parse::Stored::Memory(Vec::new());
         let sparse = file.sparse.clone();
@@ -322,16 +326,12 @@ impl<'l> Collector<'l> {
             else {
                 continue;
             };
-            let packages: usize = parsed.facts.iter().map(|facts| facts.packages.len()).sum();
-            if self.packages.saturating_add(packages) > self.limits.packages {
-                let message = format!(
-                    "the layer has more than {} packages; those of this file were left out",
-                    self.limits.packages
-                );
+            let weight = Weight::of(&parsed.facts, parsed.release.as_ref());
+            if let Err(message) = self.room.take(weight) {
                 self.problem("limit", wanted.path.clone(), message);
                 continue;
             }
-            self.packages += packages;
+            record.weight = weight;
             record.facts = parsed.facts;
             record.release = parsed.release;
             for problem in parsed.problems {
@@ -340,39 +340,19 @@ impl<'l> Collector<'l> {
         }
     }
 
-    /// Gives a hard link what its target has. What this layer does not know is left to *squash*.
+    /// Gives a hard link what its target has, as far as there is room for another copy.
     fn follow(&mut self, link: HardLink) {
         if self.records.get(&link.path).is_none_or(|record| record.entry != link.entry) {
             return;
         }
-        let name = link.path.rsplit('/').next().unwrap_or_default();
-        let mut record = Record { entry: link.entry, ..Record::default() };
-        let mut unread = true;
-        if let Some(target) = self.records.get(&link.target) {
-            record.size = target.size;
-            let candidate =
-                Candidate { path: &link.path, name, size: target.size, executable: link.executable };
-            let rows = ecosystem::wanting(candidate);
-            let of_row = |facts: &&FileFacts| rows.iter().any(|row| row.name == facts.ecosystem);
-            let copy = |facts: &FileFacts| FileFacts { path: link.path.clone(), ..facts.clone() };
-            record.facts = target.facts.iter().filter(of_row).map(copy).collect();
-            record.link =
-                target.link.as_ref().map(|target| Link { path: link.path.clone(), ..target.clone() });
-            if distro::wants(&link.path, name) {
-                record.release = target
-                    .release
-                    .as_ref()
-                    .map(|release| Release { path: link.path.clone(), ..release.clone() });
+        let target = self.records.get(&link.target);
+        let record = match self.room.take(target.map(|target| target.weight).unwrap_or_default()) {
+            Ok(()) => hard::followed(&link, target),
+            Err(message) => {
+                self.problem("limit", link.path.clone(), message);
+                Record { entry: link.entry, ..Record::default() }
             }
-            let target_name = link.target.rsplit('/').next().unwrap_or_default();
-            let read = ecosystem::wanting(Candidate { path: &link.target, name: target_name, ..candidate });
-            unread = !rows.iter().all(|row| read.iter().any(|other| other.name == row.name))
-                || (distro::wants(&link.path, name) && !distro::wants(&link.target, target_name));
-        }
-        let known = !record.facts.is_empty() || record.release.is_some() || record.link.is_some();
-        if !known && unread {
-            record.link = Some(Link { path: link.path.clone(), target: link.target, hard: true });
-        }
+        };
         self.records.insert(link.path, record);
     }
 

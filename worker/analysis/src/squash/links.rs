@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    cell::Cell,
     collections::{BTreeMap, VecDeque},
 };
 
@@ -14,10 +15,21 @@ const MAX_HOPS: usize = 40;
 /// Components that are looked at on one way: links whose targets are long detours lead nowhere, too.
 const MAX_STEPS: usize = 512;
 
+/// Components that are looked at on all ways of an image: a big one has some million.
+const MAX_ALL_STEPS: u64 = 30_000_000;
+
 /// Links by their paths, with the layer of each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Links<'l> {
     map: BTreeMap<&'l str, (usize, &'l Link)>,
+    /// Steps that are left of all.
+    left: Cell<u64>,
+}
+
+impl Default for Links<'_> {
+    fn default() -> Self {
+        Self { map: BTreeMap::new(), left: Cell::new(MAX_ALL_STEPS) }
+    }
 }
 
 /// Where a path leads.
@@ -57,9 +69,10 @@ impl<'l> Links<'l> {
         let mut steps = 0;
         while let Some(component) = rest.pop_front() {
             steps += 1;
-            if steps > MAX_STEPS {
+            if steps > MAX_STEPS || self.is_exhausted() {
                 return Followed::Circle;
             }
+            self.left.set(self.left.get() - 1);
             match component {
                 "" | "." => continue,
                 ".." => {
@@ -84,6 +97,11 @@ impl<'l> Links<'l> {
             }
         }
         if hops == 0 { Followed::Itself } else { Followed::Other(at) }
+    }
+
+    /// Whether so many links were followed that none is any more.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.left.get() == 0
     }
 
     /// As `follow`: the path at which the content stands, unless links lead in a circle.

@@ -24,7 +24,12 @@ pub(super) struct Stack<'l> {
     files: BTreeMap<&'l str, Vec<Placed<'l>>>,
     releases: BTreeMap<&'l str, &'l Release>,
     pub(super) links: Links<'l>,
+    /// Packages that hard links have named again.
+    copies: usize,
 }
+
+/// Packages of lower layers that the hard links of an image may name again.
+const MAX_COPIES: usize = 1_000_000;
 
 impl<'l> Stack<'l> {
     /// Applies the next layer. A deletion reaches only what lower layers have, wherever it stands in the archive.
@@ -82,7 +87,7 @@ impl<'l> Stack<'l> {
 
     /// Hard links to files of lower layers: they get what stands there now.
     fn hard_links(
-        &self,
+        &mut self,
         number: usize,
         layer: &'l Inventory,
         problems: &mut Vec<(Problem, Option<usize>)>,
@@ -98,6 +103,12 @@ impl<'l> Stack<'l> {
                     ..placed.clone()
                 })
                 .collect();
+            self.copies = self.copies.saturating_add(placed.iter().map(|placed| placed.since.len()).sum());
+            if self.copies > MAX_COPIES {
+                let message = format!("hard links name packages of lower layers more than {MAX_COPIES} times");
+                problems.push((problem("limit", &message, path), Some(number)));
+                break;
+            }
             if placed.is_empty() {
                 let message = format!("is a hard link to {target}, whose content was not read");
                 problems.push((problem("unread-link", &message, path), Some(number)));

@@ -9,7 +9,7 @@ const SPACE: [char; 2] = [' ', '\t'];
 
 /// What a registry asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Challenge {
+pub enum Challenge {
     /// User name and password with every request.
     Basic,
     /// A token that the realm hands out.
@@ -22,7 +22,7 @@ pub(super) enum Challenge {
 }
 
 /// The best challenge of an answer's headers that can be met: a token rather than a password.
-pub(super) fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Challenge> {
+pub fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Challenge> {
     let mut basic = None;
     for (scheme, parameters) in headers.flat_map(parse).take(MAX_CHALLENGES) {
         if scheme.eq_ignore_ascii_case("bearer") {

@@ -5,7 +5,7 @@ use url::Url;
 use super::scan::Scanner;
 
 /// The target of the first link whose relation is `next`.
-pub(super) fn next(header: &str) -> Option<String> {
+pub fn next(header: &str) -> Option<String> {
     let mut scanner = Scanner::new(header);
     while !scanner.is_done() {
         scanner.skip(&[' ', '\t', ',']);
@@ -44,7 +44,7 @@ pub(super) fn next(header: &str) -> Option<String> {
 
 /// A link's target as a path with its query, if it stays on the host that gave it. The port may differ: registries
 /// behind a proxy do not know the one that they are reached by, and the path is asked of the same server anyway.
-pub(super) fn same_host(page: &Url, target: &str) -> Option<String> {
+pub fn same_host(page: &Url, target: &str) -> Option<String> {
     let url = page.join(target).ok()?;
     if !matches!(url.scheme(), "http" | "https") || url.host() != page.host() {
         return None;

@@ -7,7 +7,7 @@ use std::time::Duration;
 const MAX: Duration = Duration::from_secs(3_600);
 
 /// How long to wait; `None` where the header says nothing that can be used.
-pub(super) fn wait(retry_after: &str, date: Option<&str>) -> Option<Duration> {
+pub fn wait(retry_after: &str, date: Option<&str>) -> Option<Duration> {
     let text = retry_after.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Some(text.parse().map_or(MAX, Duration::from_secs).min(MAX));

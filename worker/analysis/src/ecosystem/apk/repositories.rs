@@ -23,7 +23,7 @@ pub(super) fn wants(path: &str) -> bool {
 
 /// Notes the distribution's own repositories; others (a vendor's, a directory) have no releases.
 pub(super) fn parse(file: File<'_>, facts: &mut Facts) {
-    let text = String::from_utf8_lossy(file.bytes);
+    let Some(text) = facts.text(file) else { return };
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines().flat_map(repositories) {
         if lines.len() == MAX {

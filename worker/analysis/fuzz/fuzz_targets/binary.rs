@@ -1,0 +1,5 @@
+//! The `binary` target.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| strata_analysis_fuzz::targets::by_name("binary")(data));

@@ -1,5 +1,0 @@
-//! The `ecosystem` target.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| strata_analysis_fuzz::targets::ecosystem(data));

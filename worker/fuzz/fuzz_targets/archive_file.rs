@@ -1,0 +1,5 @@
+//! The `archive_file` target.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| strata_worker_fuzz::targets::archive_file(data));
