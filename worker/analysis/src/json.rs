@@ -7,6 +7,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error as _, SeqAccess, Visitor},
 };
+use serde_json::error::Category;
 
 use crate::ecosystem::{Facts, File};
 
@@ -23,10 +24,21 @@ pub(crate) fn read<T: DeserializeOwned>(file: File<'_>, code: &'static str, fact
     match serde_json::from_slice(bytes) {
         Ok(document) => Some(document),
         Err(error) => {
-            facts.problem(code, file, format!("the document is not as its format asks: {error}"));
+            facts.problem(code, file, format!("the document is not as its format asks: {}", flaw(&error)));
             None
         }
     }
+}
+
+/// What is wrong with a document, and where. The parser's own words quote values, and a file's content must not reach a
+/// report.
+pub(crate) fn flaw(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Data => "a value of another kind or size than expected",
+        Category::Eof => "an early end",
+        Category::Syntax | Category::Io => "a mistake in its JSON",
+    };
+    format!("{what} at line {}, column {}", error.line(), error.column())
 }
 
 /// Items of one list.

@@ -13,6 +13,7 @@ mod parse;
 mod path;
 mod pax;
 mod pending;
+mod replace;
 mod room;
 mod sparse;
 mod spool;

@@ -66,7 +66,7 @@ impl Budget {
     /// further archives are unpacked, which do not pack that well.
     const RATIO: u64 = 100;
     /// Bytes that any file may unpack to.
-    const FREE: u64 = 16 << 20;
+    const FREE: u64 = 4 << 20;
 
     /// The bounds for one file of so many bytes.
     pub(crate) fn new(limits: &Limits, length: usize) -> Self {

@@ -6,7 +6,7 @@ use std::io::Read as _;
 use serde::Deserialize;
 
 use super::{Candidate, Ecosystem, Facts, File, Want, dpkg};
-use crate::{model::Package, version};
+use crate::{json, model::Package, version};
 
 /// The row. A package is dpkg's, so its URL and its advisories are, too.
 pub(super) static ROW: Ecosystem = Ecosystem {
@@ -117,13 +117,16 @@ fn unpack(file: File<'_>, facts: &mut Facts) -> Option<Vec<u8>> {
 
 /// Takes one line's package or path; the lines of other kinds say which slice a path is from.
 fn add(line: &[u8], file: File<'_>, facts: &mut Facts) -> Result<(), String> {
-    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let line: Line = serde_json::from_slice(line).map_err(|error| json::flaw(&error))?;
     match line.kind.as_str() {
         "package" if line.name.is_empty() || line.version.is_empty() => {
             return Err("a package has no version or no name".to_owned());
         }
         "package" => {
-            facts.package(file, Package { architecture: line.arch, ..Package::plain(line.name, line.version) });
+            facts.package(
+                file,
+                Package { architecture: line.arch, ..Package::plain(line.name, line.version) },
+            );
         }
         "path" if !line.path.ends_with('/') => facts.own(file, line.path),
         _ => {}

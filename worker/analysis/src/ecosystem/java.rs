@@ -55,8 +55,13 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     if file.bytes.starts_with(b"Rar!") {
         return;
     }
-    let mut walk =
-        Walk { file, facts, budget: Budget::new(file.limits, file.bytes.len()), found: BTreeSet::new(), spent: false };
+    let mut walk = Walk {
+        file,
+        facts,
+        budget: Budget::new(file.limits, file.bytes.len()),
+        found: BTreeSet::new(),
+        spent: false,
+    };
     walk.archive(file.bytes, "", 0);
 }
 

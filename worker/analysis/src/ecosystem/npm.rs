@@ -6,6 +6,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{AdvisoryKey, Candidate, Ecosystem, Facts, File, Want};
 use crate::{
+    json,
     model::{Distribution, Package},
     purl::purl,
     version,
@@ -41,7 +42,7 @@ fn parse(file: File<'_>, facts: &mut Facts) {
         // Many a file of this name only switches the module type of its directory, or marks a private workspace.
         Ok(_) => {}
         Err(error) if is_package_root(file.path) => {
-            facts.problem("malformed", file, format!("is not valid JSON: {error}"));
+            facts.problem("malformed", file, format!("is not valid JSON: {}", json::flaw(&error)));
         }
         // Deep inside a package: test data of its authors, which Node itself never reads.
         Err(_) => {}

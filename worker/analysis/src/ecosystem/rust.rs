@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::{AdvisoryKey, Candidate, Ecosystem, Facts, File, Want};
 use crate::{
     executable::Executable,
+    json,
     model::{Distribution, Package},
     purl::purl,
     version,
@@ -70,7 +71,11 @@ fn parse(file: File<'_>, facts: &mut Facts) {
     let list: List = match serde_json::from_slice(&text) {
         Ok(list) => list,
         Err(error) => {
-            return facts.problem("malformed", file, format!("its list of crates is malformed: {error}"));
+            return facts.problem(
+                "malformed",
+                file,
+                format!("its list of crates is malformed: {}", json::flaw(&error)),
+            );
         }
     };
     for item in list.packages.into_iter().filter(|item| item.kind != "build") {

@@ -12,6 +12,7 @@ use super::{
     keep, parse,
     path::{normalise, readable},
     pending::Pending,
+    replace,
     room::{Room, Weight},
     spool::Spool,
     tar::{End, Entry, Visitor},
@@ -156,6 +157,7 @@ impl<'l> Collector<'l> {
             ..Inventory::default()
         };
         let mut records: Vec<(String, Record)> = self.records.into_iter().collect();
+        replace::leave_out_hidden(&mut records);
         records.sort_unstable_by(|left, right| left.0.cmp(&right.0));
         for (path, mut record) in records {
             if record.facts.is_empty() && record.release.is_none() && record.link.is_none() {

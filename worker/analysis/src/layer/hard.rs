@@ -30,10 +30,8 @@ pub(super) fn followed(link: &HardLink, target: Option<&Record>) -> Record {
         record.facts = target.facts.iter().filter(of_row).map(copy).collect();
         record.link = target.link.as_ref().map(|target| Link { path: link.path.clone(), ..target.clone() });
         if distro::wants(&link.path, name) {
-            record.release = target
-                .release
-                .as_ref()
-                .map(|release| Release { path: link.path.clone(), ..release.clone() });
+            record.release =
+                target.release.as_ref().map(|release| Release { path: link.path.clone(), ..release.clone() });
         }
         let target_name = link.target.rsplit('/').next().unwrap_or_default();
         let read = ecosystem::wanting(Candidate { path: &link.target, name: target_name, ..candidate });

@@ -42,7 +42,9 @@ impl Room {
             return Err(format!("the layer has more than {most} packages; those of this file were left out"));
         };
         let Some(text) = self.text.checked_sub(weight.text) else {
-            return Err(format!("the layer's facts have more than {TEXT_BYTES} bytes; those of this file were left out"));
+            return Err(format!(
+                "the layer's facts have more than {TEXT_BYTES} bytes; those of this file were left out"
+            ));
         };
         let Some(releases) = self.releases.checked_sub(weight.releases) else {
             return Err(format!("the layer has more than {RELEASES} release files; this one was left out"));
@@ -53,7 +55,11 @@ impl Room {
 
     /// Takes the room of a sparse file's holes.
     pub(super) fn holes(&mut self, bytes: u64) -> Result<(), String> {
-        let most = || format!("the layer's sparse files have more than {HOLE_BYTES} bytes of holes; this one was not read");
+        let most = || {
+            format!(
+                "the layer's sparse files have more than {HOLE_BYTES} bytes of holes; this one was not read"
+            )
+        };
         self.holes = self.holes.checked_sub(bytes).ok_or_else(most)?;
         Ok(())
     }

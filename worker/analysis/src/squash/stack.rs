@@ -105,7 +105,8 @@ impl<'l> Stack<'l> {
                 .collect();
             self.copies = self.copies.saturating_add(placed.iter().map(|placed| placed.since.len()).sum());
             if self.copies > MAX_COPIES {
-                let message = format!("hard links name packages of lower layers more than {MAX_COPIES} times");
+                let message =
+                    format!("hard links name packages of lower layers more than {MAX_COPIES} times");
                 problems.push((problem("limit", &message, path), Some(number)));
                 break;
             }

@@ -41,6 +41,17 @@ fn archive(layer: &str) -> Vec<u8> {
 
 fn layer_entry(archive: Archive, words: &[&str]) -> Archive {
     match words {
+        // What follows the end of an archive is not part of it.
+        ["end"] => Archive { bytes: archive.end() },
+        ["gnu", path, entry @ ..] => {
+            let name = format!("{path}\0");
+            let archive = archive.entry(b'L', b"././@LongLink", "", 0o644, name.as_bytes());
+            archive.entry(b'0', path.as_bytes(), "", 0o644, &special(entry))
+        }
+        ["pax", path, entry @ ..] => {
+            archive.pax(&[("path", path)]).entry(b'0', b"cut", "", 0o644, &special(entry))
+        }
+        ["raw", path, entry @ ..] => archive.entry(b'0', &unescaped(path), "", 0o644, &special(entry)),
         ["file", path, content @ ..] => archive.file(path, content.join(" ")),
         ["program", path, content @ ..] => archive.program(path, content.join(" ")),
         ["dir", path] => archive.directory(path),
@@ -58,6 +69,26 @@ fn layer_entry(archive: Archive, words: &[&str]) -> Archive {
         ["list", path, owned @ ..] => archive.file(path, owned.join("\n") + "\n"),
         _ => panic!("no entry: {words:?}"),
     }
+}
+
+/// The content of an entry whose name is written in a special way.
+fn special(words: &[&str]) -> Vec<u8> {
+    match words {
+        ["npm", name, version] => format!(r#"{{"name":"{name}","version":"{version}"}}"#).into_bytes(),
+        ["file"] => Vec::new(),
+        _ => panic!("no content: {words:?}"),
+    }
+}
+
+/// Bytes of a name in which `\xNN` stands for a byte.
+fn unescaped(name: &str) -> Vec<u8> {
+    let mut parts = name.split("\\x");
+    let mut bytes = parts.next().unwrap().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    bytes
 }
 
 /// Stanzas for `name=version`, or `name=version=maintainer@domain`.
