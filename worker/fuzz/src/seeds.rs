@@ -89,7 +89,10 @@ fn docker() -> Vec<u8> {
 fn layout() -> Vec<u8> {
     let mut tar = Vec::new();
     entry(&mut tar, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#);
-    let index = index().replace("attestation-manifest", "none").replace("arm64", "amd64").replace(",\"variant\":\"v8\"", "");
+    let index = index()
+        .replace("attestation-manifest", "none")
+        .replace("arm64", "amd64")
+        .replace(",\"variant\":\"v8\"", "");
     entry(&mut tar, "index.json", index.as_bytes());
     for blob in [configuration().as_bytes(), manifest().as_bytes(), b"layer"] {
         entry(&mut tar, &format!("blobs/sha256/{}", Digest::of(blob).hex()), blob);

@@ -89,8 +89,9 @@ fn configuration(content: &[u8]) {
 /// The bytes of an archive on disk, read as each kind of archive.
 pub fn archive_file(data: &[u8]) {
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
-    let runtime = RUNTIME
-        .get_or_init(|| tokio::runtime::Builder::new_current_thread().build().expect("a runtime of one thread"));
+    let runtime = RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime of one thread")
+    });
     let mut file = tempfile::Builder::new().suffix(".tar").tempfile().expect("a file");
     file.write_all(&sealed(data)).expect("room for it");
     let config = ArchiveConfig { spool: std::env::temp_dir(), spool_bytes: 4 << 20 };

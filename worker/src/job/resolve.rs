@@ -3,6 +3,7 @@
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use strata_proto::{
     digest::Digest,
+    reference::Reference,
     v1::{
         ImageFacts, NotAnImage, ResolveJob, Resolved, ResolvedImage, ResolvedLayer, ResolvedReference,
         SourceOptions, resolved_reference::Result as Outcome,
@@ -11,6 +12,7 @@ use strata_proto::{
 
 use crate::{
     error::JobError,
+    job::base,
     measure,
     ports::{Images, InventoryCache, LayerKey, PortError, Resolution},
     source::{media, platform},
@@ -88,10 +90,40 @@ impl Context<'_> {
         };
         match self.images.resolve(&pinned, self.platform, &self.options).await? {
             Resolution::Other(code) => Ok(Found::Other(code)),
-            Resolution::Image(facts) => {
+            Resolution::Image(mut facts) => {
+                self.mark_base(reference, &mut facts).await;
                 self.keep(reference, digest.as_deref(), &facts).await?;
                 Ok(Found::Image(facts))
             }
+        }
+    }
+
+    /// Marks the layers of the base that the image names. What cannot be told stays unmarked and fails no image.
+    async fn mark_base(&self, reference: &str, facts: &mut ImageFacts) {
+        let Some(base) = base::named(reference, facts) else { return };
+        match self.base(&base).await {
+            Ok(Some(found)) if base::mark(facts, &found) => {}
+            Ok(_) => tracing::debug!(reference, %base, "the image is not built on the base that it names"),
+            Err(error) => tracing::warn!(reference, %base, %error, "the layers of the base stay unknown"),
+        }
+    }
+
+    /// The facts of a base, which many images share.
+    async fn base(&self, base: &Reference) -> Result<Option<ImageFacts>, JobError> {
+        let digest = base.digest.map(|digest| digest.to_string()).unwrap_or_default();
+        if let Ok(Some(facts)) = self.cache.image(&digest, self.platform).await {
+            return Ok(Some(facts));
+        }
+        let reference = base.to_string();
+        match self.images.resolve(&reference, self.platform, &self.options).await? {
+            Resolution::Image(facts) => {
+                // One that names a base of its own would be kept without the marks that it gets when it is scanned.
+                if base::named(&reference, &facts).is_none() {
+                    self.keep(&reference, Some(&digest), &facts).await?;
+                }
+                Ok(Some(facts))
+            }
+            Resolution::Other(_) => Ok(None),
         }
     }
 

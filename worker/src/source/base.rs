@@ -1,8 +1,7 @@
 //! Which layers an image's labels say are its base image's.
 //!
-//! `org.opencontainers.image.base.name` and `.digest` name the base image, but not its layers: how many of this image's
-//! layers are the base's, they do not tell, and they are inherited by images that are built on top. So they mark no layer;
-//! they stand among the report's labels. Cloud Native Buildpacks tell: `io.buildpacks.lifecycle.metadata` carries the run
+//! `org.opencontainers.image.base.name` and `.digest` name the base image, but not its layers: those `job::base` looks up.
+//! Cloud Native Buildpacks tell: `io.buildpacks.lifecycle.metadata` carries the run
 //! image's uppermost layer (platform specification, "`io.buildpacks.lifecycle.metadata` (JSON)"), and what is built on
 //! top of such an image keeps those layers below its own, so an inherited label still holds.
 

@@ -118,6 +118,20 @@ pub fn facts(
     Ok(facts)
 }
 
+/// Annotations that say of the image what labels of the same keys would say.
+const ANNOTATIONS: [&str; 2] = ["org.opencontainers.image.base.digest", "org.opencontainers.image.base.name"];
+
+/// Puts what the manifest says of the base among the labels. It is about this very image, and so counts before a label,
+/// which may be inherited.
+pub fn annotate(facts: &mut ImageFacts, annotations: &BTreeMap<String, String>) {
+    for key in ANNOTATIONS {
+        let Some(value) = annotations.get(key) else { continue };
+        facts.labels.retain(|label| label.key != key);
+        let place = facts.labels.partition_point(|label| label.key.as_str() < key);
+        facts.labels.insert(place, Property { key: key.to_owned(), value: cut(value) });
+    }
+}
+
 /// The build steps that made layers, one for each layer. A history that does not fit the layers says nothing about any of them.
 fn steps(history: Vec<History>, layers: usize) -> Vec<String> {
     let steps: Vec<String> = history
@@ -186,6 +200,19 @@ mod tests {
             let got = facts("r/a:1", None, config.as_bytes(), &[entry(), entry()]).unwrap();
             assert_eq!(got.layers.iter().map(|layer| layer.base).collect::<Vec<_>>(), expected, "{key}");
         }
+    }
+
+    #[test]
+    fn annotations_of_the_base_count_before_labels() {
+        let label = |key: &str, value: &str| Property { key: key.to_owned(), value: value.to_owned() };
+        let labels = vec![label("a", "1"), label(ANNOTATIONS[0], "old"), label("z", "2")];
+        let mut facts = ImageFacts { labels, ..ImageFacts::default() };
+        let annotations = [(ANNOTATIONS[0], "new"), (ANNOTATIONS[1], "r/x:1"), ("other", "x")];
+        let annotations = annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        annotate(&mut facts, &annotations);
+        let wanted =
+            [label("a", "1"), label(ANNOTATIONS[0], "new"), label(ANNOTATIONS[1], "r/x:1"), label("z", "2")];
+        assert_eq!(facts.labels, wanted);
     }
 
     #[test]

@@ -98,6 +98,8 @@ pub struct ImageManifest {
     pub config: Descriptor,
     /// Layers, lowest first.
     pub layers: Vec<Descriptor>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl ImageManifest {
@@ -115,6 +117,8 @@ struct Raw {
     artifact_type: Option<String>,
     config: Option<Descriptor>,
     layers: Option<Vec<Descriptor>>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
     manifests: Option<Vec<Descriptor>>,
     // Only whether they are there: Docker's first format, and OCI's withdrawn artifact manifest.
     fs_layers: Option<serde::de::IgnoredAny>,
@@ -175,7 +179,11 @@ pub fn parse(body: &[u8], content_type: &str, what: &str) -> Result<Document, Jo
     match (raw.config, raw.layers) {
         (Some(config), Some(layers)) => {
             limit(layers.len(), MAX_LAYERS, "layers", what)?;
-            classify(raw.artifact_type.as_deref(), config, layers, what)
+            let mut document = classify(raw.artifact_type.as_deref(), config, layers, what)?;
+            if let Document::Image(image) = &mut document {
+                image.annotations = raw.annotations.unwrap_or_default();
+            }
+            Ok(document)
         }
         _ if raw.blobs.is_some() => {
             Ok(Document::Other(raw.artifact_type.as_deref().and_then(media::other).unwrap_or("artifact")))
@@ -206,7 +214,7 @@ fn classify(
     let readable = |kind: &LayerKind| matches!(kind, LayerKind::Tar | LayerKind::Foreign);
     if media::is_config(&config.media_type) {
         if kinds.iter().all(readable) {
-            return Ok(Document::Image(ImageManifest { config, layers }));
+            return Ok(Document::Image(ImageManifest { config, layers, annotations: BTreeMap::new() }));
         }
         if let Some(LayerKind::Other(code)) =
             kinds.first().filter(|_| kinds.iter().all(|kind| matches!(kind, LayerKind::Other(_))))

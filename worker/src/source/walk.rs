@@ -195,7 +195,9 @@ impl Walk<'_> {
                 media_type: layer.media_type.clone(),
             });
         }
-        facts::facts(what, Some(digest), &config, &layers)
+        let mut facts = facts::facts(what, Some(digest), &config, &layers)?;
+        facts::annotate(&mut facts, &image.annotations);
+        Ok(facts)
     }
 
     fn nothing(mut self) -> Result<Resolution, JobError> {

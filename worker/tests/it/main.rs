@@ -3,4 +3,5 @@
 mod cache;
 mod databases;
 mod queue;
+mod secrets;
 mod servers;

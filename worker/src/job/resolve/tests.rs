@@ -248,6 +248,42 @@ async fn every_reference_has_its_answer_and_known_images_cost_one_request() {
 }
 
 #[tokio::test]
+async fn the_layers_of_a_named_base_are_marked_and_the_base_is_asked_for_once() {
+    let digest = strata_proto::digest::Digest::of(b"base").to_string();
+    let image = |name: &str, diff_ids: &[&str], registry: &str| {
+        let label = |key: &str, value: String| strata_proto::v1::Property {
+            key: format!("org.opencontainers.image.base.{key}"),
+            value,
+        };
+        let mut facts = facts(name, "amd64", diff_ids);
+        facts.layers.iter_mut().for_each(|layer| layer.diff_id = format!("id-{}", layer.digest));
+        facts.labels = vec![label("digest", digest.clone()), label("name", format!("{registry}/os:1"))];
+        Ok(Resolution::Image(facts))
+    };
+    let mut base = facts("base", "amd64", &["l1"]);
+    base.layers[0].diff_id = "id-l1".to_owned();
+    let images = HashMap::from([
+        ("r.example/a:1".to_owned(), (Some("sha256:a".to_owned()), image("a", &["l1", "l2"], "r.example"))),
+        ("r.example/b:1".to_owned(), (Some("sha256:b".to_owned()), image("b", &["l1", "l3"], "r.example"))),
+        ("r.example/c:1".to_owned(), (Some("sha256:c".to_owned()), image("c", &["l4", "l1"], "r.example"))),
+        (
+            "r.example/d:1".to_owned(),
+            (Some("sha256:d".to_owned()), image("d", &["l1", "l2"], "other.example")),
+        ),
+        ("r.example/os".to_owned(), (None, Ok(Resolution::Image(base)))),
+    ]);
+    let (images, cache) = (Fake { images, ..Fake::default() }, Memory::default());
+    for (name, expected) in [("a", [true, false]), ("b", [true, false]), ("c", [false; 2]), ("d", [false; 2])]
+    {
+        resolve(&images, &cache, "f", &job(&[&format!("r.example/{name}:1")])).await.unwrap();
+        let kept = cache.image(&format!("sha256:{name}"), "linux/amd64").await.unwrap().unwrap();
+        assert_eq!(kept.layers.iter().map(|layer| layer.base).collect::<Vec<_>>(), expected, "{name}");
+    }
+    let of_base = images.asked().into_iter().filter(|asked| asked.contains("r.example/os"));
+    assert_eq!(of_base.collect::<Vec<_>>(), [format!("resolve r.example/os@{digest}")]);
+}
+
+#[tokio::test]
 async fn a_cache_that_is_away_is_worth_another_try() {
     let (images, signature) = fake();
     let cache = Memory { is_away: true, ..Memory::default() };
