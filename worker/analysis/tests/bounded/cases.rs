@@ -14,27 +14,27 @@ use super::stream::{Stream, end, file, header, repeated, sealed};
 
 /// What a child saw.
 #[derive(Debug, Default)]
-pub struct Seen {
-    pub peak_mib: u64,
+pub(crate) struct Seen {
+    pub(crate) peak_mib: u64,
     /// Bytes that were asked of the reader.
-    pub read: u64,
-    pub entries: u64,
+    pub(crate) read: u64,
+    pub(crate) entries: u64,
     /// Packages of the inventory; of the image, where there is another layer.
-    pub packages: u64,
+    pub(crate) packages: u64,
     /// Codes of the layer's problems, each once.
-    pub problems: String,
+    pub(crate) problems: String,
     /// Codes of the image's problems, each once.
-    pub image_problems: String,
-    pub error: String,
+    pub(crate) image_problems: String,
+    pub(crate) error: String,
 }
 
 impl Seen {
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let Self { peak_mib, read, entries, packages, problems, image_problems, error } = self;
         format!("{peak_mib}\t{read}\t{entries}\t{packages}\t{problems}\t{image_problems}\t{error}")
     }
 
-    pub fn parse(line: &str) -> Self {
+    pub(crate) fn parse(line: &str) -> Self {
         let fields: Vec<&str> = line.split('\t').collect();
         let number = |at: usize| fields[at].parse().expect("a number");
         let text = |at: usize| fields[at].to_owned();
@@ -54,7 +54,7 @@ const RELEASE: &[u8] = b"ID=debian\nVERSION_ID=12\n";
 const MANIFEST: &[u8] = br#"{"name":"a","version":"1"}"#;
 
 /// Runs a case.
-pub fn run(case: &str, size: u64) -> Seen {
+pub(crate) fn run(case: &str, size: u64) -> Seen {
     let count = usize::try_from(size).expect("a size");
     match case {
         "empty-files" => layer((0..size).map(|n| file(&format!("srv/{:04}/file{n}", n % 7_000), b""))),

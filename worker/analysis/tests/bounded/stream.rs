@@ -3,15 +3,15 @@
 use std::io::{self, Read};
 
 /// Gives the pieces of an iterator one after another, and counts their bytes.
-pub struct Stream<I> {
+pub(crate) struct Stream<I> {
     pieces: I,
     piece: Vec<u8>,
     at: usize,
-    pub read: u64,
+    pub(crate) read: u64,
 }
 
 impl<I: Iterator<Item = Vec<u8>>> Stream<I> {
-    pub fn new(pieces: I) -> Self {
+    pub(crate) fn new(pieces: I) -> Self {
         Self { pieces, piece: Vec::new(), at: 0, read: 0 }
     }
 }
@@ -31,7 +31,7 @@ impl<I: Iterator<Item = Vec<u8>>> Read for Stream<I> {
 }
 
 /// A header block.
-pub fn header(flag: u8, path: &str, link: &str, size: u64) -> Vec<u8> {
+pub(crate) fn header(flag: u8, path: &str, link: &str, size: u64) -> Vec<u8> {
     let mut block = vec![0; 512];
     let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, path.as_bytes());
@@ -44,7 +44,7 @@ pub fn header(flag: u8, path: &str, link: &str, size: u64) -> Vec<u8> {
 }
 
 /// The block with its checksum.
-pub fn sealed(mut block: Vec<u8>) -> Vec<u8> {
+pub(crate) fn sealed(mut block: Vec<u8>) -> Vec<u8> {
     block[148..156].copy_from_slice(b"        ");
     let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
     block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
@@ -52,7 +52,7 @@ pub fn sealed(mut block: Vec<u8>) -> Vec<u8> {
 }
 
 /// A small file, header and padding included.
-pub fn file(path: &str, content: &[u8]) -> Vec<u8> {
+pub(crate) fn file(path: &str, content: &[u8]) -> Vec<u8> {
     let mut entry = header(b'0', path, "", content.len() as u64);
     entry.extend_from_slice(content);
     entry.resize(entry.len().next_multiple_of(512), 0);
@@ -60,7 +60,7 @@ pub fn file(path: &str, content: &[u8]) -> Vec<u8> {
 }
 
 /// A file of `size` bytes: `text` again and again, the last one cut.
-pub fn repeated(path: &str, text: &str, size: u64) -> impl Iterator<Item = Vec<u8>> + use<> {
+pub(crate) fn repeated(path: &str, text: &str, size: u64) -> impl Iterator<Item = Vec<u8>> + use<> {
     let many = text.repeat((1 << 20) / text.len() + 1).into_bytes();
     let whole = many.len() as u64;
     let rest = many[..usize::try_from(size % whole).unwrap()].to_vec();
@@ -72,6 +72,6 @@ pub fn repeated(path: &str, text: &str, size: u64) -> impl Iterator<Item = Vec<u
 }
 
 /// The end of an archive.
-pub fn end() -> Vec<u8> {
+pub(crate) fn end() -> Vec<u8> {
     vec![0; 1_024]
 }
