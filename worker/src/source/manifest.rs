@@ -84,7 +84,7 @@ impl Descriptor {
 #[derive(Debug, Clone)]
 pub enum Document {
     /// An image.
-    Image(ImageManifest),
+    Image(Box<ImageManifest>),
     /// A list of manifests.
     Index(Vec<Descriptor>),
     /// Not an image: the code of a [`Resolution::Other`](crate::ports::Resolution::Other).
@@ -214,7 +214,8 @@ fn classify(
     let readable = |kind: &LayerKind| matches!(kind, LayerKind::Tar | LayerKind::Foreign);
     if media::is_config(&config.media_type) {
         if kinds.iter().all(readable) {
-            return Ok(Document::Image(ImageManifest { config, layers, annotations: BTreeMap::new() }));
+            let annotations = BTreeMap::new();
+            return Ok(Document::Image(Box::new(ImageManifest { config, layers, annotations })));
         }
         if let Some(LayerKind::Other(code)) =
             kinds.first().filter(|_| kinds.iter().all(|kind| matches!(kind, LayerKind::Other(_))))

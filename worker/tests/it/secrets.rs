@@ -111,7 +111,7 @@ fn plantings(path: &str, bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
             plantings.push((format!("the text in place of {place}"), changed.to_string().into_bytes()));
         }
         let cut = added.to_string();
-        let cut = cut.rfind(SECRET).map(|at| cut[..at + SECRET.len()].as_bytes().to_vec());
+        let cut = cut.rfind(SECRET).map(|at| cut.as_bytes()[..at + SECRET.len()].to_vec());
         plantings.extend(cut.map(|cut| ("a document that ends in the text".to_owned(), cut)));
     } else if !bytes.contains(&0) {
         let text = String::from_utf8_lossy(bytes);
