@@ -7,7 +7,7 @@ use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
 use tracing_subscriber::{
     EnvFilter, Layer as _,
-    filter::{FilterExt as _, Targets, filter_fn},
+    filter::{LevelFilter, Targets},
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
@@ -33,10 +33,7 @@ pub fn start(settings: &Settings) -> Result<Telemetry, Failure> {
     };
     let filter = EnvFilter::try_new(settings.log.as_deref().unwrap_or(default))
         .map_err(|error| Failure::usage(format!("failed to read the log filter STRATA_LOG: {error}")))?;
-    // Below this level the client of NATS prints its login, whatever the filter asks for.
-    let filter = filter.and(filter_fn(|about| {
-        *about.level() <= tracing::Level::INFO || !about.target().starts_with("async_nats")
-    }));
+    let filter = without_logins(filter);
     let logs = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(settings.live);
     let logs = match settings.log_format {
         LogFormat::Text => logs.with_target(false).with_filter(filter).boxed(),
@@ -58,6 +55,16 @@ pub fn start(settings: &Settings) -> Result<Telemetry, Failure> {
     // A second start in one process (tests) keeps the first subscriber.
     let _ = tracing_subscriber::registry().with(logs).with(traces).try_init();
     Ok(Telemetry { provider })
+}
+
+/// Below `info` the client of NATS prints its login, so that far it is never asked for. (A filter combined from two loses
+/// spans for the layers beside it; directives do not.)
+fn without_logins(filter: EnvFilter) -> EnvFilter {
+    if filter.max_level_hint().is_some_and(|level| level <= LevelFilter::INFO) {
+        return filter;
+    }
+    let quiet = ["async_nats=info", "async_nats::connector=info", "async_nats::connection=info"];
+    quiet.iter().filter_map(|text| text.parse().ok()).fold(filter, EnvFilter::add_directive)
 }
 
 fn provider(endpoint: &str) -> Result<SdkTracerProvider, Failure> {
