@@ -79,7 +79,7 @@ impl DatabaseFile {
         let (digest, modified) = {
             let database = Database::open(&map)
                 .map_err(|source| OpenError::Content { path: name.to_owned(), source })?;
-            (database.digest(), database.modified())
+            (database.digest(), database.as_of())
         };
         Ok(Self { map, digest, modified })
     }
@@ -107,7 +107,7 @@ impl DatabaseFile {
         &self.digest
     }
 
-    /// Newest modification, RFC 3339.
+    /// The moment of which the database speaks, RFC 3339.
     #[must_use]
     pub fn modified(&self) -> &str {
         &self.modified

@@ -28,6 +28,8 @@ const MAX_BYTES: i64 = 1 << 30;
 /// A server that is silent for so long while a database is sent or listed is given up.
 const PATIENCE: Duration = Duration::from_secs(300);
 const LIST_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a look at what is current may take: a submission waits for it.
+const LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Databases in an object store.
 pub struct NatsDatabases {
@@ -47,19 +49,24 @@ impl NatsDatabases {
         let store = store(&jetstream, replicas).await?;
         let databases = Self { store, jetstream, current: RwLock::default(), sending: Mutex::default() };
         databases.drop_orphans().await?;
-        if let Some(found) = databases.info(subject::CURRENT_DATABASE).await? {
-            let get = |key: &str| found.metadata.get(key).cloned().unwrap_or_default();
-            let digest = get(subject::DATABASE_DIGEST);
-            match databases.info(&digest).await? {
-                Some(object) => databases.set(DatabaseInfo {
-                    digest,
-                    modified: get(subject::DATABASE_MODIFIED),
-                    size: u64::try_from(object.size).unwrap_or(u64::MAX),
-                }),
-                None => tracing::error!(digest, "the current database is gone: publish one"),
-            }
-        }
+        databases.look().await?;
         Ok(databases)
+    }
+
+    /// Reads which database is current: another coordinator may have published one.
+    async fn look(&self) -> Result<(), PortError> {
+        let Some(found) = self.info(subject::CURRENT_DATABASE).await? else { return Ok(()) };
+        let get = |key: &str| found.metadata.get(key).cloned().unwrap_or_default();
+        let digest = get(subject::DATABASE_DIGEST);
+        match self.info(&digest).await? {
+            Some(object) => self.set(DatabaseInfo {
+                digest,
+                modified: get(subject::DATABASE_MODIFIED),
+                size: u64::try_from(object.size).unwrap_or(u64::MAX),
+            }),
+            None => tracing::error!(digest, "the current database is gone: publish one"),
+        }
+        Ok(())
     }
 
     fn set(&self, info: DatabaseInfo) {
@@ -186,6 +193,11 @@ async fn store(jetstream: &Context, replicas: usize) -> Result<ObjectStore, Port
 #[async_trait]
 impl Databases for NatsDatabases {
     async fn current(&self) -> Result<Option<DatabaseInfo>, PortError> {
+        match timeout(LOOK_PATIENCE, self.look()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "going on with the database that was current"),
+            Err(_) => tracing::warn!("the server is silent; going on with the database that was current"),
+        }
         Ok(self.current.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
