@@ -30,8 +30,9 @@ pub fn registry(data: &[u8]) {
         0 => {
             if let Ok(Document::Image(image)) = manifest::parse(content, "", "x") {
                 assert!(image.layers.len() <= 1_000, "{} layers", image.layers.len());
-                for layer in &image.layers {
-                    assert!(layer.digest("x").is_ok(), "{layer:?}");
+                // A digest stands there as it is written: it is checked where it is used.
+                for digest in image.layers.iter().flat_map(|layer| layer.digest("x")) {
+                    assert_eq!(digest.to_string().parse(), Ok(digest));
                 }
             }
         }
