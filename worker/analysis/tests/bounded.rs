@@ -2,7 +2,8 @@
 //! when it is done. The large ones are ignored in an ordinary run; each has a small twin that always runs.
 
 #![expect(clippy::disallowed_methods, reason = "a case runs in a child, and what it took stands in /proc")]
-#![expect(clippy::disallowed_macros, reason = "the child says what it saw")]
+#![expect(clippy::disallowed_types, reason = "a case runs in a child")]
+#![expect(clippy::disallowed_macros, clippy::print_stdout, reason = "the child says what it saw")]
 
 #[path = "bounded/cases.rs"]
 mod cases;
