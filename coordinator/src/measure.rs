@@ -19,7 +19,7 @@ pub const SCANS_RUNNING: &str = "strata_scans_running";
 pub const SCANS: &str = "strata_scans_total";
 /// Jobs that are published and have no outcome yet.
 pub const JOBS_OUTSTANDING: &str = "strata_jobs_outstanding";
-/// References of scans, by `outcome`: `reported`, `skipped`, `failed`, `listing_failed`; and by `code`.
+/// References of scans, by `outcome`: `reported`, `unchanged`, `skipped`, `failed`, `listing_failed`; and by `code`.
 pub const REFERENCES: &str = "strata_references_total";
 /// Watch streams that are open.
 pub const STREAMS_OPEN: &str = "strata_streams_open";
@@ -69,7 +69,10 @@ pub(crate) fn plan(scans: usize, outstanding: usize) {
 pub(crate) fn events(events: &[Event]) {
     for event in events {
         let (outcome, code, references) = match &event.kind {
-            Some(Kind::Reported(reported)) => ("reported", String::new(), reported.references.len()),
+            Some(Kind::Reported(reported)) => {
+                let outcome = if reported.unchanged { "unchanged" } else { "reported" };
+                (outcome, String::new(), reported.references.len())
+            }
             Some(Kind::Skipped(skipped)) => ("skipped", skipped.code.clone(), skipped.references.len()),
             Some(Kind::Failed(failed)) => ("failed", failed.code.clone(), failed.references.len()),
             Some(Kind::ListingFailed(failed)) => ("listing_failed", failed.code.clone(), 1),

@@ -6,7 +6,7 @@
 //! The way of a scan: listings (catalog, then tags of each repository) give references; references are resolved in
 //! batches into images; an image waits for its layers, each of which is indexed once however many images and scans
 //! want it; then one assessment makes the report, which is archived and announced. Each reference ends in exactly one
-//! of reported, failed and skipped, by exactly one event.
+//! of reported, unchanged, failed and skipped, by exactly one event.
 //!
 //! Nothing that is published needs to arrive: a job without an outcome is published again after a while, which the
 //! queue refuses as long as it still has the job.
@@ -14,9 +14,11 @@
 mod basis;
 mod glob;
 mod image;
+mod known;
 mod lanes;
 mod layer;
 mod listing;
+mod reported;
 mod resolve;
 mod restore;
 mod retry;
@@ -36,11 +38,12 @@ use std::{
 
 use strata_proto::{
     digest::Digest,
-    v1::{Event, Failure, Job, Outcome, Retry, Scan, outcome},
+    v1::{Event, Failure, Job, Outcome, ReportSummary, Retry, Scan, outcome},
 };
 
 use self::{
     image::{Image, ImageKey, Store},
+    known::Asking,
     lanes::Lanes,
     layer::{Layer, Recent},
     scan::Running,
@@ -136,6 +139,13 @@ pub enum PlanEvent {
         /// Its number.
         store: u64,
     },
+    /// A [`Command::LookUp`] was carried out.
+    LookedUp {
+        /// Its number.
+        look_up: u64,
+        /// What the archive knows, by the ids that were sought.
+        known: BTreeMap<String, ReportSummary>,
+    },
     /// Time passed.
     Tick {
         /// Milliseconds since 1970-01-01 UTC. Never goes back.
@@ -166,6 +176,8 @@ pub enum Command {
     Withdraw(Box<Job>),
     /// Archive a report for these scans and report back with [`PlanEvent::Stored`] or [`PlanEvent::Lost`].
     StoreReport(StoreReport),
+    /// Ask the archive for reports and report back with [`PlanEvent::LookedUp`].
+    LookUp(LookUp),
     /// Record an event, after those that came before it.
     Append(Box<Event>),
     /// Record a scan's state and summary.
@@ -185,6 +197,22 @@ pub struct StoreReport {
     pub wanted_by: Vec<(String, Vec<String>)>,
 }
 
+/// Reports that may be in the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookUp {
+    /// Number of this command, for the answer.
+    pub look_up: u64,
+    /// Each once.
+    pub wanted: Vec<Sought>,
+}
+
+/// A report that would do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sought {
+    /// Its id, by which it is answered.
+    pub report_id: String,
+}
+
 /// Number of a scan within this process.
 type ScanNumber = u32;
 
@@ -202,6 +230,8 @@ pub struct Plan {
     images: BTreeMap<ImageKey, Image>,
     stores: BTreeMap<u64, Store>,
     next_store: u64,
+    asking: BTreeMap<u64, Asking>,
+    next_look_up: u64,
     lanes: Lanes,
     touched: BTreeSet<ScanNumber>,
     updated_ms: i64,
@@ -225,6 +255,8 @@ impl Plan {
             images: BTreeMap::new(),
             stores: BTreeMap::new(),
             next_store: 0,
+            asking: BTreeMap::new(),
+            next_look_up: 0,
             lanes: Lanes::default(),
             touched: BTreeSet::new(),
             updated_ms: 0,
@@ -240,6 +272,7 @@ impl Plan {
             PlanEvent::Published { key, result } => self.published(&key, result),
             PlanEvent::Stored { store } => self.stored(store),
             PlanEvent::Lost { store } => self.lost(store),
+            PlanEvent::LookedUp { look_up, known } => self.looked_up(look_up, &known),
             PlanEvent::Tick { now_ms } => self.tick(now_ms),
             PlanEvent::Cancel { scan } => self.cancel(&scan),
             PlanEvent::Restore(scan) => self.restore(*scan),

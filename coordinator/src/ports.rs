@@ -110,6 +110,10 @@ pub trait Archive: Send + Sync {
         report: &Report,
         at_unix_ms: i64,
     ) -> Result<(), PortError>;
+    /// Gives a report further references in a scan; false when it is not there.
+    async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError>;
+    /// Those of these reports that are there, without their references, in any order.
+    async fn known_reports(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError>;
     /// One report.
     async fn report(&self, id: &str) -> Result<Option<Report>, PortError>;
     /// Whether a report is shown: whether it has a reference inside, in a scan that is shown.

@@ -125,6 +125,12 @@ pub fn key_of(parts: &[&str]) -> String {
     Digest::of(text.as_bytes()).hex()
 }
 
+/// Id of a report: same image, platform (`os/architecture[/variant]`), analysis and database → same id, same content.
+#[must_use]
+pub fn report_id(image_digest: &str, platform: &str, fingerprint: &str, database_digest: &str) -> String {
+    key_of(&[image_digest, platform, fingerprint, database_digest])
+}
+
 /// Redis: a layer's inventory. The digest is the cluster hash tag, so that inventory and lease share a slot.
 #[must_use]
 pub fn inventory(layer: &str, fingerprint: &str) -> String {

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{FutureExt as _, future::BoxFuture};
 use strata_proto::{
     WIRE_VERSION, subject, trace,
-    v1::{Job, Lane, Outcome, job::Verb, outcome::Result as Answer},
+    v1::{Job, Lane, Outcome, Resolved, job::Verb, outcome::Result as Answer},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -257,6 +257,7 @@ fn carry_out<'a>(
                 let cache = context.cache.as_ref();
                 job::resolve::resolve(context.images.as_ref(), cache, &context.fingerprint, resolve)
                     .await
+                    .map(|resolved| Resolved { fingerprint: context.report_fingerprint(), ..resolved })
                     .map(Answer::Resolved)
             }
             Some(Verb::Index(index)) => job::index::index(context, token, index).await.map(Answer::Indexed),

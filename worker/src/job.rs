@@ -40,6 +40,21 @@ pub struct Context {
     pub lease: Duration,
 }
 
+impl Context {
+    /// What reports name as their analysis: an index of Java archives is a part of it, for reports by different ones are
+    /// different reports.
+    #[must_use]
+    pub fn report_fingerprint(&self) -> String {
+        match &self.java_index {
+            None => self.fingerprint.clone(),
+            Some(index) => {
+                let name: String = index.digest().chars().skip("sha256:".len()).take(16).collect();
+                format!("{}+{name}", self.fingerprint)
+            }
+        }
+    }
+}
+
 /// Tries a cache or queue operation again for about a minute: a short outage of a server is no reason to give up work that is done.
 ///
 /// # Errors

@@ -191,7 +191,8 @@ fn show(mut event: Event, output: &Output, display: &mut Display, results: &mut 
 
 fn line(reported: &ImageReported) -> String {
     let findings = reported.findings.unwrap_or_default();
-    format::heading(&reported.references, reported.packages, &findings, reported.problems)
+    let heading = format::heading(&reported.references, reported.packages, &findings, reported.problems);
+    if reported.unchanged { format!("{heading}, unchanged") } else { heading }
 }
 
 fn print_line(line: &str) {
@@ -218,7 +219,7 @@ pub fn summary_lines(summary: &Summary, state: Option<ScanState>, seconds: f64) 
     };
     let counts: SeverityCounts = summary.findings.unwrap_or_default();
     let sum = |lines: &[strata_proto::v1::LedgerLine]| lines.iter().map(|line| line.count).sum::<u64>();
-    let settled = ledger.reported + sum(&ledger.skipped) + sum(&ledger.failed);
+    let settled = ledger.reported + ledger.unchanged + sum(&ledger.skipped) + sum(&ledger.failed);
     // Only a scan that was stopped leaves any.
     let unfinished = match ledger.enumerated.saturating_sub(settled) {
         0 => String::new(),
@@ -228,9 +229,10 @@ pub fn summary_lines(summary: &Summary, state: Option<ScanState>, seconds: f64) 
         String::new(),
         format!("{} in {seconds:.1} s", state_text(state)),
         format!(
-            "  references  {} enumerated = {} reported + {} skipped + {} failed{unfinished}",
+            "  references  {} enumerated = {} reported + {} unchanged + {} skipped + {} failed{unfinished}",
             ledger.enumerated,
             ledger.reported,
+            ledger.unchanged,
             list(&ledger.skipped),
             list(&ledger.failed)
         ),

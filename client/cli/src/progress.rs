@@ -84,7 +84,7 @@ impl Display {
 fn counts(summary: &Summary) -> (u64, u64) {
     let ledger = summary.ledger.clone().unwrap_or_default();
     let sum = |lines: &[strata_proto::v1::LedgerLine]| lines.iter().map(|line| line.count).sum::<u64>();
-    (ledger.reported + sum(&ledger.skipped) + sum(&ledger.failed), ledger.enumerated)
+    (ledger.reported + ledger.unchanged + sum(&ledger.skipped) + sum(&ledger.failed), ledger.enumerated)
 }
 
 fn describe(summary: &Summary, layers_pending: u64) -> String {

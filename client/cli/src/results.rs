@@ -15,6 +15,8 @@ pub struct Image {
     pub report_id: String,
     /// The report.
     pub report: Report,
+    /// Whether it is older than the scan.
+    pub unchanged: bool,
 }
 
 /// References that have no report, and why.
@@ -70,6 +72,7 @@ impl Results {
                     references: Vec::new(),
                     report_id: reported.report_id,
                     report,
+                    unchanged: reported.unchanged,
                 });
                 image.references.extend(reported.references);
             }
@@ -114,7 +117,7 @@ impl Results {
     #[must_use]
     pub fn of_report(report_id: &str, report: Report, order: Option<Order>) -> Self {
         let references = vec![report.image_digest.clone()];
-        let image = Image { references, report_id: report_id.to_owned(), report };
+        let image = Image { references, report_id: report_id.to_owned(), report, unchanged: false };
         Self { images: BTreeMap::from([(report_id.to_owned(), image)]), ..Self::new(order) }
     }
 

@@ -1,5 +1,6 @@
 //! The archive in PostgreSQL, for a cluster.
 
+mod known;
 mod lead;
 mod tokens;
 
@@ -249,6 +250,14 @@ impl Archive for PostgresArchive {
         .await
         .map_err(failed(ACTION))?;
         transaction.commit().await.map_err(failed(ACTION))
+    }
+
+    async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
+        self.refer(id, scan, references).await
+    }
+
+    async fn known_reports(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError> {
+        self.known(ids).await
     }
 
     async fn report(&self, id: &str) -> Result<Option<Report>, PortError> {

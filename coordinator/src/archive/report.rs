@@ -67,6 +67,7 @@ pub fn summary(id: &str, report: &Report, created_unix_ms: i64) -> ReportSummary
         findings: Some(findings),
         problems: u64::try_from(report.problems.len()).unwrap_or(u64::MAX),
         database_digest: report.database_digest.clone(),
+        database_modified: report.database_modified.clone(),
         created_unix_ms,
     }
 }

@@ -1,5 +1,6 @@
 //! The archive in a SQLite file: write-ahead log, several processes at once, one writer at a time.
 
+mod known;
 mod lead;
 mod tokens;
 
@@ -301,6 +302,14 @@ impl Archive for SqliteArchive {
         .await
         .map_err(failed(ACTION))?;
         transaction.commit().await.map_err(failed(ACTION))
+    }
+
+    async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
+        self.refer(id, scan, references).await
+    }
+
+    async fn known_reports(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError> {
+        self.known(ids).await
     }
 
     async fn report(&self, id: &str) -> Result<Option<Report>, PortError> {

@@ -1,15 +1,19 @@
 //! Carries out the planner's commands in the order that makes them safe: reports, events, scans, then the rest.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    time::Duration,
+};
 
 use futures::StreamExt as _;
-use strata_proto::v1::{Event, Report, Scan, ScanState};
+use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState};
 use tokio_util::sync::CancellationToken;
 
 use super::{Drive, Ports, now_ms, publisher::Order};
 use crate::{
     archive::report::open_parcel,
-    plan::{Command, PlanEvent, StoreReport},
+    plan::{Command, LookUp, PlanEvent, Sought, StoreReport},
     ports::PortError,
 };
 
@@ -24,12 +28,13 @@ impl Drive {
         let mut scans: BTreeMap<String, Scan> = BTreeMap::new();
         let mut orders = Vec::new();
         loop {
-            let mut stores = Vec::new();
+            let (mut stores, mut look_ups) = (Vec::new(), Vec::new());
             for command in commands {
                 match command {
                     Command::Append(event) => events.push(*event),
                     Command::UpdateScan(scan) => drop(scans.insert(scan.id.clone(), *scan)),
                     Command::StoreReport(store) => stores.push(store),
+                    Command::LookUp(look_up) => look_ups.push(look_up),
                     Command::Publish(job) => {
                         let trace = self.live.trace(&job.scan_id);
                         orders.push(Order::Publish(job, trace));
@@ -37,10 +42,11 @@ impl Drive {
                     Command::Withdraw(job) => orders.push(Order::Withdraw(job)),
                 }
             }
-            if stores.is_empty() {
+            if stores.is_empty() && look_ups.is_empty() {
                 break;
             }
             commands = self.store(stores).await?;
+            commands.extend(self.look_up(look_ups).await?);
         }
         // Before its last event can be seen: whoever has seen that event must not be told that the scan still runs.
         for scan in scans.values().filter(|scan| scan.state() != ScanState::Running) {
@@ -80,11 +86,35 @@ impl Drive {
     }
 }
 
-async fn store_one(ports: &Ports, shutdown: &CancellationToken, store: StoreReport) -> Option<PlanEvent> {
-    let mut report = None;
-    if let Some(parcel) = &store.parcel {
-        report = open(ports, shutdown, parcel).await?;
+impl Drive {
+    /// One question to the archive for all of them.
+    async fn look_up(&mut self, look_ups: Vec<LookUp>) -> Option<Vec<Command>> {
+        let ids: BTreeSet<&str> =
+            look_ups.iter().flat_map(|one| &one.wanted).map(|sought| sought.report_id.as_str()).collect();
+        if ids.is_empty() {
+            return Some(Vec::new());
+        }
+        let ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
+        let archive = &self.ports.archive;
+        let found = persist(&self.shutdown, || archive.known_reports(&ids)).await?;
+        let known: BTreeMap<String, ReportSummary> =
+            found.into_iter().map(|summary| (summary.report_id.clone(), summary)).collect();
+        let mut commands = Vec::new();
+        for LookUp { look_up, wanted } in look_ups {
+            let of = |sought: Sought| {
+                let summary = known.get(&sought.report_id)?.clone();
+                Some((sought.report_id, summary))
+            };
+            let known = wanted.into_iter().filter_map(of).collect();
+            commands.extend(self.plan.apply(PlanEvent::LookedUp { look_up, known }));
+        }
+        Some(commands)
     }
+}
+
+async fn store_one(ports: &Ports, shutdown: &CancellationToken, store: StoreReport) -> Option<PlanEvent> {
+    let Some(parcel) = &store.parcel else { return refer(ports, shutdown, &store).await };
+    let mut report = open(ports, shutdown, parcel).await?;
     if report.is_none() {
         // The id says all that a report is made of: who archived it before archived the same.
         report = persist(shutdown, || ports.archive.report(&store.report_id)).await?;
@@ -97,10 +127,18 @@ async fn store_one(ports: &Ports, shutdown: &CancellationToken, store: StoreRepo
         persist(shutdown, || ports.archive.put_report(&store.report_id, scan, references, &report, now_ms))
             .await?;
     }
-    if let Some(parcel) = &store.parcel
-        && let Err(error) = ports.parcels.discard(parcel).await
-    {
+    if let Err(error) = ports.parcels.discard(parcel).await {
         tracing::debug!(%error, parcel, "a parcel stays until it expires");
+    }
+    Some(PlanEvent::Stored { store: store.store })
+}
+
+/// A report of the archive gets further references.
+async fn refer(ports: &Ports, shutdown: &CancellationToken, store: &StoreReport) -> Option<PlanEvent> {
+    for (scan, references) in &store.wanted_by {
+        if !persist(shutdown, || ports.archive.add_references(&store.report_id, scan, references)).await? {
+            return Some(PlanEvent::Lost { store: store.store });
+        }
     }
     Some(PlanEvent::Stored { store: store.store })
 }

@@ -10,16 +10,14 @@ use strata_proto::{
     digest::Digest,
     reference::Reference,
     subject::key_of,
-    v1::{
-        AssessJob, Assessed, ImageReported, Lane, Missing, ResolvedImage, SeverityCounts, event::Kind,
-        job::Verb,
-    },
+    v1::{AssessJob, Assessed, Lane, Missing, ResolvedImage, event::Kind, job::Verb},
 };
 
 use super::{
     Command, Plan, ScanNumber, StoreReport,
     basis::Basis,
     later,
+    reported::{Done, Reported},
     work::{Key, Task},
 };
 
@@ -63,23 +61,6 @@ enum Stage {
     Collecting,
     Assessing,
     Storing,
-}
-
-/// How an image ended in one scan.
-#[derive(Debug, Clone)]
-pub(super) enum Done {
-    Reported(Box<Reported>),
-    Failed(Box<(String, String)>),
-}
-
-/// What events say of a report.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Reported {
-    pub(super) report_id: Box<str>,
-    pub(super) packages: u64,
-    pub(super) findings: SeverityCounts,
-    pub(super) problems: u64,
-    pub(super) database_modified: Arc<str>,
 }
 
 /// A report on its way into the archive.
@@ -145,8 +126,11 @@ impl Plan {
                 Some(Part { digest, size: layer.size, media_type: layer.media_type.into(), cached })
             })
             .collect();
+        // What an image does not wait for is there, however old the answer is that brought it.
+        let waiting = self.images.get(&key).map(|image| &image.waiting);
         for part in &parts {
-            scan.note_wanted(part.digest, part.cached);
+            let there = waiting.is_some_and(|waiting| !waiting.contains(&part.digest));
+            scan.note_wanted(part.digest, part.cached || there);
         }
         if let Some(image) = self.images.get_mut(&key) {
             image.wanted_by.entry(number).or_default().push(reference);
@@ -233,14 +217,8 @@ impl Plan {
         let Some(image) = self.images.get_mut(&key) else { return };
         image.stage = Stage::Storing;
         let wanted_by = std::mem::take(&mut image.wanted_by);
-        let report = Reported {
-            report_id: assessed.report_id.into(),
-            packages: assessed.packages,
-            findings: assessed.findings.unwrap_or_default(),
-            problems: assessed.problems,
-            database_modified: assessed.database_modified.into(),
-        };
-        self.store(key, Box::new(report), Some(assessed.parcel), wanted_by);
+        let parcel = assessed.parcel.clone();
+        self.store(key, Box::new(Reported::fresh(assessed)), Some(parcel), wanted_by);
     }
 
     /// The cache lost what the image is assessed from: do that again first.
@@ -278,7 +256,13 @@ impl Plan {
         }
     }
 
-    fn store(&mut self, image: ImageKey, report: Box<Reported>, parcel: Option<String>, wanted_by: Wanted) {
+    pub(super) fn store(
+        &mut self,
+        image: ImageKey,
+        report: Box<Reported>,
+        parcel: Option<String>,
+        wanted_by: Wanted,
+    ) {
         self.next_store += 1;
         let texts = |references: &Vec<Box<str>>| references.iter().map(|text| text.to_string()).collect();
         let names = wanted_by
@@ -342,20 +326,7 @@ impl Plan {
         self.touched.insert(number);
         let Some(scan) = self.scans.get_mut(&number) else { return };
         scan.note_reported(references.len(), key, report);
-        self.emit(
-            number,
-            Kind::Reported(ImageReported {
-                references: references.into_iter().map(Into::into).collect(),
-                image_digest: key.digest.to_string(),
-                report_id: report.report_id.to_string(),
-                packages: report.packages,
-                findings: Some(report.findings),
-                problems: report.problems,
-                report: None,
-                platform: key.platform.to_string(),
-                database_modified: report.database_modified.to_string(),
-            }),
-        );
+        self.emit(number, Kind::Reported(report.event(key, references)));
     }
 
     /// An image fails in every scan that wants it.

@@ -13,6 +13,7 @@ use strata_proto::{
 use super::{
     Plan, ScanNumber,
     image::ImageKey,
+    known::Found,
     later,
     retry::{Budget, Class, Verdict},
     tidy, tidy_code,
@@ -68,12 +69,13 @@ impl Plan {
         let mut answers: BTreeMap<String, Option<Answer>> =
             resolved.references.into_iter().map(|one| (one.reference, one.result)).collect();
         let attempts = self.config.attempts_of(work.job.lane());
+        let mut found = Vec::new();
         // Those that used up the same go on together.
         let mut again: BTreeMap<Class, (Budget, u64, Vec<Box<str>>)> = BTreeMap::new();
         for reference in references {
             let failure = match answers.remove(&*reference).flatten() {
                 Some(Answer::Image(image)) => {
-                    self.found(number, reference, image);
+                    found.extend(self.found(number, reference, image));
                     continue;
                 }
                 Some(Answer::Skipped(skipped)) => {
@@ -97,6 +99,7 @@ impl Plan {
                 }
             }
         }
+        self.seek(number, &resolved.fingerprint, found);
         for (budget, pause, references) in again.into_values() {
             if let Some(key) = self.resolve_again(number, references, &[], round + 1) {
                 self.postpone(&key, budget, pause);
@@ -104,13 +107,13 @@ impl Plan {
         }
     }
 
-    fn found(&mut self, number: ScanNumber, reference: Box<str>, image: ResolvedImage) {
-        let Some(scan) = self.scans.get(&number) else { return };
-        match ImageKey::of(&image, &scan.basis) {
-            Ok(key) => self.attach(number, reference, key, image),
+    fn found(&mut self, number: ScanNumber, reference: Box<str>, image: ResolvedImage) -> Option<Found> {
+        match ImageKey::of(&image, &self.scans.get(&number)?.basis) {
+            Ok(key) => Some(Found { reference, key, image }),
             Err(reason) => {
                 let message = format!("{reference} was resolved to something malformed: {reason}");
                 self.fail(number, vec![reference.into()], "malformed", &message);
+                None
             }
         }
     }

@@ -3,10 +3,7 @@
 
 use strata_proto::v1::{Event, Scan, ScanStarted, Summary, event::Kind};
 
-use super::{
-    Plan,
-    image::{ImageKey, Reported},
-};
+use super::{Plan, image::ImageKey, reported::Reported};
 
 impl Plan {
     pub(super) fn restore(&mut self, mut scan: Scan) {
@@ -36,17 +33,12 @@ impl Plan {
         match event.kind {
             Some(Kind::Reported(reported)) => {
                 let Ok(digest) = reported.image_digest.parse() else { return };
-                let key = ImageKey { digest, platform: reported.platform.into(), basis: scan.basis.clone() };
+                let platform = reported.platform.as_str().into();
+                let key = ImageKey { digest, platform, basis: scan.basis.clone() };
                 reported.references.iter().for_each(|reference| {
                     scan.enumerate(reference);
                 });
-                let report = Reported {
-                    report_id: reported.report_id.into(),
-                    packages: reported.packages,
-                    findings: reported.findings.unwrap_or_default(),
-                    problems: reported.problems,
-                    database_modified: reported.database_modified.into(),
-                };
+                let report = Reported::recorded(&reported);
                 scan.note_reported(reported.references.len(), &key, &report);
             }
             Some(Kind::Failed(failed)) => {

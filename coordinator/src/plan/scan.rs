@@ -16,9 +16,10 @@ use strata_proto::{
 use super::{
     Command, Plan, ScanNumber,
     basis::Basis,
-    image::{Done, ImageKey, Reported},
+    image::ImageKey,
     lanes::Ready,
     listing::Listing,
+    reported::{Done, Reported},
 };
 
 /// Reason → number.
@@ -51,6 +52,7 @@ pub(super) struct Running {
     pub(super) summary: Summary,
     pub(super) enumerated: u64,
     pub(super) reported: u64,
+    pub(super) unchanged: u64,
     pub(super) skipped: Lines,
     pub(super) failed: Lines,
     pub(super) listing_failed: Lines,
@@ -99,6 +101,7 @@ impl Running {
             summary: Summary::default(),
             enumerated: 0,
             reported: 0,
+            unchanged: 0,
             skipped: Lines::new(),
             failed: Lines::new(),
             listing_failed: Lines::new(),
@@ -150,7 +153,8 @@ impl Running {
     }
 
     pub(super) fn note_reported(&mut self, references: usize, key: &ImageKey, report: &Reported) {
-        self.reported += self.close(references);
+        let count = self.close(references);
+        *(if report.unchanged { &mut self.unchanged } else { &mut self.reported }) += count;
         self.images.remove(key);
         if self.done.insert(key.clone(), Done::Reported(Box::new(report.clone()))).is_none() {
             self.summary.images += 1;

@@ -33,6 +33,7 @@ fn when_nothing_is_lost_every_distinct_layer_is_indexed_once() {
     for seed in seeds(1_000) {
         let world = run(seed, Chaos { duplicate: 10, late: 20, ..CALM });
         check::every_layer_was_indexed_once(&world);
+        check::every_image_was_assessed_once(&world);
         check::all_succeeded(&world);
     }
 }

@@ -1,6 +1,7 @@
 //! Events → commands, case by case. The schedules that nobody thinks of are in `simulation.rs`.
 
 mod bench;
+mod known;
 mod patience;
 
 use strata_proto::v1::{Lane, RegistryTarget, Retry, ScanState, SubmitRequest, event::Kind, job::Verb};

@@ -51,6 +51,7 @@ impl Running {
             ledger: Some(Ledger {
                 enumerated: self.enumerated,
                 reported: self.reported,
+                unchanged: self.unchanged,
                 skipped: lines(&self.skipped),
                 failed: lines(&self.failed),
                 listing_failed: lines(&self.listing_failed),

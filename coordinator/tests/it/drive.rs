@@ -331,6 +331,13 @@ impl Archive for Flaky {
         self.gate()?;
         self.inner.put_report(id, scan, references, report, at_unix_ms).await
     }
+    async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
+        self.gate()?;
+        self.inner.add_references(id, scan, references).await
+    }
+    async fn known_reports(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError> {
+        self.inner.known_reports(ids).await
+    }
     async fn report(&self, id: &str) -> Result<Option<Report>, PortError> {
         self.inner.report(id).await
     }

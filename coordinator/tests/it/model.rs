@@ -149,7 +149,7 @@ impl State {
             Verb::List(list) => outcome::Result::Listed(self.list(&list.repository)),
             Verb::Resolve(resolve) => {
                 let references = resolve.references.iter().map(|text| self.resolve(text)).collect();
-                outcome::Result::Resolved(Resolved { references })
+                outcome::Result::Resolved(Resolved { references, ..Resolved::default() })
             }
             Verb::Index(index) => {
                 self.indexed.push(index.digest);

@@ -17,6 +17,7 @@ pub(crate) struct Measured {
     pub(crate) seconds_to_first_report: Option<f64>,
     pub(crate) references: u64,
     pub(crate) reported: u64,
+    pub(crate) unchanged: u64,
     pub(crate) skipped: u64,
     pub(crate) failed: u64,
     pub(crate) listings_failed: u64,
@@ -114,6 +115,7 @@ impl Meter {
             seconds_to_first_report: self.first_report.map(|elapsed| elapsed.as_secs_f64()),
             references: ledger.enumerated,
             reported: ledger.reported,
+            unchanged: ledger.unchanged,
             skipped: total(&ledger.skipped),
             failed: total(&ledger.failed),
             listings_failed: total(&ledger.listing_failed),
@@ -143,8 +145,8 @@ impl Measured {
     pub(crate) fn is_complete(&self) -> bool {
         self.state == "completed"
             && self.listings_failed == 0
-            && self.references == self.reported + self.skipped
-            && self.reported > 0
+            && self.references == self.reported + self.unchanged + self.skipped
+            && self.reported + self.unchanged > 0
     }
 
     /// Where the account is not what the plan says, one sentence each.

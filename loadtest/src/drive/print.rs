@@ -30,6 +30,7 @@ fn table(measured: &Measured) -> String {
         ("time to first report", optional(measured.seconds_to_first_report.map(seconds))),
         ("references", measured.references.to_string()),
         ("  reported", measured.reported.to_string()),
+        ("  unchanged", measured.unchanged.to_string()),
         ("  skipped", measured.skipped.to_string()),
         ("  failed", measured.failed.to_string()),
         ("listings failed", measured.listings_failed.to_string()),

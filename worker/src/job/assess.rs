@@ -56,7 +56,7 @@ pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, J
     let database = context.advisories.database(&job.database_digest).await?;
     let database = database.ok_or_else(|| no_database(&job.database_digest))?;
     let attached = if job.attached_vex { Some(attachments(context, job).await?) } else { None };
-    let fingerprint = context.fingerprint.clone();
+    let fingerprint = context.report_fingerprint();
     let java = context.java_index.clone();
     let work = move || make_report(&facts, &packed, &database, java.as_deref(), fingerprint, attached);
     let (assessed, parcel) = compute::run(&job.image_digest, work).await??;
@@ -89,18 +89,11 @@ fn make_report(
     packed: &[Bytes],
     database: &Arc<DatabaseFile>,
     java: Option<&JavaIndexFile>,
-    mut fingerprint: String,
+    fingerprint: String,
     attached: Option<Attached>,
 ) -> Result<(v1::Assessed, Bytes), JobError> {
     let inventories: Vec<model::Inventory> =
         packed.iter().map(|bytes| wire::decode(bytes)).collect::<Result<_, _>>()?;
-    // An index is a part of the analysis: reports by different ones are different reports.
-    if let Some(index) = java {
-        fingerprint = format!(
-            "{fingerprint}+{}",
-            index.digest().chars().skip("sha256:".len()).take(16).collect::<String>()
-        );
-    }
     let java = java.map(JavaIndexFile::view).transpose();
     let java = java
         .map_err(|error| JobError::later("java-index", format!("failed to read the Java index: {error}")))?;
@@ -139,12 +132,12 @@ fn count(length: usize) -> u64 {
 /// Same image, platform, analysis and database → same id; and the same attached documents, where they count.
 fn report_id(report: &v1::Report, attached: Option<&Statements>) -> String {
     let platform = report.platform.as_ref().map(platform::show).unwrap_or_default();
-    let mut parts =
-        vec![report.image_digest.as_str(), &platform, &report.fingerprint, &report.database_digest];
-    if let Some(statements) = attached {
-        parts.push("vex");
-        parts.extend(statements.names());
-    }
+    let database = report.database_digest.as_str();
+    let Some(statements) = attached else {
+        return subject::report_id(&report.image_digest, &platform, &report.fingerprint, database);
+    };
+    let mut parts = vec![report.image_digest.as_str(), &platform, &report.fingerprint, database, "vex"];
+    parts.extend(statements.names());
     subject::key_of(&parts)
 }
 

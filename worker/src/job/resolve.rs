@@ -45,7 +45,7 @@ pub async fn resolve(
         .collect();
     let mut references: Vec<ResolvedReference> = stream::iter(answers).buffered(CONCURRENCY).collect().await;
     mark_cached(cache, fingerprint, &mut references).await;
-    Ok(Resolved { references })
+    Ok(Resolved { references, ..Resolved::default() })
 }
 
 struct Context<'a> {

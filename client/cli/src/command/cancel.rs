@@ -9,7 +9,11 @@ pub(super) async fn run(args: CancelArgs, settings: &Settings) -> Result<ExitCod
     let scan = client.cancel(&args.scan).await?;
     let ledger = scan.summary.clone().unwrap_or_default().ledger.unwrap_or_default();
     let state = super::sweeps::state(scan.state());
-    let _ =
-        writeln!(std::io::stdout(), "{} is {state}: {} references had a report", scan.id, ledger.reported);
+    let _ = writeln!(
+        std::io::stdout(),
+        "{} is {state}: {} references had a report",
+        scan.id,
+        ledger.reported + ledger.unchanged
+    );
     Ok(ExitCode::SUCCESS)
 }

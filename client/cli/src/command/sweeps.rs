@@ -12,9 +12,16 @@ pub(super) async fn run(args: SweepsArgs, settings: &Settings) -> Result<ExitCod
     let mut client = security::connect(&args.server.server, &args.server.connection, settings).await?;
     let scans = client.list_scans(args.limit, "").await?;
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_header(["Scan", "State", "Created", "Of", "Reported", "Failed", "Findings"]);
+    table.load_style(presets::NOTHING).set_header([
+        "Scan",
+        "State",
+        "Created",
+        "Of",
+        "With report",
+        "Unchanged",
+        "Failed",
+        "Findings",
+    ]);
     for scan in &scans {
         table.add_row(row(scan));
     }
@@ -31,7 +38,8 @@ fn row(scan: &Scan) -> Vec<String> {
         state(scan.state()).to_owned(),
         when(scan.created_unix_ms),
         target(scan),
-        format!("{} of {}", ledger.reported, ledger.enumerated),
+        format!("{} of {}", ledger.reported + ledger.unchanged, ledger.enumerated),
+        ledger.unchanged.to_string(),
         (sum(&ledger.failed) + sum(&ledger.listing_failed)).to_string(),
         format::counts(&summary.findings.unwrap_or_default()),
     ]

@@ -25,6 +25,8 @@ struct Document {
     schema: u32,
     state: &'static str,
     images: Vec<JsonImage>,
+    /// Ids of the reports that are older than the scan: an image's own part is the same whenever it is printed.
+    unchanged: Vec<String>,
     failures: Vec<JsonFailure>,
     skipped: Vec<JsonFailure>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,6 +159,7 @@ struct JsonFailure {
 struct JsonSummary {
     enumerated: u64,
     reported: u64,
+    unchanged: u64,
     skipped: BTreeMap<String, u64>,
     failed: BTreeMap<String, u64>,
     listing_failed: BTreeMap<String, u64>,
@@ -171,10 +174,14 @@ struct JsonSummary {
 }
 
 fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
+    let images = results.images();
+    let unchanged =
+        images.iter().filter(|image| image.unchanged).map(|image| image.report_id.clone()).collect();
     let document = Document {
         schema: SCHEMA,
         state: results.state.map_or("report", state),
-        images: results.images().into_iter().map(|found| image(found, results.now)).collect(),
+        images: images.into_iter().map(|found| image(found, results.now)).collect(),
+        unchanged,
         failures: results.failed.iter().map(failure).collect(),
         skipped: results.skipped.iter().map(failure).collect(),
         summary: results.state.map(|_| summary(&results.summary)),
@@ -217,7 +224,7 @@ fn distribution(found: v1::Distribution) -> JsonDistribution {
 }
 
 fn image(image: Image, now: Moment) -> JsonImage {
-    let Image { references, report_id, report } = image;
+    let Image { references, report_id, report, .. } = image;
     let layer_digest = |index: u32| {
         let index = usize::try_from(index).unwrap_or(usize::MAX);
         report.layers.get(index).map(|layer| layer.digest.clone()).unwrap_or_default()
@@ -337,6 +344,7 @@ fn summary(summary: &v1::Summary) -> JsonSummary {
     JsonSummary {
         enumerated: ledger.enumerated,
         reported: ledger.reported,
+        unchanged: ledger.unchanged,
         skipped: lines(ledger.skipped),
         failed: lines(ledger.failed),
         listing_failed: lines(ledger.listing_failed),

@@ -202,14 +202,23 @@ fn faults_that_pass_are_survived() {
 }
 
 #[test]
-fn a_second_sweep_fetches_no_blob_and_says_the_same() {
+fn a_second_sweep_fetches_no_blob_assesses_nothing_and_says_the_same() {
     let beside = serve(Synthetic::new(Plan { repositories: 3, ..Plan::demo() }), Options::default());
     let (host, user) = (beside.registry.host(), User::new());
     let (run, first) = user.json(&["sweep", &host]);
     run.expect(0, &[]);
     beside.registry.reset_counts();
     let (run, second) = user.json(&["sweep", &host]);
-    run.expect(0, &[]);
+    let all = first["summary"]["reported"].as_u64().expect("a number");
+    run.expect(0, &[&format!("0 reported + {all} unchanged")]);
+    assert_eq!((&second["summary"]["reported"], &second["summary"]["unchanged"]), (&0.into(), &all.into()));
+    assert_eq!(second["unchanged"].as_array().map(Vec::len), Some(images(&first).len()));
+    assert_eq!(first["unchanged"].as_array().map(Vec::len), Some(0));
+    let counts = beside.registry.counts();
+    let number = |value: &Value| value.as_u64().expect("a number");
+    let skipped: u64 = second["summary"]["skipped"].as_object().expect("reasons").values().map(number).sum();
+    assert_eq!((counts.manifest_heads, counts.blob_gets), (all, 0), "one HEAD for each image: {counts:?}");
+    assert!(counts.manifest_gets <= skipped, "{counts:?}");
     assert!(beside.registry.blob_downloads().is_empty(), "{:?}", beside.registry.blob_downloads());
     assert_eq!(images(&first), images(&second));
     assert_eq!(second["summary"]["layers_analysed"], 0);

@@ -22,10 +22,15 @@ pub(super) fn everything_is_accounted_for(world: &World) {
         assert_eq!(numbers, (1..=events.len() as u64).collect::<Vec<_>>(), "sequence of {}", scan.id);
         assert!(matches!(events.first().and_then(|e| e.kind.as_ref()), Some(Kind::Started(_))));
         let mut ended: BTreeMap<&str, u32> = BTreeMap::new();
-        let (mut reported, mut failed, mut skipped, mut listing_failed) = (0, 0, 0, 0);
+        let (mut reported, mut unchanged, mut failed, mut skipped, mut listing_failed) = (0, 0, 0, 0, 0);
         for (index, event) in events.iter().enumerate() {
             let (references, counter) = match event.kind.as_ref().expect("a kind") {
-                Kind::Reported(one) => (&one.references, &mut reported),
+                Kind::Reported(one) => {
+                    let before =
+                        world.made.get(&one.report_id).is_some_and(|made| *made < scan.created_unix_ms);
+                    assert_eq!(one.unchanged, before && scan.database_digest == "sha256:db", "{one:?}");
+                    (&one.references, if one.unchanged { &mut unchanged } else { &mut reported })
+                }
                 Kind::Failed(one) => (&one.references, &mut failed),
                 Kind::Skipped(one) => (&one.references, &mut skipped),
                 Kind::ListingFailed(_) => {
@@ -48,16 +53,22 @@ pub(super) fn everything_is_accounted_for(world: &World) {
         assert!(ended.values().all(|count| *count == 1), "a reference ends twice: {ended:?}");
         let ledger = ledger(scan);
         assert_eq!(
-            (ledger.reported, sum(&ledger.failed), sum(&ledger.skipped), sum(&ledger.listing_failed)),
-            (reported, failed, skipped, listing_failed),
+            (
+                ledger.reported,
+                ledger.unchanged,
+                sum(&ledger.failed),
+                sum(&ledger.skipped),
+                sum(&ledger.listing_failed)
+            ),
+            (reported, unchanged, failed, skipped, listing_failed),
             "ledger of {}",
             scan.id
         );
         if scan.state() == ScanState::Cancelled {
-            assert!(ledger.enumerated >= reported + failed + skipped);
+            assert!(ledger.enumerated >= reported + unchanged + failed + skipped);
             continue;
         }
-        assert_eq!(ledger.enumerated, reported + failed + skipped, "ledger of {}", scan.id);
+        assert_eq!(ledger.enumerated, reported + unchanged + failed + skipped, "ledger of {}", scan.id);
         let clean = failed == 0 && listing_failed == 0;
         let want = if clean { ScanState::Completed } else { ScanState::CompletedWithFailures };
         assert_eq!(scan.state(), want, "state of {}", scan.id);
@@ -97,7 +108,15 @@ pub(super) fn every_layer_was_indexed_once(world: &World) {
     let analysed: u64 = summaries(world).map(|summary| summary.layers_analysed).sum();
     assert_eq!(analysed, world.indexed.len() as u64, "layers analysed, over all scans");
     for summary in summaries(world) {
-        assert_eq!(summary.distinct_layers, summary.layers_analysed + summary.layers_reused);
+        assert_eq!(summary.distinct_layers, summary.layers_analysed + summary.layers_reused, "{summary:?}");
+    }
+}
+
+/// What the archive knows is not assessed again: where nothing is lost each image is assessed once for each database.
+pub(super) fn every_image_was_assessed_once(world: &World) {
+    let databases: BTreeSet<&str> = world.scans.values().map(|scan| scan.database_digest.as_str()).collect();
+    if databases == BTreeSet::from(["sha256:db"]) {
+        assert!(world.assessed.values().all(|count| *count == 1), "{:?}", world.assessed);
     }
 }
 
@@ -116,7 +135,9 @@ pub(super) fn nothing_is_left_in_the_plan(world: &World) {
     assert_eq!(plan.running(), Vec::<String>::new());
     assert_eq!(plan.outstanding(), 0);
     assert!(plan.works.is_empty() && plan.timers.is_empty(), "jobs are left: {:?}", plan.works);
-    assert!(plan.layers.is_empty() && plan.images.is_empty() && plan.stores.is_empty());
+    assert!(
+        plan.layers.is_empty() && plan.images.is_empty() && plan.stores.is_empty() && plan.asking.is_empty()
+    );
     assert_eq!(plan.lanes.outstanding(), [0, 0], "room in the windows is lost");
 }
 

@@ -4,14 +4,17 @@ use std::{collections::BTreeSet, sync::LazyLock};
 
 use strata_proto::{
     digest::Digest,
+    subject,
     v1::{
-        Assessed, Failure, Indexed, Job, Listed, Missing, NotAnImage, Resolved, ResolvedImage, ResolvedLayer,
-        ResolvedReference, Retry, job::Verb, outcome, resolved_reference,
+        AssessJob, Assessed, Failure, Indexed, Job, Listed, Missing, NotAnImage, Resolved, ResolvedImage,
+        ResolvedLayer, ResolvedReference, Retry, job::Verb, outcome, resolved_reference,
     },
 };
 
 use super::world::World;
 
+/// The analysis of the model's workers.
+const FINGERPRINT: &str = "analysis";
 /// Digests of the model's layers and images.
 static LAYERS: LazyLock<Vec<String>> = LazyLock::new(|| digests("layer"));
 static IMAGES: LazyLock<Vec<String>> = LazyLock::new(|| digests("image"));
@@ -35,10 +38,10 @@ impl World {
             Verb::List(list) => outcome::Result::Listed(self.list(&list.repository, &list.cursor)),
             Verb::Resolve(resolve) => {
                 let references = resolve.references.iter().map(|text| self.resolve(text)).collect();
-                outcome::Result::Resolved(Resolved { references })
+                outcome::Result::Resolved(Resolved { references, fingerprint: FINGERPRINT.to_owned() })
             }
             Verb::Index(index) => self.index(&index.digest),
-            Verb::Assess(assess) => self.assess(&assess.image_digest, &assess.layers),
+            Verb::Assess(assess) => self.assess(assess),
         }
     }
 
@@ -103,18 +106,20 @@ impl World {
         outcome::Result::Indexed(Indexed { analysed, bytes: 10, packages: 1 })
     }
 
-    fn assess(&mut self, image: &str, layers: &[String]) -> outcome::Result {
+    fn assess(&mut self, job: &AssessJob) -> outcome::Result {
+        let AssessJob { image_digest: image, layers, .. } = job;
         let known: BTreeSet<&String> = self.cache.iter().map(|layer| &LAYERS[*layer]).collect();
         let missing: Vec<String> = layers.iter().filter(|layer| !known.contains(*layer)).cloned().collect();
         let facts = self.facts.contains(image);
         if !missing.is_empty() || !facts {
             return outcome::Result::Missing(Missing { layers: missing, image: !facts });
         }
+        *self.assessed.entry(image.clone()).or_default() += 1;
         let parcel = format!("parcel {}", self.random.next());
         self.parcels.insert(parcel.clone());
         outcome::Result::Assessed(Assessed {
             parcel,
-            report_id: format!("report of {image}"),
+            report_id: subject::report_id(image, &job.platform, FINGERPRINT, &job.database_digest),
             packages: layers.len() as u64,
             ..Assessed::default()
         })

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use strata_proto::{
     WIRE_VERSION,
-    v1::{Event, Job, Outcome, RegistryTarget, Scan, ScanState, SubmitRequest},
+    v1::{Event, Job, Outcome, RegistryTarget, ReportSummary, Scan, ScanState, SubmitRequest},
 };
 
 use crate::plan::{Command, Plan, PlanConfig, PlanEvent, Publication};
@@ -66,6 +66,10 @@ pub(super) struct World {
     pub(super) scans: BTreeMap<String, Scan>,
     pub(super) events: BTreeMap<String, Vec<Event>>,
     pub(super) reports: BTreeMap<String, BTreeSet<(String, String)>>,
+    /// When each report was archived.
+    pub(super) made: BTreeMap<String, i64>,
+    /// How often each image was assessed.
+    pub(super) assessed: BTreeMap<String, u32>,
 }
 
 impl World {
@@ -114,6 +118,8 @@ impl World {
             scans: BTreeMap::new(),
             events: BTreeMap::new(),
             reports: BTreeMap::new(),
+            made: BTreeMap::new(),
+            assessed: BTreeMap::new(),
         }
     }
 
@@ -180,6 +186,8 @@ impl World {
             id: id.clone(),
             request: Some(request.clone()),
             created_unix_ms: self.now_ms,
+            // Scans without a database's name are never spared an assessment.
+            database_digest: if self.random.chance(80) { "sha256:db".to_owned() } else { String::new() },
             ..Scan::default()
         };
         scan.set_state(ScanState::Running);
@@ -234,6 +242,17 @@ impl World {
             }
             Command::UpdateScan(scan) => drop(self.scans.insert(scan.id.clone(), *scan)),
             Command::Withdraw(job) => drop(self.queue.remove(&strata_proto::subject::job(&job))),
+            Command::LookUp(look_up) => {
+                let summary = |id: &String| ReportSummary {
+                    report_id: id.clone(),
+                    created_unix_ms: self.made.get(id).copied().unwrap_or_default(),
+                    ..ReportSummary::default()
+                };
+                let ids = look_up.wanted.iter().map(|sought| &sought.report_id);
+                let known = ids.filter(|id| self.reports.contains_key(*id));
+                let known = known.map(|id| (id.clone(), summary(id))).collect();
+                return Some(PlanEvent::LookedUp { look_up: look_up.look_up, known });
+            }
             Command::Publish(job) => {
                 let key = job.key.clone();
                 let result = if self.random.chance(self.chaos.lose) {
@@ -254,6 +273,7 @@ impl World {
                 if !known {
                     return Some(PlanEvent::Lost { store: store.store });
                 }
+                self.made.entry(store.report_id.clone()).or_insert(self.now_ms);
                 let references = self.reports.entry(store.report_id).or_default();
                 for (scan, names) in store.wanted_by {
                     references.extend(names.into_iter().map(|name| (scan.clone(), name)));

@@ -97,7 +97,7 @@ impl Bench {
                 Command::Publish(job) => self.published.push((**job).clone()),
                 Command::Append(event) => self.events.push((**event).clone()),
                 Command::UpdateScan(scan) => self.scans.push((**scan).clone()),
-                Command::Withdraw(_) | Command::StoreReport(_) => {}
+                Command::Withdraw(_) | Command::StoreReport(_) | Command::LookUp(_) => {}
             }
         }
         commands
@@ -150,11 +150,21 @@ impl Bench {
     }
 
     pub(super) fn resolve(&mut self, key: &str, images: &[(&str, ResolvedImage)]) -> Vec<Command> {
+        self.resolve_by("", key, images)
+    }
+
+    /// Resolved by a worker that tells its fingerprint.
+    pub(super) fn resolve_by(
+        &mut self,
+        fingerprint: &str,
+        key: &str,
+        images: &[(&str, ResolvedImage)],
+    ) -> Vec<Command> {
         let references = images.iter().map(|(reference, image)| ResolvedReference {
             reference: (*reference).to_owned(),
             result: Some(resolved_reference::Result::Image(image.clone())),
         });
-        let resolved = Resolved { references: references.collect() };
+        let resolved = Resolved { references: references.collect(), fingerprint: fingerprint.to_owned() };
         self.answer(key, outcome::Result::Resolved(resolved))
     }
 
@@ -164,7 +174,10 @@ impl Bench {
             reference: (*reference).to_owned(),
             result: Some(resolved_reference::Result::Failure(failure.clone())),
         });
-        self.answer(key, outcome::Result::Resolved(Resolved { references: references.collect() }));
+        self.answer(
+            key,
+            outcome::Result::Resolved(Resolved { references: references.collect(), ..Resolved::default() }),
+        );
     }
 
     pub(super) fn index(&mut self, key: &str) {

@@ -50,6 +50,7 @@ pub(super) async fn conformance<A: Archive + Tokens + 'static>(archive: Arc<A>) 
     events_stay_as_they_were_first_appended(&*archive).await;
     many_events_are_read_in_pages(&*archive).await;
     reports_are_stored_once_with_all_their_references(&*archive).await;
+    what_is_there_is_known_and_gets_further_references(&*archive).await;
     every_field_of_a_search_must_match(&*archive).await;
     hostile_names_are_stored_and_found(&*archive).await;
     what_is_hidden_is_not_found(&*archive).await;
@@ -278,6 +279,32 @@ async fn reports_are_stored_once_with_all_their_references(archive: &dyn Archive
     assert_eq!(found[0].findings.map(|counts| counts.critical), Some(1));
     assert_eq!(found[0].database_digest, "sha256:db");
     assert_eq!(found[0].report_id, "05");
+}
+
+async fn what_is_there_is_known_and_gets_further_references(archive: &dyn Archive) {
+    for (id, at) in [("known-1", 100), ("known-2", 200)] {
+        let stored = report(&format!("sha256:{id}"), &["zlib"], &["CVE-2008-1"]);
+        archive.put_report(id, "s1", &names(&["r.example/eight:1"]), &stored, at).await.expect("stored");
+    }
+    let mut known = archive.known_reports(&names(&["known-2", "none", "known-1"])).await.expect("looked");
+    known.sort_by(|a, b| a.report_id.cmp(&b.report_id));
+    let found: Vec<_> = known
+        .iter()
+        .map(|summary| (summary.report_id.as_str(), summary.created_unix_ms, summary.packages))
+        .collect();
+    assert_eq!(found, [("known-1", 100, 1), ("known-2", 200, 1)]);
+    assert!(known.iter().all(|summary| summary.findings.is_some_and(|counts| counts.critical == 1)));
+    assert!(archive.known_reports(&[]).await.expect("looked").is_empty());
+    let more = names(&["r.example/eight:1", "r.example/eight:2"]);
+    for _ in 0..2 {
+        assert!(archive.add_references("known-1", "s2", &more).await.expect("named"));
+    }
+    assert!(!archive.add_references("none", "s2", &more).await.expect("looked"));
+    let query =
+        SearchReportsRequest { image_digest: "sha256:known-1".to_owned(), limit: 10, ..Default::default() };
+    let found = archive.search(&query, &Sight::default()).await.expect("searched");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].references, ["r.example/eight:1", "r.example/eight:2"]);
 }
 
 async fn every_field_of_a_search_must_match(archive: &dyn Archive) {

@@ -1,0 +1,80 @@
+//! What events say of a report, and how an image ended in one scan.
+
+use std::sync::Arc;
+
+use strata_proto::v1::{Assessed, ImageReported, ReportSummary, SeverityCounts};
+
+use super::image::ImageKey;
+
+/// How an image ended in one scan.
+#[derive(Debug, Clone)]
+pub(super) enum Done {
+    Reported(Box<Reported>),
+    Failed(Box<(String, String)>),
+}
+
+/// What events say of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Reported {
+    pub(super) report_id: Box<str>,
+    pub(super) packages: u64,
+    pub(super) findings: SeverityCounts,
+    pub(super) problems: u64,
+    pub(super) database_modified: Arc<str>,
+    /// Older than the scan.
+    pub(super) unchanged: bool,
+}
+
+impl Reported {
+    /// A report that was just made.
+    pub(super) fn fresh(assessed: Assessed) -> Self {
+        Self {
+            report_id: assessed.report_id.into(),
+            packages: assessed.packages,
+            findings: assessed.findings.unwrap_or_default(),
+            problems: assessed.problems,
+            database_modified: assessed.database_modified.into(),
+            unchanged: false,
+        }
+    }
+
+    /// A report of the archive, for a scan that was submitted then. What was made meanwhile (for another scan, or for this
+    /// one before a restart) counts as made for it.
+    pub(super) fn known(summary: &ReportSummary, submitted_ms: i64) -> Self {
+        Self {
+            report_id: summary.report_id.as_str().into(),
+            packages: summary.packages,
+            findings: summary.findings.unwrap_or_default(),
+            problems: summary.problems,
+            database_modified: summary.database_modified.as_str().into(),
+            unchanged: summary.created_unix_ms < submitted_ms,
+        }
+    }
+
+    /// What an event of this scan said before a restart.
+    pub(super) fn recorded(event: &ImageReported) -> Self {
+        Self {
+            report_id: event.report_id.as_str().into(),
+            packages: event.packages,
+            findings: event.findings.unwrap_or_default(),
+            problems: event.problems,
+            database_modified: event.database_modified.as_str().into(),
+            unchanged: event.unchanged,
+        }
+    }
+
+    pub(super) fn event(&self, key: &ImageKey, references: Vec<Box<str>>) -> ImageReported {
+        ImageReported {
+            references: references.into_iter().map(Into::into).collect(),
+            image_digest: key.digest.to_string(),
+            report_id: self.report_id.to_string(),
+            packages: self.packages,
+            findings: Some(self.findings),
+            problems: self.problems,
+            report: None,
+            platform: key.platform.to_string(),
+            database_modified: self.database_modified.to_string(),
+            unchanged: self.unchanged,
+        }
+    }
+}
