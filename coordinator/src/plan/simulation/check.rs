@@ -1,8 +1,8 @@
 //! What must hold after every simulated run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use strata_proto::v1::{Ledger, LedgerLine, Scan, ScanState, Summary, event::Kind};
+use strata_proto::v1::{Event, Ledger, LedgerLine, Scan, ScanState, Summary, event::Kind};
 
 use super::world::World;
 
@@ -14,6 +14,65 @@ fn ledger(scan: &Scan) -> Ledger {
     scan.summary.clone().and_then(|summary| summary.ledger).unwrap_or_default()
 }
 
+/// References by how they ended, and listings that failed.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    reported: u64,
+    unchanged: u64,
+    failed: u64,
+    skipped: u64,
+    listing_failed: u64,
+}
+
+impl Counts {
+    fn of(ledger: &Ledger) -> Self {
+        Self {
+            reported: ledger.reported,
+            unchanged: ledger.unchanged,
+            failed: sum(&ledger.failed),
+            skipped: sum(&ledger.skipped),
+            listing_failed: sum(&ledger.listing_failed),
+        }
+    }
+
+    const fn ended(&self) -> u64 {
+        self.reported + self.unchanged + self.failed + self.skipped
+    }
+}
+
+/// Counts a scan's events, whose references end once each.
+fn count<'a>(world: &'a World, scan: &Scan, events: &'a [Event]) -> (Counts, BTreeSet<&'a str>) {
+    let (mut counts, mut ended) = (Counts::default(), BTreeSet::new());
+    for (index, event) in events.iter().enumerate() {
+        let (references, counter) = match event.kind.as_ref().expect("a kind") {
+            Kind::Reported(one) => {
+                let before = world.made.get(&one.report_id).is_some_and(|made| *made < scan.created_unix_ms);
+                assert_eq!(one.unchanged, before && scan.database_digest == "sha256:db", "{one:?}");
+                let counter = if one.unchanged { &mut counts.unchanged } else { &mut counts.reported };
+                (&one.references, counter)
+            }
+            Kind::Failed(one) => (&one.references, &mut counts.failed),
+            Kind::Skipped(one) => (&one.references, &mut counts.skipped),
+            Kind::ListingFailed(_) => {
+                counts.listing_failed += 1;
+                continue;
+            }
+            Kind::Finished(finished) => {
+                assert_eq!(index + 1, events.len(), "{} goes on after its end", scan.id);
+                assert_eq!(finished.state, scan.state);
+                continue;
+            }
+            Kind::Started(_) => continue,
+            Kind::Progress(_) => panic!("progress is never recorded"),
+        };
+        *counter += references.len() as u64;
+        for reference in references {
+            assert!(ended.insert(reference.as_str()), "{reference} ends twice");
+        }
+    }
+    (counts, ended)
+}
+
 /// Events are gapless and end with the scan; each reference ends in exactly one of them; the ledger says the same.
 pub(super) fn everything_is_accounted_for(world: &World) {
     for scan in world.scans.values() {
@@ -21,62 +80,20 @@ pub(super) fn everything_is_accounted_for(world: &World) {
         let numbers: Vec<u64> = events.iter().map(|event| event.sequence).collect();
         assert_eq!(numbers, (1..=events.len() as u64).collect::<Vec<_>>(), "sequence of {}", scan.id);
         assert!(matches!(events.first().and_then(|e| e.kind.as_ref()), Some(Kind::Started(_))));
-        let mut ended: BTreeMap<&str, u32> = BTreeMap::new();
-        let (mut reported, mut unchanged, mut failed, mut skipped, mut listing_failed) = (0, 0, 0, 0, 0);
-        for (index, event) in events.iter().enumerate() {
-            let (references, counter) = match event.kind.as_ref().expect("a kind") {
-                Kind::Reported(one) => {
-                    let before =
-                        world.made.get(&one.report_id).is_some_and(|made| *made < scan.created_unix_ms);
-                    assert_eq!(one.unchanged, before && scan.database_digest == "sha256:db", "{one:?}");
-                    (&one.references, if one.unchanged { &mut unchanged } else { &mut reported })
-                }
-                Kind::Failed(one) => (&one.references, &mut failed),
-                Kind::Skipped(one) => (&one.references, &mut skipped),
-                Kind::ListingFailed(_) => {
-                    listing_failed += 1;
-                    continue;
-                }
-                Kind::Finished(finished) => {
-                    assert_eq!(index + 1, events.len(), "{} goes on after its end", scan.id);
-                    assert_eq!(finished.state, scan.state);
-                    continue;
-                }
-                Kind::Started(_) => continue,
-                Kind::Progress(_) => panic!("progress is never recorded"),
-            };
-            *counter += references.len() as u64;
-            for reference in references {
-                *ended.entry(reference).or_default() += 1;
-            }
-        }
-        assert!(ended.values().all(|count| *count == 1), "a reference ends twice: {ended:?}");
+        let (counts, ended) = count(world, scan, events);
         let ledger = ledger(scan);
-        assert_eq!(
-            (
-                ledger.reported,
-                ledger.unchanged,
-                sum(&ledger.failed),
-                sum(&ledger.skipped),
-                sum(&ledger.listing_failed)
-            ),
-            (reported, unchanged, failed, skipped, listing_failed),
-            "ledger of {}",
-            scan.id
-        );
+        assert_eq!(Counts::of(&ledger), counts, "ledger of {}", scan.id);
         if scan.state() == ScanState::Cancelled {
-            assert!(ledger.enumerated >= reported + unchanged + failed + skipped);
+            assert!(ledger.enumerated >= counts.ended());
             continue;
         }
-        assert_eq!(ledger.enumerated, reported + unchanged + failed + skipped, "ledger of {}", scan.id);
-        let clean = failed == 0 && listing_failed == 0;
+        assert_eq!(ledger.enumerated, counts.ended(), "ledger of {}", scan.id);
+        let clean = counts.failed == 0 && counts.listing_failed == 0;
         let want = if clean { ScanState::Completed } else { ScanState::CompletedWithFailures };
         assert_eq!(scan.state(), want, "state of {}", scan.id);
-        if listing_failed == 0 {
-            assert_eq!(
-                ended.keys().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(),
-                expected(world, scan)
-            );
+        if counts.listing_failed == 0 {
+            let ended: BTreeSet<String> = ended.into_iter().map(str::to_owned).collect();
+            assert_eq!(ended, expected(world, scan));
         }
         every_report_is_archived(world, scan);
     }
