@@ -15,11 +15,15 @@
 //! # }
 //! ```
 //!
+//! Several coordinators of one archive are named with commas between them: `http://a:7400,http://b:7400`. A call goes to one
+//! that answered before, and to the next when it is away.
+//!
 //! A stream that breaks is resumed after the last event that arrived: the caller sees each event once, in order, however
 //! often the connection is lost. Only an answer that would stay the same (an unknown scan) ends it with an error.
 
 mod error;
 mod options;
+mod servers;
 mod watch;
 
 pub use error::Error;
@@ -27,29 +31,27 @@ pub use options::Options;
 pub use strata_proto::v1;
 use strata_proto::{trace, v1::strata_client::StrataClient};
 use tonic::{
-    Request,
+    Request, Response, Status,
     metadata::{Ascii, MetadataValue},
     transport::Channel,
 };
 pub use watch::{Events, RetryPolicy};
 
-/// A connection to a coordinator. Cheap to clone; clones share it.
+use self::servers::{Server, Servers};
+
+/// A connection to a coordinator, or to several of one archive. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: StrataClient<Channel>,
+    servers: Servers,
     retry: RetryPolicy,
-    url: String,
     authorization: Option<MetadataValue<Ascii>>,
 }
 
-/// Reports are larger than tonic's default limit of 4 MiB when an image has tens of thousands of packages.
-const MAX_MESSAGE: usize = 256 << 20;
-
 impl Client {
-    /// Connects to `http://host:port` or `https://host:port`.
+    /// Connects to `http://host:port` or `https://host:port`, or to several with commas between them.
     ///
     /// # Errors
-    /// When the URL is malformed or nothing answers there.
+    /// When a URL is malformed or nothing answers there.
     pub async fn connect(url: &str) -> Result<Self, Error> {
         Self::connect_with(url, &Options::default()).await
     }
@@ -57,26 +59,20 @@ impl Client {
     /// Connects with certificates or a token.
     ///
     /// # Errors
-    /// When the URL or the options cannot be used, nothing answers there, or the server cannot prove who it is.
+    /// When a URL or the options cannot be used, none of the servers answers, or none can prove who it is.
     pub async fn connect_with(url: &str, options: &Options) -> Result<Self, Error> {
-        let endpoint = options.endpoint(url)?;
         let authorization = options.authorization()?;
-        let channel =
-            endpoint.connect().await.map_err(|source| Error::Connect { url: url.to_owned(), source })?;
-        Ok(Self::over(channel, url, authorization))
+        let servers = Servers::connect(url, options).await?;
+        Ok(Self { servers, retry: RetryPolicy::default(), authorization })
     }
 
     /// Connects when the first call needs it.
     ///
     /// # Errors
-    /// When the URL is malformed.
+    /// When a URL is malformed.
     pub fn connect_lazy(url: &str) -> Result<Self, Error> {
-        Ok(Self::over(Options::default().endpoint(url)?.connect_lazy(), url, None))
-    }
-
-    fn over(channel: Channel, url: &str, authorization: Option<MetadataValue<Ascii>>) -> Self {
-        let inner = StrataClient::new(channel).max_decoding_message_size(MAX_MESSAGE);
-        Self { inner, retry: RetryPolicy::default(), url: url.to_owned(), authorization }
+        let servers = Servers::lazy(url, &Options::default())?;
+        Ok(Self { servers, retry: RetryPolicy::default(), authorization: None })
     }
 
     /// With another policy for streams that break.
@@ -86,13 +82,18 @@ impl Client {
         self
     }
 
-    /// Records a scan and returns its id; the work goes on in the cluster.
+    /// Records a scan and returns its id; the work goes on in the cluster. A request without an idempotency key gets a random
+    /// one: it may reach two servers, and is one scan all the same.
     ///
     /// # Errors
-    /// When the request is invalid or the coordinator cannot be reached.
-    pub async fn submit(&mut self, request: v1::SubmitRequest) -> Result<String, Error> {
-        let answer = self.inner.submit(self.request(request)).await;
-        Ok(answer.map_err(|status| self.failed("submit the scan", status))?.into_inner().scan_id)
+    /// When the request is invalid or no coordinator can be reached.
+    pub async fn submit(&mut self, mut request: v1::SubmitRequest) -> Result<String, Error> {
+        if request.idempotency_key.is_empty() {
+            request.idempotency_key = servers::random_key();
+        }
+        let answer =
+            self.call("submit the scan", request, |mut to, request| async move { to.submit(request).await });
+        Ok(answer.await?.scan_id)
     }
 
     /// A scan's events after a sequence number, then live until the scan ends. Resumes by itself when the connection breaks.
@@ -104,57 +105,58 @@ impl Client {
     /// One scan, with its summary so far.
     ///
     /// # Errors
-    /// When there is no such scan or the coordinator cannot be reached.
+    /// When there is no such scan or no coordinator can be reached.
     pub async fn get_scan(&mut self, scan_id: &str) -> Result<v1::Scan, Error> {
-        let answer =
-            self.inner.get_scan(self.request(v1::GetScanRequest { scan_id: scan_id.to_owned() })).await;
-        Ok(answer.map_err(|status| self.failed("read the scan", status))?.into_inner())
+        let request = v1::GetScanRequest { scan_id: scan_id.to_owned() };
+        self.call("read the scan", request, |mut to, request| async move { to.get_scan(request).await }).await
     }
 
     /// Scans, newest first.
     ///
     /// # Errors
-    /// When the coordinator cannot be reached.
+    /// When no coordinator can be reached.
     pub async fn list_scans(&mut self, limit: u32, before: &str) -> Result<Vec<v1::Scan>, Error> {
         let request = v1::ListScansRequest { limit, before: before.to_owned() };
-        let answer = self.inner.list_scans(self.request(request)).await;
-        Ok(answer.map_err(|status| self.failed("list the scans", status))?.into_inner().scans)
+        let answer = self
+            .call("list the scans", request, |mut to, request| async move { to.list_scans(request).await });
+        Ok(answer.await?.scans)
     }
 
-    /// Stops a scan: no further job of it starts.
+    /// Stops a scan: no further job of it starts, and workers drop those that run.
     ///
     /// # Errors
-    /// When there is no such scan or the coordinator cannot be reached.
+    /// When there is no such scan or no coordinator can be reached.
     pub async fn cancel(&mut self, scan_id: &str) -> Result<v1::Scan, Error> {
-        let answer = self.inner.cancel(self.request(v1::CancelRequest { scan_id: scan_id.to_owned() })).await;
-        Ok(answer.map_err(|status| self.failed("cancel the scan", status))?.into_inner())
+        let request = v1::CancelRequest { scan_id: scan_id.to_owned() };
+        self.call("cancel the scan", request, |mut to, request| async move { to.cancel(request).await }).await
     }
 
     /// One report, whole.
     ///
     /// # Errors
-    /// When there is no such report or the coordinator cannot be reached.
+    /// When there is no such report or no coordinator can be reached.
     pub async fn get_report(&mut self, report_id: &str) -> Result<v1::Report, Error> {
-        let answer = self
-            .inner
-            .get_report(self.request(v1::GetReportRequest { report_id: report_id.to_owned() }))
-            .await;
-        Ok(answer.map_err(|status| self.failed("read the report", status))?.into_inner())
+        let request = v1::GetReportRequest { report_id: report_id.to_owned() };
+        self.call("read the report", request, |mut to, request| async move { to.get_report(request).await })
+            .await
     }
 
     /// Reports that match every field that is set, newest first.
     ///
     /// # Errors
-    /// When the coordinator cannot be reached.
+    /// When no coordinator can be reached.
     pub async fn search_reports(
         &mut self,
         query: v1::SearchReportsRequest,
     ) -> Result<Vec<v1::ReportSummary>, Error> {
-        let answer = self.inner.search_reports(self.request(query)).await;
-        Ok(answer.map_err(|status| self.failed("search the reports", status))?.into_inner().reports)
+        let answer = self.call("search the reports", query, |mut to, request| async move {
+            to.search_reports(request).await
+        });
+        Ok(answer.await?.reports)
     }
 
-    /// Sends an advisory database in parts, to which every scan from then on is pinned.
+    /// Sends an advisory database in parts, to which every scan from then on is pinned. The parts can be sent once: only one
+    /// server is tried.
     ///
     /// # Errors
     /// When it is refused, cannot be kept, or the coordinator cannot be reached.
@@ -162,11 +164,13 @@ impl Client {
         &mut self,
         parts: impl tokio_stream::Stream<Item = v1::DatabaseChunk> + Send + 'static,
     ) -> Result<v1::PublishDatabaseResponse, Error> {
-        let answer = self.inner.publish_database(self.request(parts)).await;
-        Ok(answer.map_err(|status| self.failed("publish the database", status))?.into_inner())
+        let server = self.servers.current();
+        let answer = server.client().publish_database(self.request(parts)).await;
+        Ok(answer.map_err(|status| self.failed("publish the database", &server, status))?.into_inner())
     }
 
-    /// Makes a token. Its secret is in this answer only.
+    /// Makes a token. Its secret is in this answer only. One server is tried: an answer that is lost must not leave a token
+    /// behind at each.
     ///
     /// # Errors
     /// When the request is invalid, the caller is no administrator, or the coordinator cannot be reached.
@@ -174,27 +178,59 @@ impl Client {
         &mut self,
         request: v1::CreateTokenRequest,
     ) -> Result<v1::CreateTokenResponse, Error> {
-        let answer = self.inner.create_token(self.request(request)).await;
-        Ok(answer.map_err(|status| self.failed("create the token", status))?.into_inner())
+        let server = self.servers.current();
+        let answer = server.client().create_token(self.request(request)).await;
+        Ok(answer.map_err(|status| self.failed("create the token", &server, status))?.into_inner())
     }
 
     /// All tokens without their secrets, oldest first.
     ///
     /// # Errors
-    /// When the caller is no administrator, or the coordinator cannot be reached.
+    /// When the caller is no administrator, or no coordinator can be reached.
     pub async fn list_tokens(&mut self) -> Result<Vec<v1::Token>, Error> {
-        let answer = self.inner.list_tokens(self.request(v1::ListTokensRequest {})).await;
-        Ok(answer.map_err(|status| self.failed("list the tokens", status))?.into_inner().tokens)
+        let request = v1::ListTokensRequest {};
+        let answer = self
+            .call("list the tokens", request, |mut to, request| async move { to.list_tokens(request).await });
+        Ok(answer.await?.tokens)
     }
 
     /// Ends a token at once.
     ///
     /// # Errors
-    /// When there is none, the caller is no administrator, or the coordinator cannot be reached.
+    /// When there is none, the caller is no administrator, or no coordinator can be reached.
     pub async fn revoke_token(&mut self, id: &str) -> Result<v1::Token, Error> {
-        let answer =
-            self.inner.revoke_token(self.request(v1::RevokeTokenRequest { id: id.to_owned() })).await;
-        Ok(answer.map_err(|status| self.failed("revoke the token", status))?.into_inner())
+        let request = v1::RevokeTokenRequest { id: id.to_owned() };
+        self.call(
+            "revoke the token",
+            request,
+            |mut to, request| async move { to.revoke_token(request).await },
+        )
+        .await
+    }
+
+    /// Makes a call that may be made twice: at the server that answered last, then at the others, until one is there.
+    async fn call<T, R, F>(
+        &self,
+        action: &'static str,
+        message: T,
+        send: impl Fn(StrataClient<Channel>, Request<T>) -> F,
+    ) -> Result<R, Error>
+    where
+        T: Clone,
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let mut tries = self.servers.count();
+        loop {
+            let server = self.servers.current();
+            let error = match send(server.client(), self.request(message.clone())).await {
+                Ok(answer) => return Ok(answer.into_inner()),
+                Err(status) => self.failed(action, &server, status),
+            };
+            tries -= 1;
+            if tries == 0 || !error.is_transient() {
+                return Err(error);
+            }
+        }
     }
 
     /// A request that carries the caller's trace context and token.
@@ -207,7 +243,12 @@ impl Client {
         request
     }
 
-    fn failed(&self, action: &'static str, status: tonic::Status) -> Error {
-        Error::from_status(action, &self.url, status)
+    /// A failed call as an error. Who is away is not asked first the next time.
+    fn failed(&self, action: &'static str, server: &Server, status: Status) -> Error {
+        let error = Error::from_status(action, server.url(), status);
+        if error.is_transient() {
+            self.servers.pass_over(server);
+        }
+        error
     }
 }

@@ -6,7 +6,7 @@ use futures::stream::{self, Stream};
 use strata_proto::v1::{Event, ScanFinished, WatchRequest, event::Kind};
 use tonic::Streaming;
 
-use crate::{Client, Error};
+use crate::{Client, Error, servers::Server};
 
 /// A scan's events: each once, in order. [`Kind::Progress`] hints come between them without a number of their own.
 pub type Events = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
@@ -37,7 +37,8 @@ impl RetryPolicy {
 struct Follower {
     client: Client,
     request: WatchRequest,
-    stream: Option<Streaming<Event>>,
+    /// The open stream, and whose it is.
+    stream: Option<(Streaming<Event>, Server)>,
     failures: u32,
     ended: bool,
 }
@@ -69,39 +70,49 @@ impl Follower {
                 Err(error) => error,
             };
             self.stream = None;
-            if !error.is_transient() || self.failures >= self.client.retry.attempts {
+            // Every server is asked once before it is time to wait.
+            let servers = u32::try_from(self.client.servers.count()).unwrap_or(u32::MAX);
+            let round = self.failures / servers;
+            if !error.is_transient() || round >= self.client.retry.attempts {
                 self.ended = true;
                 return Some(Err(error));
             }
-            tokio::time::sleep(self.client.retry.wait(self.failures)).await;
             self.failures += 1;
+            if self.failures.is_multiple_of(servers) {
+                tokio::time::sleep(self.client.retry.wait(round)).await;
+            }
         }
     }
 
     async fn poll(&mut self) -> Result<Option<Event>, Error> {
-        let stream = match &mut self.stream {
-            Some(stream) => stream,
+        const ACTION: &str = "watch the scan";
+        let (stream, server) = match &mut self.stream {
+            Some(open) => open,
             none => {
-                let answer = self.client.inner.watch(self.client.request(self.request.clone())).await;
-                let stream =
-                    answer.map_err(|status| self.client.failed("watch the scan", status))?.into_inner();
-                none.insert(stream)
+                let server = self.client.servers.current();
+                let answer = server.client().watch(self.client.request(self.request.clone())).await;
+                let stream = answer.map_err(|status| self.client.failed(ACTION, &server, status))?;
+                none.insert((stream.into_inner(), server))
             }
         };
         match stream.message().await {
             Ok(Some(event)) => Ok(Some(event)),
-            Ok(None) => self.ended_early().await,
-            Err(status) => Err(self.client.failed("watch the scan", status)),
+            Ok(None) => {
+                let server = server.clone();
+                self.ended_early(&server).await
+            }
+            Err(status) => Err(self.client.failed(ACTION, server, status)),
         }
     }
 
     /// A stream may end because the scan has no later event, or because the server went away politely.
-    async fn ended_early(&mut self) -> Result<Option<Event>, Error> {
+    async fn ended_early(&mut self, server: &Server) -> Result<Option<Event>, Error> {
         let scan = self.client.get_scan(&self.request.scan_id).await?;
         if scan.finished_unix_ms != 0 && scan.last_sequence <= self.request.after_sequence {
             return Ok(None);
         }
-        Err(self.client.failed("watch the scan", tonic::Status::unavailable("the stream ended early")))
+        let early = tonic::Status::unavailable("the stream ended early");
+        Err(self.client.failed("watch the scan", server, early))
     }
 
     /// Moves the cursor; `None` for an event that came twice.

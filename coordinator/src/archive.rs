@@ -9,6 +9,7 @@ pub mod report;
 pub mod sqlite;
 
 mod fence;
+mod forget;
 mod search;
 mod token;
 
@@ -22,12 +23,19 @@ mod sql {
     pub(super) const INSERT_SCAN: &str =
         "INSERT INTO scans (id, state, idempotency_key, body, database_digest, owner)
          VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
-    pub(super) const SCAN: &str = "SELECT body FROM scans WHERE id = $1";
-    pub(super) const SCAN_BY_KEY: &str = "SELECT body FROM scans WHERE idempotency_key = $1";
+    /// The statements that read scans give a [`super::ScanRow`].
+    pub(super) const SCAN: &str =
+        "SELECT s.body, q.body FROM scans s LEFT JOIN requests q ON q.scan = s.id WHERE s.id = $1";
+    pub(super) const SCAN_BY_KEY: &str = "SELECT s.body, q.body FROM scans s LEFT JOIN requests q ON q.scan = s.id WHERE s.idempotency_key = $1";
+    /// Before a scan is updated without its request: the row still has it, or it was kept before.
+    pub(super) const KEEP_REQUEST: &str = "INSERT INTO requests (scan, body) SELECT id, body FROM scans
+         WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM requests q WHERE q.scan = $1) ON CONFLICT DO NOTHING";
     pub(super) const UPDATE_SCAN: &str = "UPDATE scans SET state = $2, body = $3 WHERE id = $1";
-    pub(super) const SCANS: &str =
-        "SELECT body FROM scans WHERE ($1 = '' OR id < $1) ORDER BY id DESC LIMIT $2";
-    pub(super) const SCANS_IN_STATE: &str = "SELECT body FROM scans WHERE state = $1 ORDER BY id";
+    pub(super) const SCANS: &str = "SELECT s.body, q.body FROM scans s LEFT JOIN requests q ON q.scan = s.id
+         WHERE ($1 = '' OR s.id < $1) ORDER BY s.id DESC LIMIT $2";
+    pub(super) const SCANS_IN_STATE: &str =
+        "SELECT s.body, q.body FROM scans s LEFT JOIN requests q ON q.scan = s.id
+         WHERE s.state = $1 ORDER BY s.id";
     pub(super) const PINNED: &str =
         "SELECT DISTINCT database_digest FROM scans WHERE state = $1 AND database_digest <> '' ORDER BY 1";
     pub(super) const INSERT_EVENT: &str =
@@ -64,6 +72,39 @@ fn decode<M: Message + Default>(action: &'static str, body: &[u8]) -> Result<M, 
 
 fn decode_all<M: Message + Default>(action: &'static str, bodies: &[Vec<u8>]) -> Result<Vec<M>, PortError> {
     bodies.iter().map(|body| decode(action, body)).collect()
+}
+
+/// Encoded size from which a scan's request is written once and not again with every change of its state. Smaller ones stay
+/// in the scan's row, where coordinators of earlier versions look for them too.
+const LARGE_REQUEST: usize = 16 << 10;
+
+/// A scan's row, and the record that has its request where the row has none.
+type ScanRow = (Vec<u8>, Option<Vec<u8>>);
+
+fn has_large_request(scan: &Scan) -> bool {
+    scan.request.as_ref().is_some_and(|request| request.encoded_len() > LARGE_REQUEST)
+}
+
+/// What a scan's row is to hold.
+fn scan_body(scan: &Scan, without_request: bool) -> Vec<u8> {
+    if without_request {
+        let mut scan = scan.clone();
+        scan.request = None;
+        return scan.encode_to_vec();
+    }
+    scan.encode_to_vec()
+}
+
+fn scan_of(action: &'static str, (body, submitted): ScanRow) -> Result<Scan, PortError> {
+    let mut scan: Scan = decode(action, &body)?;
+    if let (None, Some(submitted)) = (&scan.request, submitted) {
+        scan.request = decode::<Scan>(action, &submitted)?.request;
+    }
+    Ok(scan)
+}
+
+fn scans_of(action: &'static str, rows: Result<Vec<ScanRow>, sqlx::Error>) -> Result<Vec<Scan>, PortError> {
+    rows.map_err(failed(action))?.into_iter().map(|row| scan_of(action, row)).collect()
 }
 
 /// The idempotency key's column: empty keys are no keys.

@@ -5,15 +5,23 @@
 //! Publishing goes on beside it: a job that could not be published is the plan's to repeat. A failing archive stops
 //! the cycle until it is back; nothing is dropped meanwhile, because nothing is acknowledged.
 
+mod attend;
 mod carry;
 mod clock;
 mod live;
 mod publisher;
 mod pump;
 mod restore;
+mod retain;
 mod term;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use strata_proto::{trace::TraceHeaders, v1::Scan};
 use tokio::{
@@ -25,12 +33,13 @@ use tracing::Instrument as _;
 
 pub(crate) use self::clock::now_ms;
 pub(crate) use self::live::{Live, LiveTable};
+pub use self::retain::Retention;
 pub(crate) use self::term::Leading;
 use crate::{
     databases::{Publisher, tidy},
     handle::Handle,
     plan::{Plan, PlanConfig, PlanEvent, Publication},
-    ports::{Archive, JobQueue, Lead, OutcomeDelivery, Parcels},
+    ports::{Archive, Forget, JobQueue, Lead, OutcomeDelivery, Parcels},
 };
 
 /// Settings of a coordinator.
@@ -59,6 +68,8 @@ pub struct CoordinatorConfig {
     pub name: String,
     /// How often the archive is asked for scans that another coordinator took in.
     pub adopt: Duration,
+    /// How long scans and reports are kept.
+    pub retention: Retention,
 }
 
 impl Default for CoordinatorConfig {
@@ -75,6 +86,7 @@ impl Default for CoordinatorConfig {
             lead: Duration::from_secs(6),
             name: "coordinator".to_owned(),
             adopt: Duration::from_millis(500),
+            retention: Retention::default(),
         }
     }
 }
@@ -92,6 +104,8 @@ pub struct Ports {
     pub databases: Publisher,
     /// Who leads, where several coordinators share an archive; `None` for a process that is alone.
     pub lead: Option<Arc<dyn Lead>>,
+    /// Lets what is old go; `None`: everything stays.
+    pub forget: Option<Arc<dyn Forget>>,
 }
 
 /// What comes in.
@@ -174,6 +188,7 @@ impl Role {
             publisher,
             shutdown: term.clone(),
             stores: config.stores.max(1),
+            deserted: Arc::default(),
         };
         let restored = !config.restore || drive.restore().await.is_some();
         if restored {
@@ -184,11 +199,21 @@ impl Role {
                 term.clone(),
             );
             let tidying = tokio::spawn(tidying);
+            let retaining = ports
+                .forget
+                .clone()
+                .map(|archive| tokio::spawn(retain::run(archive, config.retention.clone(), term.clone())));
+            let attending = attend::run(Arc::clone(&ports.queue), Arc::clone(&drive.deserted), term.clone());
+            let attending = tokio::spawn(attending);
             let pump =
                 pump::start(Arc::clone(&ports.queue), config.outcomes.max(1), self.sender.clone(), term);
             drive.cycles(inputs, published, config).await;
             pump.abort();
             tidying.abort();
+            attending.abort();
+            if let Some(retaining) = retaining {
+                retaining.abort();
+            }
         }
         drop(drive);
         // What was handed to the publisher may go out or not: it is published again after the next start.
@@ -204,6 +229,8 @@ struct Drive {
     publisher: mpsc::UnboundedSender<publisher::Order>,
     shutdown: CancellationToken,
     stores: usize,
+    /// Whether no worker is there.
+    deserted: Arc<AtomicBool>,
 }
 
 /// What is owed once a cycle is recorded.
@@ -262,7 +289,8 @@ impl Drive {
                 return; // shutdown while the archive was away: nothing was acknowledged
             }
             if ticked {
-                self.live.progress(&self.plan);
+                let deserted = self.deserted.load(Ordering::Relaxed) && self.plan.outstanding() > 0;
+                self.live.progress(&self.plan, if deserted { attend::NO_WORKER } else { "" });
             }
             settle(owed);
         }

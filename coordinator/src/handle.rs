@@ -14,6 +14,7 @@ use strata_proto::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use self::id::first_id;
 pub use self::watch::Events;
 use crate::{
     access::sight::Sight,

@@ -12,6 +12,7 @@
 //! queue refuses as long as it still has the job.
 
 mod basis;
+mod crew;
 mod glob;
 mod image;
 mod known;
@@ -42,6 +43,7 @@ use strata_proto::{
 };
 
 use self::{
+    crew::Crew,
     image::{Image, ImageKey, Store},
     known::Asking,
     lanes::Lanes,
@@ -53,7 +55,8 @@ use self::{
 /// Limits of the planner. The default suits a cluster.
 #[derive(Debug, Clone)]
 pub struct PlanConfig {
-    /// Jobs of one lane that are published and not settled, at most. About twice the workers' slots.
+    /// Jobs of one lane that are published and not settled, at most: four for each slot that the workers tell of, and never
+    /// more than this.
     pub window: usize,
     /// References in one resolve job.
     pub resolve_batch: usize,
@@ -233,6 +236,7 @@ pub struct Plan {
     asking: BTreeMap<u64, Asking>,
     next_look_up: u64,
     lanes: Lanes,
+    crew: Crew,
     touched: BTreeSet<ScanNumber>,
     updated_ms: i64,
     out: Vec<Command>,
@@ -258,6 +262,7 @@ impl Plan {
             asking: BTreeMap::new(),
             next_look_up: 0,
             lanes: Lanes::default(),
+            crew: Crew::default(),
             touched: BTreeSet::new(),
             updated_ms: 0,
             out: Vec::new(),
@@ -285,6 +290,7 @@ impl Plan {
     }
 
     fn outcome(&mut self, outcome: Outcome) {
+        self.crew.heard(&outcome.worker, outcome.slots, self.now_ms);
         let Some(work) = self.works.get(outcome.key.as_str()) else {
             return; // late, repeated, or of a scan that is gone
         };
@@ -325,6 +331,7 @@ impl Plan {
 
     fn tick(&mut self, now_ms: i64) {
         self.now_ms = self.now_ms.max(now_ms);
+        self.crew.tick(self.now_ms);
         self.wake();
         if self.now_ms - self.updated_ms >= 1_000 {
             self.updated_ms = self.now_ms;

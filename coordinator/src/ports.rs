@@ -38,8 +38,13 @@ pub trait JobQueue: Send + Sync {
     async fn publish(&self, job: &Job, trace: &TraceHeaders) -> Result<Published, PortError>;
     /// Waits for outcomes, up to `max` at once. Those not acknowledged come again.
     async fn outcomes(&self, max: usize) -> Result<Vec<OutcomeDelivery>, PortError>;
-    /// Removes a job that no worker has taken yet; a job that is running goes on.
+    /// Removes a job that no worker has taken yet. A worker that has it is told to drop it, and answers with an outcome
+    /// all the same; one that does not hear it carries the job out.
     async fn withdraw(&self, job: &Job) -> Result<(), PortError>;
+    /// Whether any worker waits for jobs or holds one.
+    async fn attended(&self) -> Result<bool, PortError> {
+        Ok(true)
+    }
 }
 
 /// An outcome that the coordinator holds until it acknowledges it.
@@ -124,6 +129,41 @@ pub trait Archive: Send + Sync {
         query: &SearchReportsRequest,
         sight: &Sight,
     ) -> Result<Vec<ReportSummary>, PortError>;
+}
+
+/// What an archive keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Scans that have ended and whose ids sort before this one go. Empty: none goes for its age.
+    pub scans_from: String,
+    /// Of the scans only so many, the newest, stay; those that run stay in any case. 0: none goes for their number.
+    pub scans: u32,
+    /// A report that no scan refers to any more goes, unless it is the newest of its image and was stored since then
+    /// (milliseconds since 1970-01-01 UTC).
+    pub latest_from_unix_ms: i64,
+}
+
+/// What went in one step.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Scans.
+    pub scans: u64,
+    /// Their events.
+    pub events: u64,
+    /// References of their reports.
+    pub references: u64,
+    /// Reports.
+    pub reports: u64,
+}
+
+/// Lets what is old go. Each call is one step of bounded length; whoever does not lead any more is refused.
+#[async_trait]
+pub trait Forget: Send + Sync {
+    /// Old scans with their events and references. Nothing went: nothing is left to do.
+    async fn forget_scans(&self, keep: &Keep) -> Result<Forgotten, PortError>;
+    /// Reports after a number (0 at first) that nothing needs, with what they are searched by. With the number to go on after;
+    /// `None` behind the last report.
+    async fn forget_reports(&self, keep: &Keep, after: i64) -> Result<(Forgotten, Option<i64>), PortError>;
 }
 
 /// Tokens, kept with the archive. Their secrets are not in it.

@@ -23,6 +23,9 @@ pub const OUTCOMES_ALL: &str = "strata.outcomes.>";
 /// All dead letters.
 pub const DEAD_ALL: &str = "strata.dead.>";
 
+/// Where the coordinator tells every worker which jobs it withdrew. In no stream.
+pub const WITHDRAWN: &str = "strata.withdrawn";
+
 /// Object store of advisory databases, each under its digest.
 pub const DATABASES: &str = "STRATA_DATABASES";
 /// Object in [`DATABASES`] without content, whose metadata name the database that new scans are pinned to.

@@ -19,6 +19,9 @@ use crate::{
     ports::{Delivery, DeliveryHandle, EXTEND_EVERY, JobSource, OutcomeSink, Token},
 };
 
+/// Code of the failure of a job that was withdrawn while it ran. It counts as no attempt.
+const CANCELLED: &str = "cancelled";
+
 /// How the worker shares itself out.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -167,7 +170,32 @@ async fn settle(config: &Config, ports: &Ports, delivery: Delivery, hard_stop: C
         () = work(config, ports, &token, &job, handle.as_ref()) => {}
         () = extend(handle.as_ref()) => {}
         () = hard_stop.cancelled() => report_failure(handle.release(Duration::from_secs(1)).await),
+        () = handle.withdrawn() => tokio::select! {
+            () = drop_withdrawn((config, ports), &token, &job, handle.as_ref()) => {}
+            () = hard_stop.cancelled() => {}
+        },
     }
+}
+
+/// Answers for a job that nobody wants any more, whose work was dropped where it stood: its download with it. There is an
+/// answer because the same may have been asked for again meanwhile, and the queue refused it then.
+async fn drop_withdrawn(
+    (config, ports): (&Config, &Ports),
+    token: &Token,
+    job: &Job,
+    handle: &dyn DeliveryHandle,
+) {
+    if let Some(Verb::Index(index)) = &job.verb {
+        job::index::let_go(&ports.context, token, index).await;
+    }
+    let verb = subject::verb(job);
+    measure::job(verb, CANCELLED, Duration::ZERO);
+    tracing::debug!("a running job was withdrawn");
+    let error = JobError::later(CANCELLED, format!("failed to carry out {verb} job {}: withdrawn", job.key));
+    let outcome = outcome(job, &ports.context.name, Err(error));
+    let (slots, executions) = (told(config), token.executions);
+    publish(ports, &Outcome { sequence: token.sequence, executions, slots, ..outcome }).await;
+    report_failure(handle.done().await);
 }
 
 fn work<'a>(
@@ -191,9 +219,15 @@ fn work<'a>(
         measure::job(subject::verb(job), name, took);
         tracing::debug!(outcome = name, ms = took.as_millis(), "a job ended");
         let outcome = outcome(job, &ports.context.name, result);
-        publish(ports, &Outcome { sequence: token.sequence, executions, ..outcome }).await;
+        let slots = told(config);
+        publish(ports, &Outcome { sequence: token.sequence, executions, slots, ..outcome }).await;
         report_failure(handle.done().await);
     })
+}
+
+/// How many jobs this worker carries out at once, for the coordinator's windows.
+fn told(config: &Config) -> u32 {
+    u32::try_from(config.slots.max(2)).unwrap_or(u32::MAX)
 }
 
 /// The layer that a job is about, for its log lines.

@@ -57,6 +57,8 @@ pub trait DeliveryHandle: Send + Sync {
     async fn release(&self, delay: Duration) -> Result<(), PortError>;
     /// Keep a copy among the dead letters, with the reason; the caller calls `done` after.
     async fn bury(&self, job: &Job, reason: &str) -> Result<(), PortError>;
+    /// Ends when the coordinator has withdrawn the job: nobody wants it any more. Never ends otherwise.
+    async fn withdrawn(&self);
 }
 
 /// How often a running job is extended.

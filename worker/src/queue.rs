@@ -2,3 +2,4 @@
 
 pub mod channel;
 pub mod nats;
+pub mod withdrawn;

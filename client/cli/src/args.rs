@@ -13,7 +13,7 @@ use clap::{Args as Group, Parser, Subcommand};
 pub use self::{
     connection::{ArchiveArgs, ConnectionArgs, ServerUrl},
     database::DbCommand,
-    role::{ClusterArgs, CoordinatorArgs, ObserveArgs, ServeArgs, ServerArgs, WorkerArgs},
+    role::{ClusterArgs, CoordinatorArgs, KeepArgs, ObserveArgs, ServeArgs, ServerArgs, WorkerArgs},
     token::{TokenCommand, TokenPlace},
 };
 

@@ -11,7 +11,7 @@ use futures::StreamExt as _;
 use strata_coordinator::{
     archive::sqlite::SqliteArchive,
     databases::{Publisher, fixed::FixedDatabases},
-    drive::{self, CoordinatorConfig},
+    drive::{self, CoordinatorConfig, Retention},
     handle::{CallError, Handle},
     ports::{Parcels, PortError, Tokens},
     queue::channel::ChannelQueue,
@@ -47,6 +47,10 @@ pub struct Config {
     pub archives: bool,
     /// Where Java archives that do not name themselves are looked up.
     pub java_index: JavaIndexArgs,
+    /// Bytes of inventories in the directory, above which the oldest go.
+    pub cache_bytes: u64,
+    /// How long scans and reports are kept.
+    pub retention: Retention,
     settings: Settings,
 }
 
@@ -60,6 +64,8 @@ impl Config {
             restore: false,
             archives: true,
             java_index: JavaIndexArgs::default(),
+            cache_bytes: DEFAULT_LIMIT,
+            retention: Retention::default(),
             settings: settings.clone(),
         }
     }
@@ -94,7 +100,7 @@ impl Embedded {
     pub async fn start(config: Config) -> Result<Self, Failure> {
         let settings = &config.settings;
         let advisories = command::watch_database(config.database.as_deref(), settings)?;
-        let cache = DirectoryCache::open(&config.cache_dir, DEFAULT_LIMIT)
+        let cache = DirectoryCache::open(&config.cache_dir, config.cache_bytes)
             .map_err(|error| Failure::usage(error.to_string()))?;
         let archive = Arc::new(open_archive(&config.cache_dir).await?);
         let tokens: Arc<dyn Tokens> = Arc::clone(&archive) as _;
@@ -105,13 +111,15 @@ impl Embedded {
         let ports = drive::Ports {
             queue: Arc::new(queue),
             parcels: Arc::new(Shelved(cache.shelf())),
-            archive,
+            archive: Arc::clone(&archive) as _,
             databases: databases(&advisories, settings),
             lead: None,
+            forget: Some(archive),
         };
         let coordinator = CoordinatorConfig {
             allow_archives: config.archives,
             restore: config.restore,
+            retention: config.retention,
             ..CoordinatorConfig::default()
         };
         let (handle, coordinator) = drive::start(coordinator, ports, shutdown.clone());
@@ -123,7 +131,7 @@ impl Embedded {
             java_index,
         );
         let ports = dispatch::Ports {
-            jobs: Arc::new(ChannelSource::new(ends.interactive, ends.sweep)),
+            jobs: Arc::new(ChannelSource::new(ends.interactive, ends.sweep, ends.withdrawn)),
             outcomes: Arc::new(ChannelSink::new(ends.outcomes)),
             context,
         };

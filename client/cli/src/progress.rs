@@ -18,6 +18,7 @@ pub struct Display {
     bar: Option<ProgressBar>,
     plain: bool,
     last: Instant,
+    hint: String,
 }
 
 impl Display {
@@ -34,13 +35,19 @@ impl Display {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        Self { bar, plain: !settings.live && !settings.quiet, last: Instant::now() }
+        Self { bar, plain: !settings.live && !settings.quiet, last: Instant::now(), hint: String::new() }
     }
 
     /// Shows how far a scan is.
     pub fn update(&mut self, progress: &Progress) {
         let summary = progress.summary.clone().unwrap_or_default();
         let (done, all) = counts(&summary);
+        if self.hint != progress.hint {
+            self.hint.clone_from(&progress.hint);
+            if !self.hint.is_empty() {
+                self.note(&self.hint);
+            }
+        }
         if let Some(bar) = &self.bar {
             bar.set_length(all.max(done));
             bar.set_position(done);

@@ -1,5 +1,6 @@
 //! The archive in PostgreSQL, for a cluster.
 
+mod forget;
 mod known;
 mod lead;
 mod tokens;
@@ -16,9 +17,9 @@ use sqlx::{
 use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState, SearchReportsRequest};
 
 use super::{
-    decode, decode_all, failed,
+    ScanRow, decode_all, failed,
     fence::Fence,
-    idempotency_key, refused, report,
+    has_large_request, idempotency_key, refused, report, scan_body, scan_of, scans_of,
     search::{MOST_REFERENCES, PACKAGE, Search, VULNERABILITY, references, search},
     sequence, sql,
 };
@@ -130,23 +131,28 @@ impl Archive for PostgresArchive {
             .await
             .map_err(failed(ACTION))?;
         let (statement, value) = key.map_or((sql::SCAN, scan.id.as_str()), |key| (sql::SCAN_BY_KEY, key));
-        let body: Vec<u8> = sqlx::query_scalar(statement)
+        let row: ScanRow = sqlx::query_as(statement)
             .bind(value)
             .fetch_one(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;
         transaction.commit().await.map_err(failed(ACTION))?;
-        decode(ACTION, &body)
+        scan_of(ACTION, row)
     }
 
     async fn update_scan(&self, scan: &Scan) -> Result<(), PortError> {
         const ACTION: &str = "update a scan";
         let mut transaction = self.begin().await.map_err(failed(ACTION))?;
         self.hold(ACTION, &mut transaction).await?;
+        let large = has_large_request(scan);
+        if large {
+            let keep = sqlx::query(sql::KEEP_REQUEST).bind(&scan.id);
+            keep.execute(&mut *transaction).await.map_err(failed(ACTION))?;
+        }
         sqlx::query(sql::UPDATE_SCAN)
             .bind(&scan.id)
             .bind(i64::from(scan.state))
-            .bind(scan.encode_to_vec())
+            .bind(scan_body(scan, large))
             .execute(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;
@@ -155,24 +161,21 @@ impl Archive for PostgresArchive {
 
     async fn scan(&self, id: &str) -> Result<Option<Scan>, PortError> {
         const ACTION: &str = "read a scan";
-        let body: Option<Vec<u8>> = sqlx::query_scalar(sql::SCAN)
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed(ACTION))?;
-        body.map(|body| decode(ACTION, &body)).transpose()
+        let row: Option<ScanRow> =
+            sqlx::query_as(sql::SCAN).bind(id).fetch_optional(&self.pool).await.map_err(failed(ACTION))?;
+        row.map(|row| scan_of(ACTION, row)).transpose()
     }
 
     async fn scans(&self, limit: u32, before: &str) -> Result<Vec<Scan>, PortError> {
         const ACTION: &str = "list scans";
-        let query = sqlx::query_scalar(sql::SCANS).bind(before.to_owned()).bind(i64::from(limit));
-        decode_all(ACTION, &self.bodies(ACTION, query).await?)
+        let query = sqlx::query_as(sql::SCANS).bind(before).bind(i64::from(limit));
+        scans_of(ACTION, query.fetch_all(&self.pool).await)
     }
 
     async fn running(&self) -> Result<Vec<Scan>, PortError> {
         const ACTION: &str = "list running scans";
-        let query = sqlx::query_scalar(sql::SCANS_IN_STATE).bind(i64::from(i32::from(ScanState::Running)));
-        decode_all(ACTION, &self.bodies(ACTION, query).await?)
+        let query = sqlx::query_as(sql::SCANS_IN_STATE).bind(i64::from(i32::from(ScanState::Running)));
+        scans_of(ACTION, query.fetch_all(&self.pool).await)
     }
 
     async fn pinned(&self) -> Result<Vec<String>, PortError> {
@@ -218,6 +221,9 @@ impl Archive for PostgresArchive {
         let packed = report::pack(report).map_err(|error| refused(ACTION, error.to_string()))?;
         let summary = report::summary(id, report, at_unix_ms).encode_to_vec();
         let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        // What it refers to must not be forgotten meanwhile.
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock_shared($1)").bind(forget::LOCK);
+        lock.execute(&mut *transaction).await.map_err(failed(ACTION))?;
         let inserted = sqlx::query(sql::INSERT_REPORT)
             .bind(id)
             .bind(&report.image_digest)

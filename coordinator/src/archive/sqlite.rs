@@ -1,5 +1,6 @@
 //! The archive in a SQLite file: write-ahead log, several processes at once, one writer at a time.
 
+mod forget;
 mod known;
 mod lead;
 mod tokens;
@@ -16,9 +17,9 @@ use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState, SearchRepo
 use tokio::sync::Mutex;
 
 use super::{
-    decode, decode_all, failed,
+    ScanRow, decode_all, failed,
     fence::Fence,
-    idempotency_key, refused, report,
+    has_large_request, idempotency_key, refused, report, scan_body, scan_of, scans_of,
     search::{MOST_REFERENCES, PACKAGE, Search, VULNERABILITY, references, search},
     sequence, sql,
 };
@@ -29,11 +30,12 @@ use crate::{
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(20);
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../../migrations/sqlite/0001_archive.sql"),
     include_str!("../../migrations/sqlite/0002_databases.sql"),
     include_str!("../../migrations/sqlite/0003_lead.sql"),
     include_str!("../../migrations/sqlite/0004_tokens.sql"),
+    include_str!("../../migrations/sqlite/0005_retention.sql"),
 ];
 
 /// An archive in a file.
@@ -179,13 +181,13 @@ impl Archive for SqliteArchive {
             .await
             .map_err(failed(ACTION))?;
         let (statement, value) = key.map_or((sql::SCAN, scan.id.as_str()), |key| (sql::SCAN_BY_KEY, key));
-        let body: Vec<u8> = sqlx::query_scalar(statement)
+        let row: ScanRow = sqlx::query_as(statement)
             .bind(value)
             .fetch_one(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;
         transaction.commit().await.map_err(failed(ACTION))?;
-        decode(ACTION, &body)
+        scan_of(ACTION, row)
     }
 
     async fn update_scan(&self, scan: &Scan) -> Result<(), PortError> {
@@ -193,10 +195,15 @@ impl Archive for SqliteArchive {
         let _writer = self.writer.lock().await;
         let mut transaction = self.begin().await.map_err(failed(ACTION))?;
         self.hold(ACTION, &mut *transaction).await?;
+        let large = has_large_request(scan);
+        if large {
+            let keep = sqlx::query(sql::KEEP_REQUEST).bind(&scan.id);
+            keep.execute(&mut *transaction).await.map_err(failed(ACTION))?;
+        }
         sqlx::query(sql::UPDATE_SCAN)
             .bind(&scan.id)
             .bind(i64::from(scan.state))
-            .bind(scan.encode_to_vec())
+            .bind(scan_body(scan, large))
             .execute(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;
@@ -205,24 +212,21 @@ impl Archive for SqliteArchive {
 
     async fn scan(&self, id: &str) -> Result<Option<Scan>, PortError> {
         const ACTION: &str = "read a scan";
-        let body: Option<Vec<u8>> = sqlx::query_scalar(sql::SCAN)
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed(ACTION))?;
-        body.map(|body| decode(ACTION, &body)).transpose()
+        let row: Option<ScanRow> =
+            sqlx::query_as(sql::SCAN).bind(id).fetch_optional(&self.pool).await.map_err(failed(ACTION))?;
+        row.map(|row| scan_of(ACTION, row)).transpose()
     }
 
     async fn scans(&self, limit: u32, before: &str) -> Result<Vec<Scan>, PortError> {
         const ACTION: &str = "list scans";
-        let query = sqlx::query_scalar(sql::SCANS).bind(before.to_owned()).bind(i64::from(limit));
-        decode_all(ACTION, &self.bodies(ACTION, query).await?)
+        let query = sqlx::query_as(sql::SCANS).bind(before).bind(i64::from(limit));
+        scans_of(ACTION, query.fetch_all(&self.pool).await)
     }
 
     async fn running(&self) -> Result<Vec<Scan>, PortError> {
         const ACTION: &str = "list running scans";
-        let query = sqlx::query_scalar(sql::SCANS_IN_STATE).bind(i64::from(i32::from(ScanState::Running)));
-        decode_all(ACTION, &self.bodies(ACTION, query).await?)
+        let query = sqlx::query_as(sql::SCANS_IN_STATE).bind(i64::from(i32::from(ScanState::Running)));
+        scans_of(ACTION, query.fetch_all(&self.pool).await)
     }
 
     async fn pinned(&self) -> Result<Vec<String>, PortError> {

@@ -92,13 +92,14 @@ impl LiveTable {
     }
 
     /// A moment has passed: scans that somebody follows show their progress.
-    pub(super) fn progress(&self, plan: &Plan) {
+    pub(super) fn progress(&self, plan: &Plan, hint: &str) {
         crate::measure::plan(plan.running().len(), plan.outstanding());
         let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
         for (id, entry) in table.iter() {
             let Some(scan) = plan.scan(id) else { continue };
-            let progress =
+            let mut progress =
                 (entry.sender.receiver_count() > 0).then(|| plan.progress(id)).flatten().unwrap_or_default();
+            hint.clone_into(&mut progress.hint);
             entry.sender.send_modify(|live| {
                 live.scan = scan;
                 live.progress = progress;

@@ -47,25 +47,30 @@ async fn publish_all(
     const BATCH: usize = 1_024;
     let mut batch = Vec::new();
     while orders.recv_many(&mut batch, BATCH).await > 0 {
-        let mut rest = batch.drain(..).peekable();
-        while rest.peek().is_some() {
-            let mut publications = Vec::new();
-            let mut withdrawal = None;
-            for order in rest.by_ref() {
-                match order {
-                    Order::Publish(job, trace) => publications.push((job, trace)),
-                    Order::Withdraw(job) => {
-                        withdrawal = Some(job);
-                        break;
-                    }
-                }
+        let mut orders = batch.drain(..).peekable();
+        while let Some(first) = orders.next() {
+            // A run of the same kind goes out together: no job is in it twice.
+            let kind = std::mem::discriminant(&first);
+            let mut run = vec![first];
+            while let Some(order) = orders.next_if(|order| std::mem::discriminant(order) == kind) {
+                run.push(order);
             }
-            futures::stream::iter(publications)
-                .for_each_concurrent(at_once, |(job, trace)| publish(&*queue, job, trace, &results))
+            futures::stream::iter(run)
+                .for_each_concurrent(at_once, |order| carry_out(&*queue, order, &results))
                 .await;
-            if let Some(job) = withdrawal
-                && let Err(error) = queue.withdraw(&job).await
-            {
+        }
+    }
+}
+
+async fn carry_out(
+    queue: &dyn JobQueue,
+    order: Order,
+    results: &mpsc::UnboundedSender<(String, Publication)>,
+) {
+    match order {
+        Order::Publish(job, trace) => publish(queue, job, trace, results).await,
+        Order::Withdraw(job) => {
+            if let Err(error) = queue.withdraw(&job).await {
                 // It runs for nothing: its outcome is ignored.
                 tracing::warn!(%error, key = job.key, "a job was not withdrawn");
             }

@@ -13,6 +13,11 @@ pub(super) fn scan_id(now_ms: i64) -> String {
     encode(u64::try_from(now_ms).unwrap_or(0), u128::from(random()) << 64 | u128::from(random()))
 }
 
+/// The lowest id of a scan that came at that time or later.
+pub(crate) fn first_id(at_ms: i64) -> String {
+    encode(u64::try_from(at_ms).unwrap_or(0), 0)
+}
+
 fn encode(ms: u64, random: u128) -> String {
     let value = u128::from(ms & 0xffff_ffff_ffff) << 80 | random & ((1 << 80) - 1);
     let digit = |place: u32| {

@@ -101,12 +101,13 @@ impl LaneState {
 impl Plan {
     /// Publishes as much as the windows allow.
     pub(super) fn dispatch(&mut self) {
+        let window = self.crew.window(self.config.window);
         for lane in [Lane::Interactive, Lane::Sweep] {
             // How many tenants in a row had nothing to publish.
             let mut idle = 0;
             loop {
                 let state = self.lanes.lane(lane);
-                if state.outstanding >= self.config.window || idle >= state.turns.len() {
+                if state.outstanding >= window || idle >= state.turns.len() {
                     break;
                 }
                 let Some(tenant) = state.turns.front().cloned() else { break };

@@ -3,7 +3,7 @@
 //! | failure | counts as an attempt | the next one |
 //! |---|---|---|
 //! | for good | | none |
-//! | `busy`: the registry was not asked at all | no | after what it names, or the pause |
+//! | `busy`: the registry was not asked at all; `cancelled`: given up by one who did not know that it is wanted again | no | after what it names, or the pause |
 //! | the other side asked to wait (`rate-limited`, or a `Retry-After`) | no, until the patience is used up | then, or later |
 //! | any other that may pass | yes | after a pause that doubles |
 
@@ -47,7 +47,7 @@ impl Class {
     pub(super) fn of(failure: &Failure) -> Self {
         match failure.code.as_str() {
             _ if failure.retry() == Retry::Never => Self::Never,
-            "busy" => Self::Turn,
+            "busy" | "cancelled" => Self::Turn,
             "rate-limited" => Self::Asked,
             _ if failure.retry_after_ms > 0 => Self::Asked,
             _ => Self::Later,

@@ -2,7 +2,7 @@
 //! queue that a subject has one job at a time.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +17,7 @@ use strata_proto::{
     v1::{Job, Lane, Outcome},
 };
 use tokio::{
-    sync::{Mutex as AsyncMutex, Notify, mpsc},
+    sync::{Mutex as AsyncMutex, Notify, mpsc, watch},
     time::{Instant, sleep_until},
 };
 
@@ -42,6 +42,7 @@ pub struct ChannelQueue {
     state: Mutex<State>,
     outcomes: AsyncMutex<mpsc::Receiver<(Outcome, TraceHeaders)>>,
     returned: Arc<Returned>,
+    withdrawn: watch::Sender<BTreeSet<u64>>,
 }
 
 /// What the worker's side is made of: plain channels, because neither side may import the other.
@@ -52,6 +53,8 @@ pub struct ChannelEnds {
     pub sweep: mpsc::Receiver<Slot>,
     /// Where the outcomes go.
     pub outcomes: mpsc::Sender<(Outcome, TraceHeaders)>,
+    /// Sequence numbers of jobs that were withdrawn after the worker took them, until their outcome is here.
+    pub withdrawn: watch::Receiver<BTreeSet<u64>>,
 }
 
 /// Jobs that are queued or running, by subject.
@@ -81,22 +84,39 @@ impl ChannelQueue {
         let (interactive, interactive_end) = mpsc::channel(LANE_CAPACITY);
         let (sweep, sweep_end) = mpsc::channel(LANE_CAPACITY);
         let (outcomes_end, outcomes) = mpsc::channel(OUTCOMES_CAPACITY);
+        let (withdrawn, withdrawn_end) = watch::channel(BTreeSet::new());
         let queue = Self {
             interactive,
             sweep,
             state: Mutex::default(),
             outcomes: AsyncMutex::new(outcomes),
             returned: Arc::default(),
+            withdrawn,
         };
-        (queue, ChannelEnds { interactive: interactive_end, sweep: sweep_end, outcomes: outcomes_end })
+        let ends = ChannelEnds {
+            interactive: interactive_end,
+            sweep: sweep_end,
+            outcomes: outcomes_end,
+            withdrawn: withdrawn_end,
+        };
+        (queue, ends)
     }
 
     /// The subject of this outcome's job is free again, before the planner hears of the outcome: it may ask for the same
     /// at once. An outcome without a sequence number frees every subject of its key.
     fn free(&self, outcome: &Outcome) {
+        let mut freed = Vec::new();
         lock(&self.state).jobs.retain(|_, entry| {
-            if outcome.sequence == 0 { entry.key != outcome.key } else { entry.sequence != outcome.sequence }
+            let stays = if outcome.sequence == 0 {
+                entry.key != outcome.key
+            } else {
+                entry.sequence != outcome.sequence
+            };
+            freed.extend((!stays).then_some(entry.sequence));
+            stays
         });
+        self.withdrawn
+            .send_if_modified(|numbers| freed.iter().filter(|freed| numbers.remove(freed)).count() > 0);
     }
 
     fn deliver(&self, (outcome, trace): (Outcome, TraceHeaders)) -> OutcomeDelivery {
@@ -163,9 +183,14 @@ impl JobQueue for ChannelQueue {
     async fn withdraw(&self, job: &Job) -> Result<(), PortError> {
         let subject = subject::job(job);
         let mut state = lock(&self.state);
-        let waiting = state.jobs.get(&subject).is_some_and(|entry| lock(&entry.slot).take().is_some());
+        let Some(entry) = state.jobs.get(&subject) else { return Ok(()) };
+        let waiting = lock(&entry.slot).take().is_some();
         if waiting {
             state.jobs.remove(&subject);
+        } else {
+            self.withdrawn.send_modify(|numbers| {
+                numbers.insert(entry.sequence);
+            });
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod janitor;
 mod message;
 mod outcomes;
 mod topology;
+mod withdrawals;
 
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use strata_proto::{
 };
 use tokio::task::JoinHandle;
 
-use self::{connection::Connection, outcomes::Outcomes};
+use self::{connection::Connection, outcomes::Outcomes, withdrawals::Withdrawals};
 use crate::databases::nats::NatsDatabases;
 use crate::ports::{JobQueue, OutcomeDelivery, PortError, Published};
 
@@ -70,6 +71,7 @@ pub struct NatsQueue {
     outcomes: Outcomes,
     janitor: JoinHandle<()>,
     replicas: usize,
+    withdrawals: Withdrawals,
 }
 
 /// What waits and what runs in one lane.
@@ -95,7 +97,8 @@ impl NatsQueue {
         let outcomes = Outcomes::new(connection.clone());
         let replicas = config.replicas;
         let janitor = tokio::spawn(janitor::run(connection.clone(), config));
-        Ok(Self { connection, outcomes, janitor, replicas })
+        let withdrawals = Withdrawals::start(connection.client.clone());
+        Ok(Self { connection, outcomes, janitor, replicas, withdrawals })
     }
 
     /// The object store of advisory databases, over the same connection.
@@ -161,8 +164,8 @@ impl JobQueue for NatsQueue {
         self.outcomes.pull(max).await
     }
 
-    /// A job that was handed out once stays: it runs, or waits to run again. A worker that takes the job in the moment
-    /// between the look and the deletion carries it out all the same.
+    /// A job that was handed out once stays: it runs, or waits to run again, and the worker that has it is told. So is one
+    /// that takes the job in the moment between the look and the deletion.
     async fn withdraw(&self, job: &Job) -> Result<(), PortError> {
         const ACTION: &str = "withdraw a job";
         let failed = |reason: String| PortError { action: ACTION, reason };
@@ -173,11 +176,23 @@ impl JobQueue for NatsQueue {
             Err(error) => return Err(failed(error.to_string())),
         };
         let consumer = topology::lane_consumer(&self.connection.jetstream, job.lane()).await?;
+        self.withdrawals.announce(message.sequence);
         if consumer.cached_info().delivered.stream_sequence >= message.sequence {
             return Ok(());
         }
         stream.delete_message(message.sequence).await.map_err(|error| failed(error.to_string()))?;
         Ok(())
+    }
+
+    async fn attended(&self) -> Result<bool, PortError> {
+        for lane in subject::LANES {
+            let consumer = topology::lane_consumer(&self.connection.jetstream, lane).await?;
+            let info = consumer.cached_info();
+            if info.num_waiting > 0 || info.num_ack_pending > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

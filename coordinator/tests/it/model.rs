@@ -359,7 +359,7 @@ impl Running {
     ) -> Self {
         let shutdown = CancellationToken::new();
         let (queue, parcels) = (Arc::new(model.clone()), Arc::new(model.clone()));
-        let ports = Ports { queue, parcels, archive, databases, lead };
+        let ports = Ports { queue, parcels, archive, databases, lead, forget: None };
         let (handle, task) = start(config, ports, shutdown.clone());
         Self { handle, shutdown, task }
     }

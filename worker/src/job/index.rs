@@ -81,6 +81,14 @@ pub async fn index(context: &Context, token: &Token, job: &IndexJob) -> Result<I
     }
 }
 
+/// Ends the lease of an analysis that was dropped half-way, so that another worker need not wait for its end.
+pub async fn let_go(context: &Context, token: &Token, job: &IndexJob) {
+    let key = LayerKey { layer: job.digest.clone(), fingerprint: context.fingerprint.clone() };
+    if let Err(error) = context.cache.abandon(&key, token).await {
+        tracing::warn!(%error, layer = job.digest, "the lease stays until it ends");
+    }
+}
+
 /// Renews the lease until it is lost.
 async fn keep_lease(context: &Context, key: &LayerKey, token: &Token) {
     loop {

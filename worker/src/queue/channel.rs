@@ -21,6 +21,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use super::withdrawn::{self, Withdrawn};
 use crate::ports::{Delivery, DeliveryHandle, JobSource, OutcomeSink, PortError};
 
 /// A queued job with its sequence number. The coordinator's side empties the slot when it withdraws the job, this side
@@ -37,6 +38,7 @@ pub struct ChannelSource {
     interactive: LaneState,
     sweep: LaneState,
     dead: Dead,
+    withdrawn: Withdrawn,
 }
 
 /// Dead letters with their reasons, oldest first.
@@ -71,9 +73,9 @@ struct Held {
 impl ChannelSource {
     /// Over the receiving ends that the coordinator's queue hands out.
     #[must_use]
-    pub fn new(interactive: mpsc::Receiver<Slot>, sweep: mpsc::Receiver<Slot>) -> Self {
+    pub fn new(interactive: mpsc::Receiver<Slot>, sweep: mpsc::Receiver<Slot>, withdrawn: Withdrawn) -> Self {
         let lane = |fresh| LaneState { fresh: AsyncMutex::new(fresh), returned: Arc::default() };
-        Self { interactive: lane(interactive), sweep: lane(sweep), dead: Arc::default() }
+        Self { interactive: lane(interactive), sweep: lane(sweep), dead: Arc::default(), withdrawn }
     }
 
     /// The newest dead letters with their reasons, oldest first.
@@ -92,6 +94,7 @@ impl ChannelSource {
                 held,
                 returned: Arc::clone(&lane.returned),
                 dead: Arc::clone(&self.dead),
+                withdrawn: self.withdrawn.clone(),
                 settled: AtomicBool::new(false),
             }),
         }
@@ -168,6 +171,7 @@ struct ChannelHandle {
     held: Held,
     returned: Arc<Returned>,
     dead: Dead,
+    withdrawn: Withdrawn,
     settled: AtomicBool,
 }
 
@@ -197,6 +201,10 @@ impl DeliveryHandle for ChannelHandle {
         }
         dead.push_back((job.clone(), reason.to_owned()));
         Ok(())
+    }
+
+    async fn withdrawn(&self) {
+        withdrawn::holds(&self.withdrawn, self.held.sequence).await;
     }
 }
 

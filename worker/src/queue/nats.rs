@@ -9,6 +9,7 @@ mod connection;
 mod databases;
 mod message;
 mod pull;
+mod withdrawals;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +27,8 @@ use strata_proto::{
 };
 use tokio::time::timeout;
 
-use self::{connection::Connection, pull::Puller};
+use self::{connection::Connection, pull::Puller, withdrawals::Withdrawals};
+use super::withdrawn::{self, Withdrawn};
 use crate::ports::{Delivery, DeliveryHandle, JobSource, OutcomeSink, PortError};
 
 /// How long one attempt to settle a message may take, and how many there are.
@@ -58,6 +60,7 @@ pub struct NatsWorker {
     connection: Connection,
     interactive: Arc<Puller>,
     sweep: Arc<Puller>,
+    withdrawals: Arc<Withdrawals>,
 }
 
 impl NatsWorker {
@@ -69,7 +72,9 @@ impl NatsWorker {
     pub async fn connect(config: NatsConfig) -> Result<Self, PortError> {
         let connection = connection::connect(&config.endpoint).await?;
         let lane = |lane| Puller::new(lane, config.ack_wait, connection.clone());
+        let withdrawals = Withdrawals::listen(&connection.client).await?;
         let queue = Self {
+            withdrawals: withdrawals.into(),
             interactive: lane(Lane::Interactive).into(),
             sweep: lane(Lane::Sweep).into(),
             connection: connection.clone(),
@@ -127,7 +132,8 @@ impl NatsWorker {
             return None;
         };
         let executions = u64::try_from(executions).unwrap_or(1);
-        let handle = NatsHandle { connection: self.connection.clone(), message, executions };
+        let (connection, withdrawn) = (self.connection.clone(), self.withdrawals.numbers());
+        let handle = NatsHandle { connection, message, executions, sequence, withdrawn };
         match Job::decode(handle.message.payload.clone()) {
             Ok(job) => {
                 let trace = message::trace_of(handle.message.headers.as_ref());
@@ -151,6 +157,8 @@ struct NatsHandle {
     connection: Connection,
     message: Message,
     executions: u64,
+    sequence: u64,
+    withdrawn: Withdrawn,
 }
 
 impl NatsHandle {
@@ -203,6 +211,10 @@ impl DeliveryHandle for NatsHandle {
 
     async fn bury(&self, job: &Job, reason: &str) -> Result<(), PortError> {
         self.bury_as(subject::dead(job), reason).await
+    }
+
+    async fn withdrawn(&self) {
+        withdrawn::holds(&self.withdrawn, self.sequence).await;
     }
 }
 

@@ -55,6 +55,7 @@ pub(crate) fn outcome(delivery: &Delivery) -> Outcome {
         result: Some(outcome::Result::Indexed(Indexed { analysed: true, bytes: 7, packages: 3 })),
         sequence: delivery.sequence,
         executions: delivery.executions,
+        slots: 0,
     }
 }
 

@@ -28,7 +28,7 @@ pub struct ConnectionArgs {
 /// The server that a command talks to.
 #[derive(Debug, Clone, Group)]
 pub struct ServerUrl {
-    /// The server.
+    /// The server; several coordinators of one archive with commas between them.
     #[arg(long, env = "STRATA_SERVER", value_name = "URL")]
     pub server: String,
     /// How it is reached.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args as Group;
+use strata_coordinator::drive::Retention;
 
 use super::java_index::JavaIndexArgs;
 
@@ -79,6 +80,29 @@ pub struct ServeArgs {
     pub oidc_grant: Vec<String>,
 }
 
+/// What the archive keeps.
+#[derive(Debug, Clone, Group)]
+pub struct KeepArgs {
+    /// Days that a scan is kept with its events; 0: for ever.
+    #[arg(long, env = "STRATA_KEEP_DAYS", default_value_t = 90, value_name = "DAYS")]
+    pub keep_days: u32,
+    /// Scans that are kept, the newest; 0: any number.
+    #[arg(long, env = "STRATA_KEEP_SCANS", default_value_t = 0, value_name = "N")]
+    pub keep_scans: u32,
+    /// Days that the newest report of an image is kept when no scan that is kept refers to it; 0: for ever.
+    #[arg(long, env = "STRATA_KEEP_LATEST_DAYS", default_value_t = 400, value_name = "DAYS")]
+    pub keep_latest_days: u32,
+}
+
+impl KeepArgs {
+    /// As the coordinator takes it.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        let (days, scans, latest_days) = (self.keep_days, self.keep_scans, self.keep_latest_days);
+        Retention { days, scans, latest_days, ..Retention::default() }
+    }
+}
+
 /// What a role shows of itself.
 #[derive(Debug, Clone, Group)]
 pub struct ObserveArgs {
@@ -109,6 +133,12 @@ pub struct CoordinatorArgs {
     /// Largest database that is accepted, in MiB.
     #[arg(long, env = "STRATA_DB_MAX_MIB", default_value_t = 256, value_name = "MIB")]
     pub db_max_mib: u64,
+    /// What is kept.
+    #[command(flatten)]
+    pub keep: KeepArgs,
+    /// Jobs that the queue may hold when it is made; an existing queue keeps its limit.
+    #[arg(long, env = "STRATA_MAX_JOBS", default_value_t = 1_000_000, value_name = "N")]
+    pub max_jobs: i64,
 }
 
 /// Arguments of `strata worker`.
@@ -124,6 +154,10 @@ pub struct WorkerArgs {
     /// Jobs at once; default: two for each core, and two.
     #[arg(long, env = "STRATA_SLOTS", value_name = "N")]
     pub slots: Option<usize>,
+    /// Days that an inventory that nobody uses stays in Redis.
+    #[arg(long, env = "STRATA_INVENTORY_DAYS", default_value_t = 30, value_name = "DAYS",
+        value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub inventory_days: u32,
     /// Metrics and health.
     #[command(flatten)]
     pub observe: ObserveArgs,
@@ -144,6 +178,12 @@ pub struct ServerArgs {
     /// Where inventories and reports are kept between runs.
     #[arg(long, env = "STRATA_CACHE_DIR", value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
+    /// Size of that directory's inventories, in GiB, above which the ones that were not used for longest go.
+    #[arg(long, env = "STRATA_CACHE_GIB", default_value_t = 10, value_name = "GIB")]
+    pub cache_gib: u64,
+    /// What is kept.
+    #[command(flatten)]
+    pub keep: KeepArgs,
     /// Metrics and health.
     #[command(flatten)]
     pub observe: ObserveArgs,

@@ -1,13 +1,13 @@
 //! `strata coordinator` and `strata worker`: one role a process, over NATS, Redis and an archive.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use strata_coordinator::{
     archive::{postgres::PostgresArchive, sqlite::SqliteArchive},
     databases::Publisher,
     drive::{self, CoordinatorConfig},
     parcels::redis::RedisParcels,
-    ports::{Archive, Lead, Tokens},
+    ports::{Archive, Forget, Lead, Tokens},
     queue::nats::{NatsConfig as CoordinatorNats, NatsQueue},
 };
 use strata_worker::{
@@ -36,9 +36,10 @@ use crate::{
 pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> Result<ExitCode, Failure> {
     let unreachable = |error: strata_coordinator::ports::PortError| Failure::usage(error.to_string());
     let nats = CoordinatorNats::new(&args.cluster.nats);
-    let nats = CoordinatorNats { endpoint: security::nats(&args.cluster, nats.endpoint.clone())?, ..nats };
+    let endpoint = security::nats(&args.cluster, nats.endpoint.clone())?;
+    let nats = CoordinatorNats { endpoint, max_jobs: args.max_jobs, ..nats };
     let (redis, keys) = (security::redis(&args.cluster)?, security::cluster_keys(&args.cluster)?);
-    let (archive, lead, tokens) = match args.archive.strip_prefix("sqlite:") {
+    let Faces { archive, lead, tokens, forget } = match args.archive.strip_prefix("sqlite:") {
         Some(file) => faces(SqliteArchive::open(file.as_ref()).await.map_err(unreachable)?),
         None => faces(PostgresArchive::connect(&args.archive).await.map_err(unreachable)?),
     };
@@ -63,8 +64,10 @@ pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> R
             "warning: no advisory database is published; each worker uses its own, see `strata db publish`",
         );
     }
-    let config = CoordinatorConfig { name: settings.name.clone(), ..CoordinatorConfig::default() };
-    let ports = drive::Ports { queue, parcels: Arc::new(parcels), archive, databases, lead: Some(lead) };
+    let (name, retention) = (settings.name.clone(), args.keep.retention());
+    let config = CoordinatorConfig { name, retention, ..CoordinatorConfig::default() };
+    let parcels = Arc::new(parcels);
+    let ports = drive::Ports { queue, parcels, archive, databases, lead: Some(lead), forget: Some(forget) };
     let (handle, task) = drive::start(config, ports, shutdown.clone());
     let served = serve(listener, handle, tokens, &args.serve, shutdown.clone()).await;
     shutdown.cancel();
@@ -82,6 +85,7 @@ pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<Exit
     let redis = RedisConfig {
         endpoint: security::redis(&args.cluster)?,
         keys: security::cluster_keys(&args.cluster)?,
+        time_to_live: Duration::from_secs(u64::from(args.inventory_days) * 24 * 3600),
         ..RedisConfig::new(&args.cluster.redis)
     };
     let nats = NatsConfig::new(&args.cluster.nats);
@@ -109,11 +113,16 @@ pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<Exit
 }
 
 /// One archive behind all of its ports.
-fn faces<A: Archive + Lead + Tokens + 'static>(
-    archive: A,
-) -> (Arc<dyn Archive>, Arc<dyn Lead>, Arc<dyn Tokens>) {
+struct Faces {
+    archive: Arc<dyn Archive>,
+    lead: Arc<dyn Lead>,
+    tokens: Arc<dyn Tokens>,
+    forget: Arc<dyn Forget>,
+}
+
+fn faces<A: Archive + Lead + Tokens + Forget + 'static>(archive: A) -> Faces {
     let archive = Arc::new(archive);
-    (archive.clone(), archive.clone(), archive)
+    Faces { archive: archive.clone(), lead: archive.clone(), tokens: archive.clone(), forget: archive }
 }
 
 /// Ready: the queue and the archive answer. Samples how the lanes stand.

@@ -20,6 +20,8 @@ pub(super) async fn server(args: ServerArgs, settings: &Settings) -> Result<Exit
     config.archives = false;
     config.restore = true;
     config.java_index = args.java;
+    config.cache_bytes = args.cache_gib.saturating_mul(1 << 30);
+    config.retention = args.keep.retention();
     let listener = listen(&args.serve.listen).await?;
     let shutdown = stop_on_signal();
     // In one process there is no server that could be away.

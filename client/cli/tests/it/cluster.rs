@@ -45,22 +45,8 @@ impl Cluster {
         environment: &[(&str, &str)],
     ) -> Self {
         let (nats, redis, postgres) = (servers::nats(), servers::redis(), servers::postgres());
-        let port = free_port();
-        let listen = format!("127.0.0.1:{port}");
-        let archive = format!("postgres://strata@127.0.0.1:{}/strata", postgres.port);
         let (nats_url, redis_url) = (url("nats", &nats), url("redis", &redis));
-        let args = [
-            "coordinator",
-            "--nats",
-            &nats_url,
-            "--redis",
-            &redis_url,
-            "--archive",
-            &archive,
-            "--listen",
-            &listen,
-        ];
-        let coordinator = user.role_with(&args, Some(port), environment);
+        let coordinator = start_coordinator(&user, [&nats, &redis, &postgres], environment);
         let workers = (0..workers)
             .map(|_| {
                 others.unwrap_or(&user).role_with(
@@ -71,6 +57,12 @@ impl Cluster {
             })
             .collect();
         Self { workers, coordinator, servers: [nats, redis, postgres], user }
+    }
+
+    /// One more coordinator, which stands by.
+    pub(crate) fn another_coordinator(&self) -> Server {
+        let [nats, redis, postgres] = &self.servers;
+        start_coordinator(&self.user, [nats, redis, postgres], &[])
     }
 
     pub(crate) fn url(&self) -> String {
@@ -88,6 +80,20 @@ impl Cluster {
         let workers: Vec<String> = self.workers.iter().map(Server::log).collect();
         format!("coordinator:\n{}\nworkers:\n{}", self.coordinator.log(), workers.join("\n--\n"))
     }
+}
+
+fn start_coordinator(
+    user: &User,
+    [nats, redis, postgres]: [&Server; 3],
+    environment: &[(&str, &str)],
+) -> Server {
+    let port = free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let archive = format!("postgres://strata@127.0.0.1:{}/strata", postgres.port);
+    let (nats, redis) = (url("nats", nats), url("redis", redis));
+    let args =
+        ["coordinator", "--nats", &nats, "--redis", &redis, "--archive", &archive, "--listen", &listen];
+    user.role_with(&args, Some(port), environment)
 }
 
 fn url(scheme: &str, server: &Server) -> String {
@@ -174,7 +180,7 @@ fn commands_of_a_server(cluster: &Cluster, host: &str) {
 }
 
 /// What a watcher sees of a scan: the references reported, and its end.
-async fn watch_to_the_end(
+pub(crate) async fn watch_to_the_end(
     client: &Client,
     scan: &str,
     mut on_report: impl FnMut(usize),

@@ -2,10 +2,13 @@
 
 mod access;
 mod black_box;
+mod cancel;
 mod cluster;
 mod databases;
 mod deploy;
 mod distribute;
+mod failover;
+mod fairness;
 mod hygiene;
 mod observe;
 mod secrets;

@@ -17,14 +17,14 @@ use crate::{
     strata::User,
 };
 
-const ENVIRONMENT: [(&str, &str); 3] = [
+pub(crate) const ENVIRONMENT: [(&str, &str); 3] = [
     ("STRATA_METRICS", "127.0.0.1:0"),
     ("STRATA_LOG_FORMAT", "json"),
     ("STRATA_LOG", "info,strata_worker=debug"),
 ];
 
 /// Where a role serves its metrics: it says so when it starts.
-fn address(role: &Server) -> String {
+pub(crate) fn address(role: &Server) -> String {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let log = role.log();
@@ -37,14 +37,14 @@ fn address(role: &Server) -> String {
     }
 }
 
-async fn get(address: &str, path: &str) -> (u16, String) {
+pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
     let answer = reqwest::get(format!("http://{address}{path}")).await.expect("the role answers");
     let status = answer.status().as_u16();
     (status, answer.text().await.expect("a text"))
 }
 
 /// Samples of Prometheus' text form: name with labels → value.
-fn samples(page: &str) -> BTreeMap<String, f64> {
+pub(crate) fn samples(page: &str) -> BTreeMap<String, f64> {
     let lines = page.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     lines
         .map(|line| {
@@ -54,7 +54,7 @@ fn samples(page: &str) -> BTreeMap<String, f64> {
         .collect()
 }
 
-fn sum(samples: &BTreeMap<String, f64>, start: &str) -> f64 {
+pub(crate) fn sum(samples: &BTreeMap<String, f64>, start: &str) -> f64 {
     samples.iter().filter(|(name, _)| name.starts_with(start)).map(|(_, value)| value).sum()
 }
 

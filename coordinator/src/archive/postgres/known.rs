@@ -11,9 +11,13 @@ use crate::ports::PortError;
 impl PostgresArchive {
     pub(super) async fn refer(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
         const ACTION: &str = "name a report's references";
+        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        // What it refers to must not be forgotten meanwhile.
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock_shared($1)").bind(super::forget::LOCK);
+        lock.execute(&mut *transaction).await.map_err(failed(ACTION))?;
         let number: Option<i64> = sqlx::query_scalar(sql::REPORT_NUMBER)
             .bind(id)
-            .fetch_optional(&self.pool)
+            .fetch_optional(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;
         let Some(number) = number else { return Ok(false) };
@@ -24,9 +28,10 @@ impl PostgresArchive {
         .bind(number)
         .bind(scan)
         .bind(references)
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await
         .map_err(failed(ACTION))?;
+        transaction.commit().await.map_err(failed(ACTION))?;
         Ok(true)
     }
 

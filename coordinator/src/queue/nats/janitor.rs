@@ -112,7 +112,7 @@ async fn remove(
         let outcome = Outcome {
             key: job.key,
             wire_version: strata_proto::WIRE_VERSION,
-            worker: "coordinator".to_owned(),
+            worker: String::new(),
             result: Some(Answer::Failure(failure)),
             sequence: letter.sequence,
             ..Outcome::default()

@@ -4,15 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use strata_coordinator::{
     access::{sight::Sight, token::mint},
-    ports::{Archive, Lead, Tokens},
+    ports::{Archive, Forget, Keep, Lead, Tokens},
 };
 use strata_proto::v1::{
     CreateTokenRequest, Event, Finding, ImageReported, ImageSkipped, Package, Report, Scan, ScanFinished,
     ScanStarted, ScanState, SearchReportsRequest, SubmitRequest, Summary, event::Kind,
 };
 
+use super::forget;
+
 /// Two connections to one empty archive: one leads, the other stands by, and who led before writes in vain.
-pub(super) async fn election<A: Archive + Lead>(first: A, second: A) {
+pub(super) async fn election<A: Archive + Lead + Forget>(first: A, second: A) {
     const LONG: Duration = Duration::from_secs(600);
     assert!(first.lead("first", LONG).await.expect("asked"));
     assert!(!second.lead("second", LONG).await.expect("asked"), "one leads at a time");
@@ -31,6 +33,8 @@ pub(super) async fn election<A: Archive + Lead>(first: A, second: A) {
     let refused = first.append(std::slice::from_ref(&late)).await.expect_err("its term is over");
     assert!(refused.to_string().contains("another coordinator leads"), "{refused}");
     first.update_scan(&scan("01a", ScanState::Cancelled, "")).await.expect_err("its term is over");
+    first.forget_scans(&Keep::default()).await.expect_err("its term is over");
+    first.forget_reports(&Keep::default(), 0).await.expect_err("its term is over");
     assert!(!first.lead("first", LONG).await.expect("asked"));
     assert_eq!(first.events("01a", 0, 10).await.expect("reading is free").len(), 1);
     second.update_scan(&scan("01a", ScanState::Cancelled, "")).await.expect("the leader writes");
@@ -42,8 +46,9 @@ pub(super) async fn election<A: Archive + Lead>(first: A, second: A) {
 }
 
 /// Runs the whole suite on one empty archive.
-pub(super) async fn conformance<A: Archive + Tokens + 'static>(archive: Arc<A>) {
+pub(super) async fn conformance<A: Archive + Tokens + Forget + 'static>(archive: Arc<A>) {
     tokens_are_kept_and_end_once(&*archive).await;
+    let all = Arc::clone(&archive);
     let archive: Arc<dyn Archive> = archive;
     scans_are_recorded_listed_and_updated(&*archive).await;
     an_idempotency_key_names_one_scan(Arc::clone(&archive)).await;
@@ -54,7 +59,9 @@ pub(super) async fn conformance<A: Archive + Tokens + 'static>(archive: Arc<A>) 
     every_field_of_a_search_must_match(&*archive).await;
     hostile_names_are_stored_and_found(&*archive).await;
     what_is_hidden_is_not_found(&*archive).await;
+    forget::a_large_request_outlasts_updates(&*archive).await;
     writers_at_once_do_not_fail(archive).await;
+    forget::what_is_old_goes(&*all).await;
 }
 
 async fn tokens_are_kept_and_end_once(tokens: &dyn Tokens) {

@@ -16,7 +16,7 @@ use super::{Pair, job, one, outcome, suite, trace};
 
 fn pair() -> Pair {
     let (queue, ends) = ChannelQueue::new();
-    let source = Arc::new(ChannelSource::new(ends.interactive, ends.sweep));
+    let source = Arc::new(ChannelSource::new(ends.interactive, ends.sweep, ends.withdrawn));
     let letters = Arc::clone(&source);
     Pair {
         queue: Arc::new(queue),
@@ -73,7 +73,7 @@ async fn a_full_lane_refuses_rather_than_blocks() {
 async fn each_side_tells_when_the_other_has_ended() {
     let (queue, ends) = ChannelQueue::new();
     let sink = ChannelSink::new(ends.outcomes);
-    let source = ChannelSource::new(ends.interactive, ends.sweep);
+    let source = ChannelSource::new(ends.interactive, ends.sweep, ends.withdrawn);
     queue.publish(&job("a", Lane::Sweep), &trace("t")).await.unwrap();
     let delivery = source.pull(Lane::Sweep, 1).await.unwrap().remove(0);
     drop(source);

@@ -15,7 +15,7 @@ use super::{Pair, job, nothing, one, outcome, trace};
 
 type Case = (&'static str, fn(Pair) -> BoxFuture<'static, ()>);
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 13] = [
     ("a job goes out and its outcome comes back", |pair| Box::pin(round_trip(pair))),
     ("a subject has one job at a time", |pair| Box::pin(single_flight(pair))),
     ("lanes are separate", |pair| Box::pin(lanes(pair))),
@@ -25,6 +25,7 @@ const CASES: [Case; 12] = [
     ("a job that is extended stays with its worker", |pair| Box::pin(extend(pair))),
     ("an outcome comes again until it is acknowledged", |pair| Box::pin(outcome_again(pair))),
     ("a waiting job can be withdrawn", |pair| Box::pin(withdraw(pair))),
+    ("who runs a job that is withdrawn hears of it", |pair| Box::pin(withdraw_running(pair))),
     ("a dead letter keeps job and reason", |pair| Box::pin(bury(pair))),
     ("a cancelled pull loses nothing", |pair| Box::pin(cancelled_pull(pair))),
     ("many workers do each job once", |pair| Box::pin(crowd(pair))),
@@ -198,6 +199,32 @@ async fn withdraw(pair: Pair) {
     assert_eq!((fresh.job.key.clone(), fresh.executions), (waiting.key, 1));
     fresh.handle.done().await.unwrap();
     held.handle.done().await.unwrap();
+}
+
+async fn withdraw_running(pair: Pair) {
+    let (unwanted, wanted) = (job("unwanted", Lane::Sweep), job("wanted", Lane::Sweep));
+    let mut held = BTreeMap::new();
+    for job in [&unwanted, &wanted] {
+        pair.queue.publish(job, &trace("t")).await.unwrap();
+        held.insert(job.key.clone(), one(&*pair.source, Lane::Sweep).await);
+    }
+    pair.queue.withdraw(&unwanted).await.unwrap();
+    let dropped = held.remove(&unwanted.key).unwrap();
+    // The suite's runner bounds the wait.
+    dropped.handle.withdrawn().await;
+    let other = held.remove(&wanted.key).unwrap();
+    assert!(timeout(pair.ack_wait / 4, other.handle.withdrawn()).await.is_err(), "it is wanted");
+    pair.sink.publish(&outcome(&dropped), &trace("t")).await.unwrap();
+    dropped.handle.done().await.unwrap();
+    for outcome in outcomes(&pair).await {
+        outcome.handle.done().await.unwrap();
+    }
+    // The same key again is another job, which nobody withdrew.
+    assert_eq!(pair.queue.publish(&unwanted, &trace("t")).await.unwrap(), Published::Accepted);
+    let again = one(&*pair.source, Lane::Sweep).await;
+    assert!(timeout(pair.ack_wait / 4, again.handle.withdrawn()).await.is_err(), "it is another one");
+    again.handle.done().await.unwrap();
+    other.handle.done().await.unwrap();
 }
 
 async fn bury(pair: Pair) {

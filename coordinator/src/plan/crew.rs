@@ -1,0 +1,77 @@
+//! How many jobs the workers can do at once, as their outcomes tell. The windows follow it: a job that is published waits behind
+//! all that were published before, whoever asked for them, so there should be no more of them than keep the workers busy.
+
+use std::collections::BTreeMap;
+
+/// A worker that was not heard of for so many milliseconds may be gone.
+const GONE_MS: i64 = 5 * 60_000;
+/// Workers that are remembered.
+const MOST: usize = 10_000;
+/// Published jobs for each slot: one that runs, and some on their way.
+const EACH: usize = 4;
+/// As long as nobody has told, and at least.
+const FIRST: usize = 64;
+const LEAST: usize = 32;
+
+#[derive(Default)]
+pub(super) struct Crew {
+    /// When each worker was heard of last, and its slots.
+    workers: BTreeMap<String, (i64, u32)>,
+}
+
+impl Crew {
+    pub(super) fn heard(&mut self, worker: &str, slots: u32, now_ms: i64) {
+        // A job that the queue itself gave up has an outcome of nobody.
+        let room = self.workers.len() < MOST || self.workers.contains_key(worker);
+        if worker.is_empty() || !room {
+            return;
+        }
+        self.workers.insert(worker.to_owned(), (now_ms, slots));
+    }
+
+    pub(super) fn tick(&mut self, now_ms: i64) {
+        self.workers.retain(|_, (heard_ms, _)| now_ms.saturating_sub(*heard_ms) < GONE_MS);
+    }
+
+    /// Jobs of one lane to be published at a time, at most `most`: all of these when a worker does not tell its slots.
+    pub(super) fn window(&self, most: usize) -> usize {
+        if self.workers.is_empty() {
+            return FIRST.min(most);
+        }
+        let mut window = 0_usize;
+        for (_, slots) in self.workers.values() {
+            if *slots == 0 {
+                return most;
+            }
+            window = window.saturating_add(usize::try_from(*slots).unwrap_or(most).saturating_mul(EACH));
+        }
+        window.max(LEAST).min(most)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_follows_the_workers() {
+        for (heard, now_ms, window) in [
+            (&[][..], 0, 64),
+            (&[("a", 6, 0)], 1, 32),
+            (&[("a", 6, 0), ("b", 10, 0)], 1, 64),
+            (&[("a", 6, 0), ("a", 12, 1)], 1, 48),
+            (&[("a", 100, 0)], 1, 256),
+            (&[("a", 6, 0), ("old", 0, 0)], 1, 256),
+            (&[("a", 30, 0), ("b", 30, 200_000)], 300_001, 120),
+            (&[("a", 30, 0)], 300_001, 64),
+        ] {
+            let mut crew = Crew::default();
+            for (worker, slots, at_ms) in heard {
+                crew.heard(worker, *slots, *at_ms);
+            }
+            crew.tick(now_ms);
+            assert_eq!(crew.window(256), window, "{heard:?}");
+            assert_eq!(crew.window(3), 3, "{heard:?}");
+        }
+    }
+}
