@@ -17,3 +17,4 @@ pub mod plan;
 pub mod ports;
 pub mod queue;
 pub mod service;
+pub mod webhook;

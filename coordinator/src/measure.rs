@@ -29,8 +29,12 @@ pub const STORE_ERRORS: &str = "strata_store_errors_total";
 /// Values in Redis that did not have the cluster's tag, by `what`: written by somebody else, or under another key.
 pub const TAMPERED: &str = "strata_tampered_values_total";
 
+/// Registries' events, by `registry` and `result`: `scan`, `refused`, `malformed`, or why there was nothing to scan.
+pub const NOTIFICATIONS: &str = "strata_notifications_total";
+
 /// Says what each name means, for whoever reads the export.
 pub fn describe() {
+    describe_counter!(NOTIFICATIONS, "Registries' events, by registry and result");
     describe_counter!(TAMPERED, "Values in Redis without the cluster's tag");
     describe_gauge!(QUEUE_WAITING, "Jobs that no worker has taken, by lane");
     describe_gauge!(QUEUE_RUNNING, "Jobs that a worker holds, by lane");
@@ -44,6 +48,11 @@ pub fn describe() {
         STORE_ERRORS,
         "Operations on the archive, queue or parcels that failed and are tried again"
     );
+}
+
+/// A registry's event, by what came of it.
+pub(crate) fn notified(registry: &'static str, result: &'static str) {
+    counter!(NOTIFICATIONS, "registry" => registry, "result" => result).increment(1);
 }
 
 pub(crate) fn tampered(what: &'static str) {

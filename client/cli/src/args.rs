@@ -5,6 +5,7 @@ mod database;
 pub mod java_index;
 mod role;
 mod token;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub use self::{
     database::DbCommand,
     role::{ClusterArgs, CoordinatorArgs, KeepArgs, ObserveArgs, ServeArgs, ServerArgs, WorkerArgs},
     token::{TokenCommand, TokenPlace},
+    webhook::WebhookArgs,
 };
 
 /// Container-image vulnerability scanner for whole registries.
@@ -172,6 +174,12 @@ pub struct SweepArgs {
     /// Leave out references that match this glob (repeatable).
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<String>,
+    /// Compare with the last sweep of the same target that ended: which findings are new, fixed and gone.
+    #[arg(long, conflicts_with = "detach")]
+    pub since_last: bool,
+    /// Fail when a finding of this severity or worse is new since the last sweep. `--fail-on` judges all findings.
+    #[arg(long, value_name = "SEVERITY", requires = "since_last")]
+    pub fail_on_new: Option<String>,
     /// Submit to the server and return the scan's id without following it.
     #[arg(long, requires = "server")]
     pub detach: bool,

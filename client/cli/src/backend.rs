@@ -45,6 +45,39 @@ impl Backend {
         }
     }
 
+    /// One scan.
+    ///
+    /// # Errors
+    /// When there is no such scan or the server cannot be reached.
+    pub async fn scan(&self, scan: &str) -> Result<v1::Scan, Failure> {
+        match self {
+            Self::Remote(client) => Ok(client.clone().get_scan(scan).await?),
+            Self::Embedded(embedded) => embedded.scan(scan).await,
+        }
+    }
+
+    /// Scans before the one of that id, newest first.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn scans(&self, limit: u32, before: &str) -> Result<Vec<v1::Scan>, Failure> {
+        match self {
+            Self::Remote(client) => Ok(client.clone().list_scans(limit, before).await?),
+            Self::Embedded(embedded) => embedded.scans(limit, before).await,
+        }
+    }
+
+    /// One report.
+    ///
+    /// # Errors
+    /// When there is no such report or the server cannot be reached.
+    pub async fn report(&self, id: &str) -> Result<v1::Report, Failure> {
+        match self {
+            Self::Remote(client) => Ok(client.clone().get_report(id).await?),
+            Self::Embedded(embedded) => embedded.report(id).await,
+        }
+    }
+
     /// Stops a scan.
     ///
     /// # Errors

@@ -16,12 +16,14 @@ mod sweeps;
 mod token;
 pub mod update;
 mod watch;
+mod webhooks;
 
 use std::process::ExitCode;
 
 pub(crate) use db::watch as watch_database;
 pub(crate) use publish::{Reader as DatabaseReader, info as database_info};
 pub(crate) use roles::{announce, listen};
+pub(crate) use sweeps::when;
 
 use crate::{args::Command, exit::Failure, settings::Settings};
 

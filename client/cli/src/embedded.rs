@@ -177,6 +177,30 @@ impl Embedded {
         Ok(Box::pin(events.map(|event| event.map_err(call_failure))))
     }
 
+    /// One scan.
+    ///
+    /// # Errors
+    /// When there is no such scan.
+    pub async fn scan(&self, scan: &str) -> Result<v1::Scan, Failure> {
+        self.handle.scan(scan).await.map_err(call_failure)
+    }
+
+    /// Scans before the one of that id, newest first.
+    ///
+    /// # Errors
+    /// When the archive cannot be read.
+    pub async fn scans(&self, limit: u32, before: &str) -> Result<Vec<v1::Scan>, Failure> {
+        self.handle.scans(limit, before).await.map_err(call_failure)
+    }
+
+    /// One report.
+    ///
+    /// # Errors
+    /// When there is no such report.
+    pub async fn report(&self, id: &str) -> Result<v1::Report, Failure> {
+        self.handle.report(id).await.map_err(call_failure)
+    }
+
     /// Stops a scan.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ use crate::{
     progress::{self, Display},
     results::Results,
     settings::Settings,
+    since::{self, Delta},
     vex,
 };
 
@@ -34,6 +35,8 @@ pub struct Output {
     vex: Vec<Statement>,
     max_age: age::Limit,
     fail_on_problems: bool,
+    since_last: bool,
+    fail_on_new: Option<Severity>,
     /// The order of findings that was asked for.
     pub order: Option<Order>,
     /// Print one line for each image as it completes instead of its whole table.
@@ -55,9 +58,21 @@ impl Output {
             vex: vex::read(&args.vex)?,
             max_age: args.db_max_age.parse()?,
             fail_on_problems: args.fail_on_problems,
+            since_last: false,
+            fail_on_new: None,
             order: args.sort.as_deref().map(order::parse).transpose()?,
             brief,
         })
+    }
+
+    /// Has the scan compared with the last one of its target, and new findings of a severity fail it.
+    ///
+    /// # Errors
+    /// When the severity is not known.
+    pub fn compare(&mut self, fail_on_new: Option<&str>) -> Result<(), Failure> {
+        self.since_last = true;
+        self.fail_on_new = fail_on_new.map(parse_severity).transpose()?;
+        Ok(())
     }
 
     /// Writes results in the chosen format.
@@ -99,6 +114,15 @@ impl Output {
         reported.problems += 1;
         if let Some(report) = &mut reported.report {
             report.problems.push(problem);
+        }
+    }
+
+    fn write_lines(&self, delta: &Delta) -> Result<(), Failure> {
+        match format::since_lines(delta, &mut io::stdout().lock()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::usage(format!("failed to write the results to stdout: {error}")))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -159,8 +183,17 @@ pub async fn follow(
         show(event?, output, &mut display, &mut results);
     }
     display.finish();
+    // A scan that was stopped says nothing about what it did not reach.
+    if output.since_last
+        && matches!(results.state, Some(ScanState::Completed | ScanState::CompletedWithFailures))
+    {
+        let suppress = |reported: &mut ImageReported| vex::apply(reported, &output.vex);
+        results.since = Some(since::compare(backend, scan, suppress).await?);
+    }
     if !output.prints_lines() {
         output.write(&results)?;
+    } else if let Some(delta) = &results.since {
+        output.write_lines(delta)?;
     }
     print_summary(&results, started, settings);
     Ok(verdict(&results, output))
@@ -275,6 +308,9 @@ fn verdict(results: &Results, output: &Output) -> ExitCode {
     }
     let failed =
         output.fail_on.is_some_and(|limit| results.worst().is_some_and(|worst| worst as i32 >= limit as i32));
+    let new = results.since.as_ref().and_then(Delta::worst_new);
+    let failed = failed
+        || output.fail_on_new.is_some_and(|limit| new.is_some_and(|worst| worst as i32 >= limit as i32));
     let failed = failed || (output.fail_on_problems && results.problems > 0);
     ExitCode::from(if failed { output.exit_code } else { exit::PASSED })
 }

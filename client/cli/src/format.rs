@@ -1,10 +1,12 @@
 //! Output formats: one row and one file each. A format sees the results and nothing else.
 
 mod json;
+mod since;
 mod table;
 
 use std::io::{self, Write};
 
+pub use since::lines as since_lines;
 pub use table::{counts, heading};
 
 use crate::{exit::Failure, results::Results};

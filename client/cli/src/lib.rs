@@ -18,6 +18,7 @@ pub mod progress;
 pub mod results;
 pub mod security;
 pub mod settings;
+pub mod since;
 pub mod telemetry;
 pub mod vex;
 pub mod wiring;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use strata_proto::v1::{Event, Report, ScanState, Severity, SeverityCounts, Summary, event::Kind};
 
-use crate::{age::Moment, order::Order};
+use crate::{age::Moment, order::Order, since::Delta};
 
 /// One image with its names in this scan.
 #[derive(Debug, Clone)]
@@ -49,6 +49,8 @@ pub struct Results {
     pub problems: u64,
     /// The moment at which ages are told, the same for all reports.
     pub now: Moment,
+    /// What changed since the sweep before, where somebody asked.
+    pub since: Option<Delta>,
     /// How findings are to be sorted, where somebody asked for an order.
     pub order: Option<Order>,
 }

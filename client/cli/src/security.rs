@@ -227,7 +227,7 @@ fn text(file: &Path, what: &str) -> Result<String, Failure> {
     Ok(text.to_owned())
 }
 
-fn read(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(file: &Path, what: &str) -> Result<Vec<u8>, Failure> {
     let failed =
         |reason: String| Failure::usage(format!("failed to read {what} in {}: {reason}", file.display()));
     let length = std::fs::metadata(file).map_err(|error| failed(error.to_string()))?.len();

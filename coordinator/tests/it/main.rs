@@ -16,3 +16,4 @@ mod queue;
 #[expect(dead_code, reason = "these tests need only a part of it")]
 mod servers;
 mod service;
+mod webhook;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as Group;
 use strata_coordinator::drive::Retention;
 
-use super::java_index::JavaIndexArgs;
+use super::{java_index::JavaIndexArgs, webhook::WebhookArgs};
 
 /// The cluster's servers.
 #[derive(Debug, Clone, Group)]
@@ -123,6 +123,9 @@ pub struct CoordinatorArgs {
     /// How gRPC is served.
     #[command(flatten)]
     pub serve: ServeArgs,
+    /// Registries' notifications.
+    #[command(flatten)]
+    pub webhooks: WebhookArgs,
     /// Metrics and health.
     #[command(flatten)]
     pub observe: ObserveArgs,
@@ -184,6 +187,9 @@ pub struct ServerArgs {
     /// What is kept.
     #[command(flatten)]
     pub keep: KeepArgs,
+    /// Registries' notifications.
+    #[command(flatten)]
+    pub webhooks: WebhookArgs,
     /// Metrics and health.
     #[command(flatten)]
     pub observe: ObserveArgs,

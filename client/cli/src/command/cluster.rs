@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::publish;
 use super::roles::{announce, listen, serve, stop_on_signal};
+use super::webhooks::Webhooks;
 use crate::{
     args::{CoordinatorArgs, ObserveArgs, WorkerArgs},
     command::watch_database,
@@ -54,6 +55,7 @@ pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> R
         args.db_max_mib.saturating_mul(1 << 20),
     );
     let listener = listen(&args.serve.listen).await?;
+    let webhooks = Webhooks::open(&args.webhooks).await?;
     let shutdown = stop_on_signal();
     show_coordinator(&args.observe, &queue, &archive, &shutdown).await?;
     let default = settings.default_db();
@@ -69,6 +71,7 @@ pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> R
     let parcels = Arc::new(parcels);
     let ports = drive::Ports { queue, parcels, archive, databases, lead: Some(lead), forget: Some(forget) };
     let (handle, task) = drive::start(config, ports, shutdown.clone());
+    webhooks.start(handle.clone(), shutdown.clone())?;
     let served = serve(listener, handle, tokens, &args.serve, shutdown.clone()).await;
     shutdown.cancel();
     let _ = task.await;

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::{ServeArgs, ServerArgs},
+    command::webhooks::Webhooks,
     embedded::{self, Embedded},
     exit::Failure,
     observe, security,
@@ -23,11 +24,13 @@ pub(super) async fn server(args: ServerArgs, settings: &Settings) -> Result<Exit
     config.cache_bytes = args.cache_gib.saturating_mul(1 << 30);
     config.retention = args.keep.retention();
     let listener = listen(&args.serve.listen).await?;
+    let webhooks = Webhooks::open(&args.webhooks).await?;
     let shutdown = stop_on_signal();
     // In one process there is no server that could be away.
     observe::serve(args.observe.metrics.as_deref(), observe::ready(|| async { Ok(()) }), shutdown.clone())
         .await?;
     let roles = Embedded::start(config).await?;
+    webhooks.start(roles.handle(), shutdown.clone())?;
     let served = serve(listener, roles.handle(), roles.tokens(), &args.serve, shutdown).await;
     roles.close().await;
     served.map(|()| ExitCode::SUCCESS)

@@ -10,7 +10,10 @@ use strata_proto::{
 use crate::{args::SweepArgs, command::scan, exit::Failure, follow, settings::Settings, vex};
 
 pub(super) async fn run(args: SweepArgs, settings: &Settings) -> Result<ExitCode, Failure> {
-    let output = follow::Output::new(&args.output, true)?;
+    let mut output = follow::Output::new(&args.output, true)?;
+    if args.since_last {
+        output.compare(args.fail_on_new.as_deref())?;
+    }
     let registry = target(&args)?;
     let backend = scan::backend(&args.target, settings).await?;
     let request = SubmitRequest {

@@ -56,7 +56,7 @@ fn target(scan: &Scan) -> String {
 }
 
 /// A moment for people and programs: RFC 3339, UTC.
-pub(super) fn when(unix_ms: i64) -> String {
+pub(crate) fn when(unix_ms: i64) -> String {
     OffsetDateTime::from_unix_timestamp(unix_ms / 1000)
         .ok()
         .and_then(|moment| moment.format(&Rfc3339).ok())

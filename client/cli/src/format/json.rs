@@ -8,7 +8,10 @@ use std::{
 use serde::Serialize;
 use strata_proto::v1::{self, FixState, ScanState};
 
-use super::Format;
+use super::{
+    Format,
+    since::{self, JsonSince},
+};
 use crate::{
     age::Moment,
     results::{Failed, Image, Results},
@@ -31,6 +34,9 @@ struct Document {
     skipped: Vec<JsonFailure>,
     #[serde(skip_serializing_if = "Option::is_none")]
     summary: Option<JsonSummary>,
+    /// What changed since the sweep before, where somebody asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<JsonSince>,
 }
 
 #[derive(Serialize)]
@@ -185,6 +191,7 @@ fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
         failures: results.failed.iter().map(failure).collect(),
         skipped: results.skipped.iter().map(failure).collect(),
         summary: results.state.map(|_| summary(&results.summary)),
+        since: results.since.as_ref().map(since::json),
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)

@@ -22,7 +22,7 @@ fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     for failed in &results.failed {
         writeln!(out, "\nFAILED {} ({}): {}", failed.references.join(", "), failed.code, failed.message)?;
     }
-    Ok(())
+    results.since.as_ref().map_or(Ok(()), |delta| super::since_lines(delta, out))
 }
 
 /// `registry/app:1 (debian 12): 120 packages, 3 findings (CRITICAL 1, HIGH 2), 1 problem`.

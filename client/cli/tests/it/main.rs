@@ -13,12 +13,14 @@ mod hygiene;
 mod observe;
 mod secrets;
 mod servers;
+mod since;
 mod sources;
 mod strata;
 mod tidy;
 mod trace;
 mod update;
 mod vex;
+mod webhooks;
 
 /// Once for the test binary, as `main` does for the executable.
 fn provider() {

@@ -118,10 +118,15 @@ pub(crate) fn redis_with(more: &[&str]) -> Server {
 }
 
 pub(crate) fn registry() -> Server {
+    registry_with("")
+}
+
+/// With further settings in its configuration.
+pub(crate) fn registry_with(more: &str) -> Server {
     let (port, directory) = (free_port(), TempDir::new().expect("a directory"));
     let config = directory.path().join("config.yml");
     let text = format!(
-        "version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {}/data}}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+        "version: 0.1\nlog: {{level: error}}\nstorage:\n  filesystem: {{rootdirectory: {}/data}}\nhttp:\n  addr: 127.0.0.1:{port}\n{more}",
         directory.path().display()
     );
     fs::write(&config, text).expect("a configuration");

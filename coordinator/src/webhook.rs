@@ -1,0 +1,176 @@
+//! Registries tell of pushes over HTTP, and what was pushed is scanned at once. One path for each kind of registry; every
+//! call needs the shared secret; a notification that comes again finds the scan of the first.
+
+mod auth;
+mod push;
+mod variant;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Path, Query, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse as _, Json, Response},
+    routing::post,
+};
+use serde::{Deserialize, Serialize};
+use strata_proto::{
+    subject::key_of,
+    trace::TraceHeaders,
+    v1::{Lane, SubmitRequest},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use self::auth::{BadSecret, Secrets};
+use self::{
+    push::{Event, Push},
+    variant::Variant,
+};
+use crate::handle::{CallError, Handle};
+
+/// Longest notification, in bytes.
+const MOST_BYTES: usize = 1 << 20;
+/// Most pushes in one notification.
+const MOST_PUSHES: usize = 100;
+/// Whose share of the interactive lane these scans take.
+const TENANT: &str = "push";
+
+/// What the notified need.
+struct Shared {
+    handle: Handle,
+    secrets: Secrets,
+}
+
+/// What whoever sets a webhook up may add to its address.
+#[derive(Debug, Default, Deserialize)]
+struct Settings {
+    /// Name of the registry as workers know it, where that is not the one that clients push to.
+    host: Option<String>,
+    /// Plain HTTP or any certificate, as in a submission.
+    #[serde(default)]
+    insecure: bool,
+    /// The secret, for those who can set no header.
+    token: Option<String>,
+}
+
+/// What came of a notification.
+#[derive(Debug, Default, Serialize)]
+struct Answer {
+    /// Scans, each once: those of an earlier notification of the same events too.
+    scans: Vec<String>,
+    /// How many events were left out, by reason.
+    ignored: BTreeMap<&'static str, u64>,
+}
+
+/// Serves until the token is cancelled.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    handle: Handle,
+    secrets: Secrets,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let shared = Arc::new(Shared { handle, secrets });
+    let app = Router::new().route("/hooks/{variant}", post(notified)).with_state(shared);
+    axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
+}
+
+async fn notified(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    Query(settings): Query<Settings>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let refuse = |status: StatusCode, text: String| (status, text + "\n").into_response();
+    let Some(variant) = variant::by_name(&name) else {
+        return refuse(StatusCode::NOT_FOUND, format!("there is no kind of registry `{}`", short(&name)));
+    };
+    let Ok(body) = to_bytes(body, MOST_BYTES).await else {
+        return refuse(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("a notification has at most {MOST_BYTES} bytes"),
+        );
+    };
+    // Nothing of the body is looked at before its sender is known.
+    if !shared.secrets.allow(variant.proof, &headers, settings.token.as_deref(), &body) {
+        crate::measure::notified(variant.name, "refused");
+        return refuse(StatusCode::UNAUTHORIZED, "the webhook's secret is missing or wrong".to_owned());
+    }
+    let events = match read(variant, &headers, &body) {
+        Ok(events) => events,
+        Err(reason) => {
+            crate::measure::notified(variant.name, "malformed");
+            return refuse(StatusCode::BAD_REQUEST, format!("failed to read the notification: {reason}"));
+        }
+    };
+    match take(&shared.handle, variant, &settings, events).await {
+        Ok(answer) => (StatusCode::ACCEPTED, Json(answer)).into_response(),
+        Err(CallError::Unavailable(text)) => refuse(StatusCode::SERVICE_UNAVAILABLE, text),
+        Err(error) => refuse(StatusCode::BAD_REQUEST, error.to_string()),
+    }
+}
+
+fn read(variant: &Variant, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, String> {
+    let value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let delivery = headers.get("x-github-delivery").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let events = (variant.read)(&value, delivery)?;
+    let pushes = events.iter().filter(|event| matches!(event, Event::Push(_))).count();
+    if pushes > MOST_PUSHES {
+        return Err(format!("{pushes} pushes are more than {MOST_PUSHES}"));
+    }
+    Ok(events)
+}
+
+async fn take(
+    handle: &Handle,
+    variant: &Variant,
+    settings: &Settings,
+    events: Vec<Event>,
+) -> Result<Answer, CallError> {
+    let mut answer = Answer::default();
+    for event in events {
+        match event {
+            Event::Ignored(reason) => {
+                crate::measure::notified(variant.name, reason);
+                *answer.ignored.entry(reason).or_default() += 1;
+            }
+            Event::Push(push) => {
+                let scan = handle.submit(request(variant, settings, &push), TraceHeaders::default()).await?;
+                crate::measure::notified(variant.name, "scan");
+                tracing::info!(scan = scan.id, registry = variant.name, "pushed: {}", push.repository);
+                if !answer.scans.contains(&scan.id) {
+                    answer.scans.push(scan.id);
+                }
+            }
+        }
+    }
+    Ok(answer)
+}
+
+/// One scan for each push. A registry tells again what it believes not to have been heard: the same event, the same key.
+fn request(variant: &Variant, settings: &Settings, push: &Push) -> SubmitRequest {
+    let host = settings.host.as_deref().unwrap_or(&push.host);
+    let image = push.reference(host);
+    let mut request = SubmitRequest {
+        idempotency_key: format!("push:{}", key_of(&[variant.name, &push.id, &image])),
+        images: vec![image],
+        insecure: settings.insecure,
+        tenant: TENANT.to_owned(),
+        ..SubmitRequest::default()
+    };
+    request.set_lane(Lane::Interactive);
+    request
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests;
