@@ -300,8 +300,7 @@ impl Plan {
             format!("the report of image {} was lost on its way to the archive", store.image.digest);
         if !store.fresh {
             for (number, references) in store.wanted_by {
-                let references = references.into_iter().map(Into::into).collect();
-                self.fail(number, references, "report-lost", &message);
+                self.gone(number, &store.image, references, &message);
             }
             return;
         }

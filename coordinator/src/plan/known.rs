@@ -53,6 +53,26 @@ impl Plan {
         self.asking.insert(self.next_look_up, Asking { scan: number, images: ask });
     }
 
+    /// A report of the archive was forgotten between the answer and its use: its references are resolved again. One that
+    /// the scan had named before is a failure: what was counted must not be counted twice.
+    pub(super) fn gone(
+        &mut self,
+        number: ScanNumber,
+        key: &ImageKey,
+        references: Vec<Box<str>>,
+        message: &str,
+    ) {
+        match self.scans.get_mut(&number) {
+            Some(scan) if !scan.done.contains_key(key) => {
+                scan.queued.extend(references.into_iter().map(|reference| (reference, None)));
+            }
+            _ => {
+                let references = references.into_iter().map(Into::into).collect();
+                self.fail(number, references, "report-lost", message);
+            }
+        }
+    }
+
     /// The archive knows these reports, by the ids that were sought; all other images are assessed.
     pub(super) fn looked_up(&mut self, look_up: u64, known: &BTreeMap<String, ReportSummary>) {
         let Some(Asking { scan: number, images }) = self.asking.remove(&look_up) else { return };

@@ -89,6 +89,22 @@ fn what_the_archive_knows_is_unchanged_and_the_rest_is_assessed() {
 }
 
 #[test]
+fn a_report_that_is_forgotten_before_it_is_used_is_made_again() {
+    let mut bench = Bench::default();
+    let look_up = ask(&mut bench).look_up;
+    let commands = bench.apply(PlanEvent::LookedUp { look_up, known: BTreeMap::from([summary("a", 0)]) });
+    bench.apply(PlanEvent::Lost { store: bench::stores(&commands)[0].store });
+    let resolve = bench.only_job("resolve");
+    let found =
+        ["r.example/a:1", "r.example/a:2"].map(|reference| (reference, image("a", &["base"], &["base"])));
+    let again = asked(&bench.resolve_by("f", &resolve, &found)).expect("a question");
+    bench.take("assess");
+    bench.apply(PlanEvent::LookedUp { look_up: again.look_up, known: BTreeMap::new() });
+    assert_eq!(bench.jobs("assess").len(), 1);
+    assert!(bench.events("s").all(|kind| !matches!(kind, Kind::Failed(_))));
+}
+
+#[test]
 fn a_scan_that_ended_before_the_answer_wants_nothing() {
     let mut bench = Bench::default();
     let look_up = ask(&mut bench).look_up;
