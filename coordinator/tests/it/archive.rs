@@ -1,5 +1,6 @@
 //! One conformance suite for both archives, and what is special to each.
 
+mod election;
 mod forget;
 mod postgres;
 mod sqlite;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use strata_coordinator::{archive::postgres::PostgresArchive, ports::Archive as _};
 use strata_proto::v1::{ScanStarted, ScanState, event::Kind};
 
-use super::suite;
+use super::{election, suite};
 use crate::postgres::Server;
 
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn one_leads() {
     let Some(server) = Server::start().await else { return };
     let url = server.database("election").await;
     let connect = || PostgresArchive::connect(&url);
-    suite::election(connect().await.expect("connected"), connect().await.expect("connected")).await;
+    election::election(connect().await.expect("connected"), connect().await.expect("connected")).await;
 }
 
 #[tokio::test]

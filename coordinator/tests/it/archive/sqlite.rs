@@ -6,7 +6,7 @@ use strata_coordinator::{archive::sqlite::SqliteArchive, ports::Archive as _};
 use strata_proto::v1::{ScanStarted, ScanState, event::Kind};
 use tempfile::TempDir;
 
-use super::suite;
+use super::{election, suite};
 
 #[tokio::test]
 async fn conformance() {
@@ -20,7 +20,7 @@ async fn one_leads() {
     let directory = TempDir::new().expect("a directory");
     let file = directory.path().join("archive.sqlite");
     let open = || SqliteArchive::open(&file);
-    suite::election(open().await.expect("opened"), open().await.expect("opened")).await;
+    election::election(open().await.expect("opened"), open().await.expect("opened")).await;
 }
 
 /// Each connection pool stands for a process: they share nothing but the file.
