@@ -229,6 +229,22 @@ mod tests {
         }
     }
 
+    /// What a worker of the first version stored; `STRATA_BLESS=1` records it where it is not there.
+    #[test]
+    fn an_inventory_of_every_version_is_read() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/wire/1/inventory.bin");
+        if std::env::var_os("STRATA_BLESS").is_some() && !file.exists() {
+            std::fs::create_dir_all(file.parent().expect("a directory")).expect("made");
+            std::fs::write(&file, encode(&full()).expect("it is encoded")).expect("recorded");
+        }
+        let recorded = std::fs::read(&file).expect("it is recorded");
+        assert_eq!(decode(&recorded).expect("it is read"), full());
+        // With a field that a later version adds: 2000, varint 5.
+        let mut later = open(&recorded, "an inventory").expect("it is opened");
+        later.extend([0x80, 0x7d, 0x05]);
+        assert_eq!(decode(&seal(&later, "an inventory").expect("sealed")).expect("it is read"), full());
+    }
+
     #[test]
     fn damaged_bytes_are_an_error() {
         let packed = encode(&full()).expect("it is encoded");

@@ -2,6 +2,7 @@
 
 mod cache;
 mod databases;
+mod dispatch;
 mod queue;
 mod secrets;
 mod servers;
