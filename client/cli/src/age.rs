@@ -19,6 +19,26 @@ impl Moment {
         Self(OffsetDateTime::now_utc())
     }
 
+    /// RFC 3339 in whole seconds: `2026-11-22T12:00:00Z`.
+    #[must_use]
+    pub fn text(self) -> String {
+        format!("{}Z", self.plain())
+    }
+
+    /// As [`Self::text`], without the `Z` that some formats do not take.
+    #[must_use]
+    pub fn plain(self) -> String {
+        let (date, time) = (self.0.date(), self.0.time());
+        let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+        format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second())
+    }
+
+    /// A moment of a test.
+    #[cfg(test)]
+    pub(crate) fn at(text: &str) -> Self {
+        Self(OffsetDateTime::parse(text, &Rfc3339).expect("a date"))
+    }
+
     /// How long ago a date in RFC 3339 was; `None` where it is none. Negative for what is to come.
     #[must_use]
     pub fn since(self, date: &str) -> Option<Duration> {
@@ -105,7 +125,7 @@ mod tests {
     use super::*;
 
     fn at(text: &str) -> Moment {
-        Moment(OffsetDateTime::parse(text, &Rfc3339).expect("a date"))
+        Moment::at(text)
     }
 
     #[test]

@@ -113,12 +113,13 @@ pub struct TargetArgs {
 /// How results are shown and judged.
 #[derive(Debug, Clone, Group)]
 pub struct OutputArgs {
-    /// Output format.
-    #[arg(short, long, default_value = "table", value_name = "FORMAT")]
+    /// Output format on stdout.
+    #[arg(short, long, default_value = "table", value_name = "FORMAT", help = crate::format::help())]
     pub format: String,
-    /// Write to this file instead of stdout.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    /// Write to this file: in the given format, beside what goes to stdout, or in that of `--format` instead of stdout
+    /// (repeatable). A file is written whole or not at all.
+    #[arg(short, long, value_name = "[FORMAT=]FILE")]
+    pub output: Vec<PathBuf>,
     /// What findings are sorted by: `risk`, `severity`, `epss`, `kev`, `package` or `vulnerability`. The table's default is
     /// `risk`, the other formats' the report's own order.
     #[arg(long, value_name = "ORDER")]

@@ -1,7 +1,6 @@
 //! Following a scan: results on stdout as they come, progress on stderr, the verdict at the end.
 
 use std::{
-    fs::File,
     io::{self, Write},
     process::ExitCode,
     time::Instant,
@@ -17,8 +16,9 @@ use crate::{
     args::OutputArgs,
     backend::Backend,
     exit::{self, Failure},
-    format::{self, Format},
+    format,
     order::{self, Order},
+    output::Outputs,
     progress::{self, Display},
     results::Results,
     settings::Settings,
@@ -28,10 +28,9 @@ use crate::{
 
 /// What a person asked to see and to fail on, checked before any work begins.
 pub struct Output {
-    format: &'static Format,
+    outputs: Outputs,
     fail_on: Option<Severity>,
     exit_code: u8,
-    file: Option<std::path::PathBuf>,
     vex: Vec<Statement>,
     max_age: age::Limit,
     fail_on_problems: bool,
@@ -47,14 +46,13 @@ impl Output {
     /// Checks the arguments.
     ///
     /// # Errors
-    /// When the format or the severity is not known.
+    /// When a format or the severity is not known, or a file could not be written.
     pub fn new(args: &OutputArgs, brief: bool) -> Result<Self, Failure> {
         let fail_on = args.fail_on.as_deref().map(parse_severity).transpose()?;
         Ok(Self {
-            format: format::by_name(&args.format)?,
+            outputs: Outputs::new(&args.format, &args.output)?,
             fail_on,
             exit_code: args.exit_code.unwrap_or(exit::POLICY),
-            file: args.output.clone(),
             vex: vex::read(&args.vex)?,
             max_age: args.db_max_age.parse()?,
             fail_on_problems: args.fail_on_problems,
@@ -75,35 +73,12 @@ impl Output {
         Ok(())
     }
 
-    /// Writes results in the chosen format.
+    /// Writes the results to every place that was asked for.
     ///
     /// # Errors
-    /// When the output file cannot be written.
+    /// When one of them cannot be written.
     pub fn write(&self, results: &Results) -> Result<(), Failure> {
-        let done = match &self.file {
-            Some(path) => {
-                let written = File::create(path).and_then(|file| {
-                    let mut out = io::BufWriter::new(file);
-                    (self.format.write)(results, &mut out)?;
-                    out.flush()
-                });
-                written.map_err(|error| (path.display().to_string(), error))
-            }
-            None => {
-                let mut out = io::BufWriter::new(io::stdout().lock());
-                (self.format.write)(results, &mut out)
-                    .and_then(|()| out.flush())
-                    .map_err(|error| ("stdout".to_owned(), error))
-            }
-        };
-        match done {
-            // The reader of a pipe may have enough (`| head`).
-            Err((_, error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err((place, error)) => {
-                Err(Failure::usage(format!("failed to write the results to {place}: {error}")))
-            }
-            Ok(()) => Ok(()),
-        }
+        self.outputs.write(results, !self.prints_lines())
     }
 
     /// Adds to a report what only this look at it tells: what the given VEX documents suppress, and a database that is too
@@ -127,7 +102,12 @@ impl Output {
     }
 
     fn prints_lines(&self) -> bool {
-        self.brief && self.format.streams && self.file.is_none()
+        self.brief && self.outputs.stdout().is_some_and(|format| format.streams)
+    }
+
+    /// Whether reports are kept to the end: a sweep that is only shown line by line needs none.
+    fn keeps_reports(&self) -> bool {
+        !self.prints_lines() || self.outputs.has_files()
     }
 }
 
@@ -163,7 +143,7 @@ pub async fn follow(
     let started = Instant::now();
     let mut display = Display::new(settings);
     let mut results = Results::new(output.order);
-    let mut events = backend.watch(scan, after, !output.prints_lines() || !output.vex.is_empty()).await?;
+    let mut events = backend.watch(scan, after, output.keeps_reports() || !output.vex.is_empty()).await?;
     let mut interrupted = false;
     loop {
         let event = tokio::select! {
@@ -190,11 +170,10 @@ pub async fn follow(
         let suppress = |reported: &mut ImageReported| vex::apply(reported, &output.vex);
         results.since = Some(since::compare(backend, scan, suppress).await?);
     }
-    if !output.prints_lines() {
-        output.write(&results)?;
-    } else if let Some(delta) = &results.since {
+    if let (true, Some(delta)) = (output.prints_lines(), &results.since) {
         output.write_lines(delta)?;
     }
+    output.write(&results)?;
     print_summary(&results, started, settings);
     Ok(verdict(&results, output))
 }
@@ -202,7 +181,7 @@ pub async fn follow(
 fn show(mut event: Event, output: &Output, display: &mut Display, results: &mut Results) {
     if let Some(Kind::Reported(reported)) = &mut event.kind {
         output.judge(reported, results.now);
-        if output.prints_lines() {
+        if !output.keeps_reports() {
             reported.report = None;
         }
     }

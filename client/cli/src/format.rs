@@ -1,8 +1,20 @@
 //! Output formats: one row and one file each. A format sees the results and nothing else.
 
+mod csv;
+mod cyclonedx;
+mod gitlab;
+mod html;
 mod json;
+mod junit;
+mod markdown;
+mod openvex;
+mod sarif;
 mod since;
+mod spdx;
 mod table;
+#[cfg(test)]
+mod tests;
+mod trivy;
 
 use std::io::{self, Write};
 
@@ -24,7 +36,28 @@ pub struct Format {
 }
 
 /// Every output format.
-pub const TABLE: &[Format] = &[table::FORMAT, json::FORMAT];
+pub const TABLE: &[Format] = &[
+    table::FORMAT,
+    json::FORMAT,
+    trivy::FORMAT,
+    sarif::FORMAT,
+    gitlab::FORMAT,
+    cyclonedx::FORMAT,
+    spdx::FORMAT,
+    junit::FORMAT,
+    markdown::FORMAT,
+    html::FORMAT,
+    csv::FORMAT,
+    openvex::FORMAT,
+];
+
+/// The help of `--format`.
+#[must_use]
+pub fn help() -> String {
+    let lines: Vec<String> =
+        TABLE.iter().map(|format| format!("  {:<10} {}", format.name, format.about)).collect();
+    format!("Output format on stdout:\n{}", lines.join("\n"))
+}
 
 /// The format of that name.
 ///

@@ -14,12 +14,16 @@ pub mod follow;
 pub mod format;
 pub mod observe;
 pub mod order;
+pub mod output;
 pub mod progress;
 pub mod results;
+pub mod row;
 pub mod security;
 pub mod settings;
 pub mod since;
 pub mod telemetry;
+pub mod text;
+pub mod uuid;
 pub mod vex;
 pub mod wiring;
 

@@ -51,6 +51,8 @@ pub struct Results {
     pub now: Moment,
     /// What changed since the sweep before, where somebody asked.
     pub since: Option<Delta>,
+    /// The moment at which the end was heard of.
+    pub ended: Option<Moment>,
     /// How findings are to be sorted, where somebody asked for an order.
     pub order: Option<Order>,
 }
@@ -95,6 +97,7 @@ impl Results {
             }),
             Some(Kind::Finished(finished)) => {
                 self.state = Some(finished.state());
+                self.ended = Some(Moment::now());
                 self.summary = finished.summary.unwrap_or_default();
             }
             Some(Kind::Started(_) | Kind::Progress(_)) | None => {}

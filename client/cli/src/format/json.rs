@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde::Serialize;
-use strata_proto::v1::{self, FixState, ScanState};
+use strata_proto::v1::{self, ScanState};
 
 use super::{
     Format,
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     age::Moment,
     results::{Failed, Image, Results},
+    row,
 };
 
 /// The row.
@@ -316,7 +317,7 @@ fn finding(found: &v1::Finding, report: &v1::Report, layer_digest: &dyn Fn(u32) 
         cvss: (found.cvss_tenths > 0).then(|| f64::from(found.cvss_tenths) / 10.0),
         package: package.name,
         installed_version: package.version,
-        fix_state: fix_state(found.fix_state()),
+        fix_state: row::fix_state(found.fix_state()),
         fixed_version: found.fixed_version.clone(),
         purl: package.purl,
         file: package.file,
@@ -329,18 +330,6 @@ fn finding(found: &v1::Finding, report: &v1::Report, layer_digest: &dyn Fn(u32) 
         risk: f64::from(found.risk_millionths) / 10_000.0,
         suppressed: found.suppressed.clone(),
         title: found.title.clone(),
-    }
-}
-
-const fn fix_state(state: FixState) -> &'static str {
-    match state {
-        FixState::Unspecified => "unknown",
-        FixState::Fixed => "fixed",
-        FixState::NotFixed => "not-fixed",
-        FixState::WillNotFix => "will-not-fix",
-        FixState::Deferred => "deferred",
-        FixState::UnderInvestigation => "under-investigation",
-        FixState::EndOfLife => "end-of-life",
     }
 }
 

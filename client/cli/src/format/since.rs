@@ -12,6 +12,7 @@ use super::counts;
 use crate::{
     command::when,
     since::{Change, Delta, Found, Gone},
+    text::plain,
 };
 
 /// Lines for people: the sum first, then what is new, fixed and gone, image by image.
@@ -57,7 +58,15 @@ fn findings(word: &str, found: &[Found], out: &mut dyn Write) -> io::Result<()> 
     for Found { id, package, version, fixed_version, severity, .. } in found {
         let fix =
             if fixed_version.is_empty() { String::new() } else { format!(", fixed in {fixed_version}") };
-        writeln!(out, "  {word:5} {:10} {id} {package} {version}{fix}", severity.name())?;
+        writeln!(
+            out,
+            "  {word:5} {:10} {} {} {}{}",
+            severity.name(),
+            plain(id),
+            plain(package),
+            plain(version),
+            plain(&fix)
+        )?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use super::Format;
 use crate::{
     age::Moment,
     results::{Image, Results},
+    text::plain,
 };
 
 /// The row.
@@ -20,7 +21,9 @@ fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
         write_image(&image, results.now, out)?;
     }
     for failed in &results.failed {
-        writeln!(out, "\nFAILED {} ({}): {}", failed.references.join(", "), failed.code, failed.message)?;
+        let message = plain(&failed.message);
+        let names = plain(&failed.references.join(", "));
+        writeln!(out, "\nFAILED {names} ({}): {message}", plain(&failed.code))?;
     }
     results.since.as_ref().map_or(Ok(()), |delta| super::since_lines(delta, out))
 }
@@ -29,7 +32,7 @@ fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
 #[must_use]
 pub fn heading(references: &[String], packages: u64, findings: &SeverityCounts, problems: u64) -> String {
     let more = references.len().saturating_sub(1);
-    let name = references.first().map_or("?", String::as_str);
+    let name = references.first().map_or_else(|| "?".to_owned(), |name| plain(name));
     let also = if more > 0 { format!(" (+{more} with the same digest)") } else { String::new() };
     let problems = match problems {
         0 => String::new(),
@@ -65,7 +68,7 @@ fn write_image(image: &Image, now: Moment, out: &mut dyn Write) -> io::Result<()
     let problems = u64::try_from(report.problems.len()).unwrap_or(u64::MAX);
     writeln!(out, "\n{}", heading(&image.references, packages, &findings, problems))?;
     let distribution = report.distribution.as_ref().map_or_else(|| "unknown".to_owned(), distribution);
-    writeln!(out, "  distribution: {distribution}   digest: {}", report.image_digest)?;
+    writeln!(out, "  distribution: {}   digest: {}", plain(&distribution), report.image_digest)?;
     writeln!(
         out,
         "  database: {} of {} ({} old)   fingerprint: {}",
@@ -79,7 +82,8 @@ fn write_image(image: &Image, now: Moment, out: &mut dyn Write) -> io::Result<()
     }
     for problem in &report.problems {
         let place = if problem.file.is_empty() { String::new() } else { format!(" [{}]", problem.file) };
-        writeln!(out, "  PROBLEM {}: {}{place}", problem.code, problem.message)?;
+        let (code, message) = (plain(&problem.code), plain(&problem.message));
+        writeln!(out, "  PROBLEM {code}: {message}{}", plain(&place))?;
     }
     if report.findings.is_empty() {
         let verdict = match (report.packages.is_empty(), report.problems.is_empty()) {
@@ -128,12 +132,12 @@ fn finding_table(report: &Report) -> Table {
         table.add_row([
             severity(finding),
             Cell::new(risk(finding)).set_alignment(CellAlignment::Right),
-            Cell::new(package.name),
-            Cell::new(package.version),
-            Cell::new(fix(finding)),
-            Cell::new(&finding.id),
-            Cell::new(finding.aliases.join(" ")),
-            Cell::new(package.file),
+            Cell::new(plain(&package.name)),
+            Cell::new(plain(&package.version)),
+            Cell::new(plain(&fix(finding))),
+            Cell::new(plain(&finding.id)),
+            Cell::new(plain(&finding.aliases.join(" "))),
+            Cell::new(plain(&package.file)),
             Cell::new(format!("{} {digest}", package.layer)).set_alignment(CellAlignment::Left),
         ]);
     }
@@ -146,7 +150,7 @@ fn severity(finding: &Finding) -> Cell {
     if finding.suppressed.is_empty() {
         Cell::new(mark)
     } else {
-        Cell::new(format!("{mark} (suppressed: {})", finding.suppressed))
+        Cell::new(format!("{mark} (suppressed: {})", plain(&finding.suppressed)))
     }
 }
 

@@ -17,12 +17,12 @@ const STATUS: &[u8] =
 const DEBIAN: &[u8] = b"ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n";
 
 /// A registry that runs beside the test.
-struct Beside {
-    registry: Registry,
+pub(crate) struct Beside {
+    pub(crate) registry: Registry,
     _runtime: tokio::runtime::Runtime,
 }
 
-fn serve(store: impl Store + 'static, options: Options) -> Beside {
+pub(crate) fn serve(store: impl Store + 'static, options: Options) -> Beside {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -44,7 +44,7 @@ fn debian(fixed: &mut Fixed, repository: &str) -> Blob {
 }
 
 /// `app:1` has an old lodash.
-fn vulnerable() -> Fixed {
+pub(crate) fn vulnerable() -> Fixed {
     let mut fixed = Fixed::new();
     let lodash = br#"{"name":"lodash","version":"4.17.4"}"#;
     let files: [(&str, &[u8]); 3] = [

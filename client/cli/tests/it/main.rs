@@ -9,6 +9,7 @@ mod deploy;
 mod distribute;
 mod failover;
 mod fairness;
+mod formats;
 mod hygiene;
 mod observe;
 mod secrets;

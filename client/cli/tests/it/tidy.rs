@@ -151,20 +151,29 @@ fn there_is_no_mod_rs() {
     }
 }
 
-/// The README's coverage table is the code's. `STRATA_BLESS=1` writes it.
+/// The README's tables are the code's. `STRATA_BLESS=1` writes them.
 #[test]
 fn the_readme_lists_what_is_read() {
-    let readme = root().join("README.md");
-    let text = fs::read_to_string(&readme).expect("README.md");
     let mut table = String::from("| ecosystem | read in an image |\n|---|---|\n");
     for row in strata_analysis::ecosystem::TABLE {
         table.push_str(&format!("| {} | {} |\n", row.name, row.reads));
     }
-    let (head, rest) = text.split_once("checks it -->\n").expect("the table's start");
-    let (now, tail) = rest.split_once("<!-- end of coverage -->").expect("the table's end");
+    check_table("coverage", &table);
+    let mut table = String::from("| format | what it is |\n|---|---|\n");
+    for row in strata_cli::format::TABLE {
+        table.push_str(&format!("| `{}` | {} |\n", row.name, row.about));
+    }
+    check_table("formats", &table);
+}
+
+fn check_table(name: &str, table: &str) {
+    let readme = root().join("README.md");
+    let text = fs::read_to_string(&readme).expect("README.md");
+    let end = format!("<!-- end of {name} -->");
+    let (head, tail) = text.split_once(&end).expect("the table's end");
+    let (head, now) = head.rsplit_once("checks it -->\n").expect("the table's start");
     if std::env::var_os("STRATA_BLESS").is_some() {
-        fs::write(&readme, format!("{head}checks it -->\n{table}<!-- end of coverage -->{tail}"))
-            .expect("README.md");
+        fs::write(&readme, format!("{head}checks it -->\n{table}{end}{tail}")).expect("README.md");
         return;
     }
     assert_eq!(now, table, "README.md: run the test with STRATA_BLESS=1");
