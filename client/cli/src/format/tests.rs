@@ -119,17 +119,12 @@ fn results(reports: &[(&str, Report)], failed: bool) -> Results {
             references: vec!["registry.example/acme/gone:1".to_owned()],
             code: "not-found".to_owned(),
             message: "failed to read registry.example/acme/gone:1: there is no such manifest".to_owned(),
-            ..ImageFailed::default()
         }));
     }
     let ledger = Ledger { enumerated: 2, reported: 1, ..Ledger::default() };
     let summary = Summary { ledger: Some(ledger), images: 1, packages: 3, ..Summary::default() };
     let state = if failed { ScanState::CompletedWithFailures } else { ScanState::Completed };
-    take(Kind::Finished(ScanFinished {
-        state: state.into(),
-        summary: Some(summary),
-        ..ScanFinished::default()
-    }));
+    take(Kind::Finished(ScanFinished { state: state.into(), summary: Some(summary) }));
     results.ended = Some(now);
     results
 }
