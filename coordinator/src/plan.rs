@@ -12,6 +12,7 @@
 //! queue refuses as long as it still has the job.
 
 mod basis;
+mod counted;
 mod crew;
 mod glob;
 mod image;
@@ -43,6 +44,7 @@ use strata_proto::{
 };
 
 use self::{
+    counted::Unclaimed,
     crew::Crew,
     image::{Image, ImageKey, Store},
     known::Asking,
@@ -230,6 +232,7 @@ pub struct Plan {
     timers: BTreeSet<(i64, Key)>,
     layers: BTreeMap<Digest, Layer>,
     recent: Recent,
+    unclaimed: Unclaimed,
     images: BTreeMap<ImageKey, Image>,
     stores: BTreeMap<u64, Store>,
     next_store: u64,
@@ -256,6 +259,7 @@ impl Plan {
             timers: BTreeSet::new(),
             layers: BTreeMap::new(),
             recent: Recent::default(),
+            unclaimed: Unclaimed::default(),
             images: BTreeMap::new(),
             stores: BTreeMap::new(),
             next_store: 0,
@@ -292,7 +296,8 @@ impl Plan {
     fn outcome(&mut self, outcome: Outcome) {
         self.crew.heard(&outcome.worker, outcome.slots, self.now_ms);
         let Some(work) = self.works.get(outcome.key.as_str()) else {
-            return; // late, repeated, or of a scan that is gone
+            // Late, repeated, of a scan that is gone, or of one that has not asked again after a restart.
+            return self.unclaimed.note(&outcome, &self.recent);
         };
         let key = work.key();
         let waiting = work.state != State::Published;

@@ -1,8 +1,10 @@
 //! The driver: three commands around one measurement.
 
 mod args;
+mod chaos;
 mod meter;
 mod print;
+mod soak;
 mod sweep;
 mod verify;
 
@@ -31,6 +33,8 @@ pub(crate) async fn run(args: Args) -> ExitCode {
         Some(Command::Registry(args)) => registry(args).await.map(|()| true),
         Some(Command::Sweep(args)) => sweep_registry(args).await,
         Some(Command::Run(args)) => run_both(args).await,
+        Some(Command::Chaos(args)) => chaos::chaos(args).await,
+        Some(Command::Soak(args)) => soak::soak(args).await,
         None => run_both(args.run).await,
     };
     match done {

@@ -19,10 +19,11 @@ use std::{
     collections::BTreeMap,
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use axum::Router;
+use strata_proto::digest::Digest;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -79,8 +80,12 @@ struct Shared {
     auth: auth::Gate,
     faults: faults::Injector,
     counters: Arc<counters::Counters>,
+    on_blob: Mutex<Option<OnBlob>>,
     stop: CancellationToken,
 }
+
+/// Told of every download of a blob before it is answered: the digest and the client's address. It may block for a moment.
+pub type OnBlob = Arc<dyn Fn(&Digest, SocketAddr) + Send + Sync>;
 
 impl Registry {
     /// Starts on a free loopback port.
@@ -105,9 +110,11 @@ impl Registry {
             auth: auth::Gate::new(options.auth, address),
             faults: faults::Injector::new(options.faults),
             counters: Arc::default(),
+            on_blob: Mutex::default(),
             stop: CancellationToken::new(),
         });
         let router = Router::new().fallback(answer::answer).with_state(Arc::clone(&shared));
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let stopped = shared.stop.clone().cancelled_owned();
         let server = async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await };
         Ok(Self { address, shared, server: Some(tokio::spawn(server)) })
@@ -145,6 +152,11 @@ impl Registry {
     /// From now on, do these things wrong instead.
     pub fn set_faults(&self, faults: Faults) {
         self.shared.faults.set(faults);
+    }
+
+    /// From now on, tell of every download of a blob.
+    pub fn on_blob(&self, told: OnBlob) {
+        *self.shared.on_blob.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
     }
 
     /// Makes every token that was given out expire now.

@@ -28,6 +28,13 @@ impl Digest {
         Self(bytes)
     }
 
+    /// The first eight bytes as a number, big-endian: enough to tell the layers of a registry apart where nothing hangs on it
+    /// but a count.
+    #[must_use]
+    pub fn prefix(&self) -> u64 {
+        self.0.iter().take(8).fold(0, |prefix, byte| (prefix << 8) | u64::from(*byte))
+    }
+
     /// The 64 hexadecimal digits alone: safe as a NATS subject token, a Redis key and a file name.
     #[must_use]
     pub fn hex(&self) -> String {

@@ -152,6 +152,15 @@ pub fn lease_holder(sequence: u64, executions: u64, owner: &str) -> String {
     format!("{sequence}:{executions}:{owner}")
 }
 
+/// Redis: how many executions of a job began and did not end, beside the first.
+#[must_use]
+pub fn trial(job: &str, sequence: u64) -> String {
+    format!("strata:trial:{{{}}}:{sequence}", token(job))
+}
+
+/// Redis: how many workers started lately.
+pub const STARTS: &str = "strata:starts";
+
 /// Redis: what *resolve* learned about an image.
 #[must_use]
 pub fn image(digest: &str, platform: &str) -> String {

@@ -257,6 +257,7 @@ fn events_of_every_version_are_read() {
         platform: text("linux/amd64"),
         database_modified: text("2026-11-01T00:00:00Z"),
         unchanged: true,
+        layers: Vec::new(),
     };
     let failed =
         v1::ImageFailed { references: references(), code: text("poison"), message: text("it kills") };

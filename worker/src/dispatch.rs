@@ -1,6 +1,8 @@
 //! Pull → permit → handle → publish the outcome → settle. One loop for each lane; the sweep lane can never take the
 //! slots that are kept for interactive scans.
 
+mod trial;
+
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
@@ -18,6 +20,7 @@ use crate::{
     measure,
     ports::{Delivery, DeliveryHandle, EXTEND_EVERY, JobSource, OutcomeSink, Token},
 };
+use trial::{Trial, Trials};
 
 /// Code of the failure of a job that was withdrawn while it ran. It counts as no attempt.
 const CANCELLED: &str = "cancelled";
@@ -27,7 +30,7 @@ const CANCELLED: &str = "cancelled";
 pub struct Config {
     /// Jobs at once, both lanes together.
     pub slots: usize,
-    /// Executions of one job before it is given up as poison.
+    /// Executions of one job that began and did not end before it is given up as poison; more where workers die often.
     pub max_executions: u64,
     /// How long running jobs may go on after a shutdown began.
     pub drain: Duration,
@@ -60,6 +63,10 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) {
     let sweep = Arc::new(Semaphore::new(for_sweeps));
     let tasks = TaskTracker::new();
     let hard_stop = CancellationToken::new();
+    let trials = Arc::new(Trials::new(Arc::clone(&ports.context.cache)));
+    if let Err(error) = ports.context.cache.started().await {
+        tracing::warn!(%error, "the start of this worker is not counted");
+    }
     let lane = |lane, own: Option<Arc<Semaphore>>| {
         let lane = LaneLoop {
             lane,
@@ -70,6 +77,7 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) {
             shutdown: shutdown.clone(),
             hard_stop: hard_stop.clone(),
             tasks: tasks.clone(),
+            trials: Arc::clone(&trials),
         };
         lane.run()
     };
@@ -91,6 +99,7 @@ struct LaneLoop {
     shutdown: CancellationToken,
     hard_stop: CancellationToken,
     tasks: TaskTracker,
+    trials: Arc<Trials>,
 }
 
 type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
@@ -133,6 +142,7 @@ impl LaneLoop {
 
     fn start(&self, delivery: Delivery, permits: Permits) {
         let (config, ports, hard_stop) = (self.config.clone(), self.ports.clone(), self.hard_stop.clone());
+        let trials = Arc::clone(&self.trials);
         let span = info_span!(
             "job",
             otel.kind = "consumer",
@@ -146,7 +156,7 @@ impl LaneLoop {
         trace::set_parent(&span, &delivery.trace);
         let work = async move {
             measure::job_started();
-            settle(&config, &ports, delivery, hard_stop).await;
+            settle(&config, (&ports, &trials), delivery, hard_stop).await;
             measure::job_ended();
             drop(permits);
         };
@@ -155,7 +165,12 @@ impl LaneLoop {
 }
 
 /// Handles one delivery to its end: whatever happens, its outcome is published before the queue forgets the job.
-async fn settle(config: &Config, ports: &Ports, delivery: Delivery, hard_stop: CancellationToken) {
+async fn settle(
+    config: &Config,
+    (ports, trials): (&Ports, &Trials),
+    delivery: Delivery,
+    hard_stop: CancellationToken,
+) {
     let Delivery { job, executions, sequence, handle, .. } = delivery;
     if job.wire_version != WIRE_VERSION {
         tracing::warn!(
@@ -166,12 +181,16 @@ async fn settle(config: &Config, ports: &Ports, delivery: Delivery, hard_stop: C
         return;
     }
     let token = Token { sequence, executions, owner: ports.context.name.clone() };
+    let trial = trials.of(&job, &token);
     tokio::select! {
-        () = work(config, ports, &token, &job, handle.as_ref()) => {}
+        () = work(config, ports, (&trial, &token), &job, handle.as_ref()) => {}
         () = extend(handle.as_ref()) => {}
-        () = hard_stop.cancelled() => report_failure(handle.release(Duration::from_secs(1)).await),
+        () = hard_stop.cancelled() => {
+            trial.hand_back().await;
+            report_failure(handle.release(Duration::from_secs(1)).await);
+        }
         () = handle.withdrawn() => tokio::select! {
-            () = drop_withdrawn((config, ports), &token, &job, handle.as_ref()) => {}
+            () = drop_withdrawn((config, ports), &token, &job, handle.as_ref()) => trial.end().await,
             () = hard_stop.cancelled() => {}
         },
     }
@@ -201,15 +220,16 @@ async fn drop_withdrawn(
 fn work<'a>(
     config: &'a Config,
     ports: &'a Ports,
-    token: &'a Token,
+    (trial, token): (&'a Trial<'a>, &'a Token),
     job: &'a Job,
     handle: &'a dyn DeliveryHandle,
 ) -> BoxFuture<'a, ()> {
     Box::pin(async move {
+        let begun = trial.begin(config.max_executions).await;
         let executions = token.executions;
         let started = std::time::Instant::now();
-        let result = if executions > config.max_executions {
-            let error = poison(job, executions - 1);
+        let result = if begun.executions > begun.most {
+            let error = poison(job, begun.executions - 1);
             report_failure(handle.bury(job, &error.message).await);
             Err(error)
         } else {
@@ -221,6 +241,7 @@ fn work<'a>(
         let outcome = outcome(job, &ports.context.name, result);
         let slots = told(config);
         publish(ports, &Outcome { sequence: token.sequence, executions, slots, ..outcome }).await;
+        trial.end().await;
         report_failure(handle.done().await);
     })
 }

@@ -117,6 +117,26 @@ pub trait InventoryCache: Send + Sync {
     async fn finish(&self, key: &LayerKey, token: &Token, inventory: Bytes) -> Result<(), PortError>;
     /// Ends a lease without a result.
     async fn abandon(&self, key: &LayerKey, token: &Token) -> Result<(), PortError>;
+    /// Counts the start of a worker.
+    async fn started(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+    /// Counts an execution of a job that was handed out before, and tells how many began and did not end, the first and this
+    /// one included, and how many workers started lately. Without a cache that outlives a worker, deliveries are what is known.
+    async fn begin(&self, job: &str, token: &Token) -> Result<(u64, u64), PortError> {
+        let _ = job;
+        Ok((token.executions, 0))
+    }
+    /// Forgets the executions of a job: it has an outcome.
+    async fn end(&self, job: &str, token: &Token) -> Result<(), PortError> {
+        let _ = (job, token);
+        Ok(())
+    }
+    /// Takes back that an execution was counted: the job was handed back at a shutdown.
+    async fn hand_back(&self, job: &str, token: &Token) -> Result<(), PortError> {
+        let _ = (job, token);
+        Ok(())
+    }
     /// What is known about an image: by digest (of a manifest or an index) and platform.
     async fn image(&self, digest: &str, platform: &str) -> Result<Option<ImageFacts>, PortError>;
     /// Keeps what was learned about an image.

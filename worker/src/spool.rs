@@ -4,11 +4,13 @@
 use std::{
     fs::File,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use memmap2::Mmap;
 use strata_analysis::layer::{Content, Spool, SpoolFile};
+
+use crate::error::JobError;
 
 /// Spools into unlinked files of a directory: nothing is left behind, however the process ends.
 #[derive(Debug, Clone)]
@@ -26,21 +28,30 @@ impl DirectorySpool {
 
 impl Spool for DirectorySpool {
     fn create(&self) -> io::Result<Box<dyn SpoolFile>> {
-        let file = tempfile::tempfile_in(&self.directory).map_err(|error| {
-            let text = format!("failed to spool a large file into {}: {error}", self.directory.display());
-            io::Error::new(error.kind(), text)
-        })?;
-        Ok(Box::new(Growing { file }))
+        let directory = self.directory.clone();
+        let file = tempfile::tempfile_in(&directory).map_err(|error| failed(&directory, &error))?;
+        Ok(Box::new(Growing { file, directory }))
     }
 }
 
 struct Growing {
     file: File,
+    directory: PathBuf,
+}
+
+/// A disk that is full now says nothing of the layer: there may be room later, or at another worker.
+fn failed(directory: &Path, error: &io::Error) -> io::Error {
+    let message = format!("failed to spool a large file into {}: {error}", directory.display());
+    io::Error::other(JobError::later("spool", message))
 }
 
 impl Write for Growing {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.file.write(buffer)
+        self.file.write(buffer).map_err(|error| match error.kind() {
+            // Asked again by whoever writes.
+            io::ErrorKind::Interrupted => error,
+            _ => failed(&self.directory, &error),
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -50,7 +61,8 @@ impl Write for Growing {
 
 impl SpoolFile for Growing {
     fn finish(self: Box<Self>) -> io::Result<Content> {
-        if self.file.metadata()?.len() == 0 {
+        let of = |error: io::Error| failed(&self.directory, &error);
+        if self.file.metadata().map_err(of)?.len() == 0 {
             return Ok(Box::new(Vec::new()));
         }
         #[expect(
@@ -58,7 +70,7 @@ impl SpoolFile for Growing {
             reason = "mapping is unsafe because another process may change the file; this one has no name"
         )]
         // SAFETY: the file has no name, and this process writes it no more.
-        let map = unsafe { Mmap::map(&self.file) }?;
+        let map = unsafe { Mmap::map(&self.file) }.map_err(of)?;
         Ok(Box::new(map))
     }
 }

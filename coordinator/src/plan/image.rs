@@ -130,7 +130,7 @@ impl Plan {
         let waiting = self.images.get(&key).map(|image| &image.waiting);
         for part in &parts {
             let there = waiting.is_some_and(|waiting| !waiting.contains(&part.digest));
-            scan.note_wanted(part.digest, part.cached || there);
+            scan.note_wanted(part.digest, part.cached || there, &mut self.unclaimed);
         }
         if let Some(image) = self.images.get_mut(&key) {
             image.wanted_by.entry(number).or_default().push(reference);
@@ -218,7 +218,8 @@ impl Plan {
         image.stage = Stage::Storing;
         let wanted_by = std::mem::take(&mut image.wanted_by);
         let parcel = assessed.parcel.clone();
-        self.store(key, Box::new(Reported::fresh(assessed)), Some(parcel), wanted_by);
+        let report = Reported::fresh(assessed, image.parts.iter().map(|part| part.digest));
+        self.store(key, Box::new(report), Some(parcel), wanted_by);
     }
 
     /// The cache lost what the image is assessed from: do that again first.

@@ -84,13 +84,14 @@ impl Plan {
                 self.attach(number, reference, key, image);
                 continue;
             };
-            for layer in image.layers.iter().filter_map(|layer| layer.digest.parse().ok()) {
-                scan.note_wanted(layer, true);
+            let layers = || image.layers.iter().filter_map(|layer| layer.digest.parse().ok());
+            for layer in layers() {
+                scan.note_wanted(layer, true, &mut self.unclaimed);
             }
             let submitted_ms = scan.created_ms;
             let entry = reported
                 .entry(key)
-                .or_insert_with(|| (Box::new(Reported::known(summary, submitted_ms)), Vec::new()));
+                .or_insert_with(|| (Box::new(Reported::known(summary, submitted_ms, layers())), Vec::new()));
             entry.1.push(reference);
         }
         for (key, (report, references)) in reported {

@@ -13,7 +13,7 @@ use strata_proto::{
 };
 
 use super::{
-    Plan, ScanNumber,
+    Command, Plan, ScanNumber,
     image::{ImageKey, Part},
     resolve::words,
     work::{Key, Task},
@@ -103,8 +103,13 @@ impl Plan {
             }
         }
         for number in wanting {
+            let own = number == work.scan;
             if let Some(scan) = self.scans.get_mut(&number) {
-                scan.note_layer(digest, indexed, number == work.scan);
+                scan.note_layer(digest, indexed, own);
+                if own && indexed.analysed && !scan.restoring {
+                    // In the same step as the outcome: no event tells of it after a restart.
+                    self.out.push(Command::UpdateScan(Box::new(scan.scan())));
+                }
             }
         }
         for key in &layer.images {

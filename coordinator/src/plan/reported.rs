@@ -1,8 +1,11 @@
 //! What events say of a report, and how an image ended in one scan.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use strata_proto::v1::{Assessed, ImageReported, ReportSummary, SeverityCounts};
+use strata_proto::{
+    digest::Digest,
+    v1::{Assessed, ImageReported, ReportSummary, SeverityCounts},
+};
 
 use super::image::ImageKey;
 
@@ -23,11 +26,13 @@ pub(super) struct Reported {
     pub(super) database_modified: Arc<str>,
     /// Older than the scan.
     pub(super) unchanged: bool,
+    /// The beginnings of its layers' digests.
+    pub(super) layers: Arc<[u64]>,
 }
 
 impl Reported {
     /// A report that was just made.
-    pub(super) fn fresh(assessed: Assessed) -> Self {
+    pub(super) fn fresh(assessed: Assessed, layers: impl Iterator<Item = Digest>) -> Self {
         Self {
             report_id: assessed.report_id.into(),
             packages: assessed.packages,
@@ -35,12 +40,17 @@ impl Reported {
             problems: assessed.problems,
             database_modified: assessed.database_modified.into(),
             unchanged: false,
+            layers: prefixes(layers),
         }
     }
 
     /// A report of the archive, for a scan that was submitted then. What was made meanwhile (for another scan, or for this
     /// one before a restart) counts as made for it.
-    pub(super) fn known(summary: &ReportSummary, submitted_ms: i64) -> Self {
+    pub(super) fn known(
+        summary: &ReportSummary,
+        submitted_ms: i64,
+        layers: impl Iterator<Item = Digest>,
+    ) -> Self {
         Self {
             report_id: summary.report_id.as_str().into(),
             packages: summary.packages,
@@ -48,6 +58,7 @@ impl Reported {
             problems: summary.problems,
             database_modified: summary.database_modified.as_str().into(),
             unchanged: summary.created_unix_ms < submitted_ms,
+            layers: prefixes(layers),
         }
     }
 
@@ -60,6 +71,7 @@ impl Reported {
             problems: event.problems,
             database_modified: event.database_modified.as_str().into(),
             unchanged: event.unchanged,
+            layers: event.layers.as_slice().into(),
         }
     }
 
@@ -75,6 +87,12 @@ impl Reported {
             platform: key.platform.to_string(),
             database_modified: self.database_modified.to_string(),
             unchanged: self.unchanged,
+            layers: self.layers.to_vec(),
         }
     }
+}
+
+fn prefixes(layers: impl Iterator<Item = Digest>) -> Arc<[u64]> {
+    let distinct: BTreeSet<u64> = layers.map(|layer| layer.prefix()).collect();
+    distinct.into_iter().collect()
 }

@@ -11,12 +11,10 @@ impl Plan {
         let Some(number) = self.enter(scan) else { return };
         let Some(scan) = self.scans.get_mut(&number) else { return };
         scan.restoring = true;
-        // The events do not say what became of layers: that is taken as it was last saved. A layer of images on both sides
-        // of the restart counts once on each.
+        // The events say which layers there were, and not what became of them: that is taken as it was last saved.
+        scan.before.analysed = saved.layers_analysed;
         scan.summary = Summary {
-            distinct_layers: saved.distinct_layers,
             layers_analysed: saved.layers_analysed,
-            layers_reused: saved.layers_reused,
             bytes_read: saved.bytes_read,
             ..Summary::default()
         };
@@ -32,6 +30,7 @@ impl Plan {
         self.now_ms = self.now_ms.max(event.time_unix_ms);
         match event.kind {
             Some(Kind::Reported(reported)) => {
+                scan.recount(&reported.layers);
                 let Ok(digest) = reported.image_digest.parse() else { return };
                 let platform = reported.platform.as_str().into();
                 let key = ImageKey { digest, platform, basis: scan.basis.clone() };

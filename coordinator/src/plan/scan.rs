@@ -8,14 +8,15 @@ use std::{
 use strata_proto::{
     digest::Digest,
     v1::{
-        Event, Indexed, Lane, Scan, ScanFinished, ScanStarted, ScanState, SourceOptions, SubmitRequest,
-        Summary, event::Kind,
+        Event, Lane, Scan, ScanFinished, ScanStarted, ScanState, SourceOptions, SubmitRequest, Summary,
+        event::Kind,
     },
 };
 
 use super::{
     Command, Plan, ScanNumber,
     basis::Basis,
+    counted::{Before, Unclaimed},
     image::ImageKey,
     lanes::Ready,
     listing::Listing,
@@ -72,6 +73,8 @@ pub(super) struct Running {
     pub(super) done: BTreeMap<ImageKey, Done>,
     /// Layers that were counted, and as what. Never iterated over.
     pub(super) layers: HashMap<Digest, Fate>,
+    /// What was counted before a restart.
+    pub(super) before: Before,
     /// Whether there is news since the last [`Command::UpdateScan`].
     pub(super) changed: bool,
 }
@@ -115,6 +118,7 @@ impl Running {
             images: BTreeSet::new(),
             done: BTreeMap::new(),
             layers: HashMap::new(),
+            before: Before::default(),
             changed: true,
         }
     }
@@ -182,31 +186,21 @@ impl Running {
     }
 
     /// One of the scan's images has this layer.
-    pub(super) fn note_wanted(&mut self, layer: Digest, cached: bool) {
+    pub(super) fn note_wanted(&mut self, layer: Digest, cached: bool, unclaimed: &mut Unclaimed) {
         if self.layers.contains_key(&layer) {
             return;
         }
-        self.layers.insert(layer, if cached { Fate::Reused } else { Fate::Open });
+        let known = self.before.layers.contains(&layer.prefix());
+        self.layers.insert(layer, if cached || known { Fate::Reused } else { Fate::Open });
+        self.changed = true;
+        if known {
+            return;
+        }
         self.summary.distinct_layers += 1;
         self.summary.layers_reused += u64::from(cached);
-        self.changed = true;
-    }
-
-    /// A layer that the scan waited for is there. What another scan had analysed is reuse for this one.
-    pub(super) fn note_layer(&mut self, layer: Digest, indexed: &Indexed, own: bool) {
-        let Some(fate) = self.layers.get_mut(&layer) else { return };
-        if indexed.analysed && own {
-            self.summary.layers_analysed += 1;
-            self.summary.bytes_read += indexed.bytes;
-            if *fate == Fate::Reused {
-                self.summary.layers_reused = self.summary.layers_reused.saturating_sub(1);
-            }
-            *fate = Fate::Analysed;
-        } else if *fate == Fate::Open {
-            self.summary.layers_reused += 1;
-            *fate = Fate::Reused;
+        if cached && let Some(indexed) = unclaimed.take(&layer) {
+            self.note_layer(layer, &indexed, true);
         }
-        self.changed = true;
     }
 }
 

@@ -58,6 +58,7 @@ impl Running {
                 listing_failed: lines(&self.listing_failed),
             }),
             findings: Some(self.summary.findings.unwrap_or_default()),
+            layers_reused: self.summary.layers_reused.saturating_sub(self.before.analysed),
             ..self.summary.clone()
         }
     }

@@ -8,6 +8,8 @@ use strata_loadtest::{
     registry::{Faults, Options},
 };
 
+use super::{chaos::ChaosArgs, soak::SoakArgs};
+
 /// Sweeps a synthetic registry through the SDK and measures it.
 #[derive(Debug, Parser)]
 #[command(name = "strata-loadtest", version, args_conflicts_with_subcommands = true)]
@@ -26,6 +28,10 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Start a synthetic registry in this process and sweep it (the default)
     Run(RunArgs),
+    /// Sweep with a cluster of real processes, and hurt one of them after the other
+    Chaos(ChaosArgs),
+    /// Sweep one registry after the other with a cluster of real processes, and watch their memory
+    Soak(SoakArgs),
 }
 
 #[derive(Debug, Arguments)]

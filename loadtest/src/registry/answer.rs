@@ -1,10 +1,14 @@
 //! One request → its answer.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, PoisonError},
+};
 
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::Response,
 };
@@ -32,6 +36,7 @@ struct Asked {
     path: String,
     query: String,
     headers: HeaderMap,
+    client: Option<SocketAddr>,
 }
 
 /// Answers a request.
@@ -42,6 +47,7 @@ pub(crate) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
         head: parts.method == Method::HEAD,
         path: query::decode(parts.uri.path()),
         query: parts.uri.query().unwrap_or_default().to_owned(),
+        client: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
         headers: parts.headers,
     };
     let mut response = if matches!(parts.method, Method::GET | Method::HEAD) {
@@ -253,6 +259,10 @@ async fn blob(shared: &Arc<Shared>, asked: &Asked, of: (&str, Digest), mut deliv
         Err(failure) => return internal(&failure),
     };
     shared.counters.downloaded(digest.to_string());
+    let told = shared.on_blob.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let (Some(told), Some(client)) = (told, asked.client) {
+        told(&digest, client);
+    }
     delivery.counters = Some(Arc::clone(&shared.counters));
     let size = bytes.len();
     let header = asked.headers.get(header::RANGE).and_then(|value| value.to_str().ok());

@@ -23,6 +23,10 @@ use crate::{
 
 /// How long a parcel waits for the archive.
 const PARCEL_SECONDS: u64 = 3600;
+/// How long executions of a job without an end are remembered.
+const TRIAL_SECONDS: i64 = 3_600;
+/// How long starts of workers are counted together.
+const STARTS_SECONDS: u64 = 600;
 /// How many values one request reads at most.
 const READ_CHUNK: usize = 32;
 
@@ -226,6 +230,38 @@ impl InventoryCache for RedisCache {
         let mut call = self.scripts.abandon.prepare_invoke();
         call.key(subject::lease(&key.layer, &key.fingerprint)).arg(script::holder(token));
         self.link.call("give a layer up", &call).await
+    }
+
+    async fn started(&self) -> Result<(), PortError> {
+        let mut call = self.scripts.started.prepare_invoke();
+        call.key(subject::STARTS).arg(STARTS_SECONDS);
+        self.link.call("count the start of a worker", &call).await
+    }
+
+    async fn begin(&self, job: &str, token: &Token) -> Result<(u64, u64), PortError> {
+        const ACTION: &str = "count an execution";
+        let key = subject::trial(job, token.sequence);
+        let mut pipe = redis::pipe();
+        pipe.incr(&key, 1).expire(&key, TRIAL_SECONDS).ignore();
+        // The first execution was not counted.
+        let (more,): (i64,) = self.link.control(ACTION, &pipe).await?;
+        let mut pipe = redis::pipe();
+        pipe.get(subject::STARTS);
+        let (starts,): (Option<u64>,) = self.link.control(ACTION, &pipe).await?;
+        Ok((u64::try_from(more.saturating_add(1)).unwrap_or(1), starts.unwrap_or(0)))
+    }
+
+    async fn end(&self, job: &str, token: &Token) -> Result<(), PortError> {
+        let mut pipe = redis::pipe();
+        pipe.del(subject::trial(job, token.sequence)).ignore();
+        self.link.control("forget the executions of a job", &pipe).await
+    }
+
+    async fn hand_back(&self, job: &str, token: &Token) -> Result<(), PortError> {
+        let key = subject::trial(job, token.sequence);
+        let mut pipe = redis::pipe();
+        pipe.incr(&key, -1).ignore().expire(&key, TRIAL_SECONDS).ignore();
+        self.link.control("take an execution back", &pipe).await
     }
 
     async fn image(&self, digest: &str, platform: &str) -> Result<Option<ImageFacts>, PortError> {

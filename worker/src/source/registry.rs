@@ -137,11 +137,7 @@ impl Images for Registries {
     ) -> Result<Resolution, JobError> {
         let image = self.image(reference, options)?;
         let platform = platform::parse(wanted)?;
-        match image.resolve(&platform).await {
-            // Damaged on its way, perhaps: read once more before it is refused for good.
-            Err(error) if error.code == "digest-mismatch" => image.resolve(&platform).await,
-            result => result,
-        }
+        image.resolve(&platform).await
     }
 
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError> {
@@ -216,8 +212,16 @@ impl Image {
         }
     }
 
-    /// A manifest, whose content is what was asked for and what the registry claims.
+    /// A manifest, whose content is what was asked for and what the registry claims. It may be damaged on its way: it is read
+    /// once more before it is refused for good.
     async fn document(&self, selector: &str, wanted: Option<&Digest>) -> Result<Fetched, JobError> {
+        match self.read_document(selector, wanted).await {
+            Err(error) if error.code == "digest-mismatch" => self.read_document(selector, wanted).await,
+            result => result,
+        }
+    }
+
+    async fn read_document(&self, selector: &str, wanted: Option<&Digest>) -> Result<Fetched, JobError> {
         let path = format!("manifests/{selector}");
         let Answered { response, login, permit: _held } =
             self.ask(Method::GET, &path, &media::accept(), &self.what).await?;
@@ -249,15 +253,8 @@ impl Documents for Image {
     }
 
     async fn config(&self, digest: &Digest) -> Result<Bytes, JobError> {
-        let what = format!("the configuration of {}", self.what);
-        let Answered { response, login, permit: _held } =
-            self.ask(Method::GET, &format!("blobs/{digest}"), "", &what).await?;
-        let asked = self.asked(&what, login);
-        if response.status() != StatusCode::OK {
-            return Err(asked.refusal(response).await);
-        }
-        let config = &self.registry.config;
-        asked.body(response, config.config_bytes, config.request_timeout).await
+        let config = self.read_config(digest).await?;
+        if Digest::of(&config) == *digest { Ok(config) } else { self.read_config(digest).await }
     }
 
     async fn has_layer(&self, digest: &Digest) -> Result<bool, JobError> {
@@ -269,6 +266,20 @@ impl Documents for Image {
             StatusCode::NOT_FOUND => Ok(false),
             _ => Err(self.asked(&what, login).refusal(response).await),
         }
+    }
+}
+
+impl Image {
+    async fn read_config(&self, digest: &Digest) -> Result<Bytes, JobError> {
+        let what = format!("the configuration of {}", self.what);
+        let Answered { response, login, permit: _held } =
+            self.ask(Method::GET, &format!("blobs/{digest}"), "", &what).await?;
+        let asked = self.asked(&what, login);
+        if response.status() != StatusCode::OK {
+            return Err(asked.refusal(response).await);
+        }
+        let config = &self.registry.config;
+        asked.body(response, config.config_bytes, config.request_timeout).await
     }
 }
 

@@ -9,6 +9,7 @@ mod deploy;
 mod distribute;
 mod failover;
 mod fairness;
+mod faults;
 mod formats;
 mod hygiene;
 mod observe;

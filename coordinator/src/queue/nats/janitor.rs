@@ -29,7 +29,8 @@ pub(super) async fn run(connection: Connection, config: NatsConfig) {
     loop {
         let round = async {
             topology::ensure(&connection.jetstream, &config).await?;
-            clean(&connection).await
+            clean(&connection).await?;
+            clean_outcomes(&connection).await
         };
         if let Err(error) = round.await {
             tracing::warn!(%error, "the queue is not looked after until the next round");
@@ -66,6 +67,25 @@ async fn clean(connection: &Connection) -> Result<(), PortError> {
             let fate = if letter.sequence <= floor { &FORGOTTEN } else { &GIVEN_UP };
             remove(connection, &stream, letter, fate).await?;
         }
+    }
+    Ok(())
+}
+
+/// Outcomes that were acknowledged and forgotten block nobody; they only take room.
+async fn clean_outcomes(connection: &Connection) -> Result<(), PortError> {
+    let mut stream = connection.jetstream.get_stream(subject::OUTCOMES).await.map_err(failed)?;
+    let consumer = topology::outcomes_consumer(&connection.jetstream).await?;
+    let info = consumer.cached_info();
+    let floor = info.ack_floor.stream_sequence;
+    let quiet = info.num_pending == 0 && info.num_ack_pending == 0;
+    let last = if quiet { info.delivered.stream_sequence.max(floor) } else { floor };
+    let first = stream.info().await.map_err(failed)?.state.first_sequence;
+    if first > last {
+        return Ok(());
+    }
+    let purged = stream.purge().sequence(last.saturating_add(1)).await.map_err(failed)?;
+    if purged.purged > 0 {
+        tracing::warn!(outcomes = purged.purged, "removing what the queue kept after it was acknowledged");
     }
     Ok(())
 }

@@ -16,8 +16,9 @@ use crate::ports::PortError;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MIB: i64 = 1 << 20;
-/// Executions after which the server itself gives up; workers give up earlier.
-const MAX_DELIVER: i64 = 8;
+/// Deliveries after which the server itself gives up. A delivery is not yet an execution: workers count those, and give up
+/// earlier.
+const MAX_DELIVER: i64 = 100;
 /// Jobs and outcomes that may be unacknowledged at once, in the whole cluster. The server's own limit of 1000 would
 /// throttle a large cluster without a word.
 const MAX_ACK_PENDING: i64 = 20_000;
@@ -65,6 +66,13 @@ pub(super) async fn ensure(jetstream: &Context, config: &NatsConfig) -> Result<(
 pub(super) async fn lane_consumer(jetstream: &Context, lane: Lane) -> Result<PullConsumer, PortError> {
     let (name, _) = subject::lane_consumer(lane);
     let found = jetstream.get_consumer_from_stream(&name, subject::JOBS).await;
+    found.map_err(|error| PortError { action: "look at a consumer", reason: format!("{name}: {error}") })
+}
+
+/// The consumer of outcomes with fresh numbers.
+pub(super) async fn outcomes_consumer(jetstream: &Context) -> Result<PullConsumer, PortError> {
+    let name = subject::OUTCOMES_CONSUMER;
+    let found = jetstream.get_consumer_from_stream(name, subject::OUTCOMES).await;
     found.map_err(|error| PortError { action: "look at a consumer", reason: format!("{name}: {error}") })
 }
 
@@ -200,7 +208,7 @@ fn consumer_differences(is: &ConsumerConfig, want: &PullConfig) -> Vec<Differenc
     all.compare("deliver_policy", &is.deliver_policy, &want.deliver_policy, true);
     all.compare("ack_wait", &is.ack_wait, &want.ack_wait, true);
     all.compare("backoff", &is.backoff, &want.backoff, true);
-    all.compare("max_deliver", &is.max_deliver, &want.max_deliver, true);
+    all.compare("max_deliver", &is.max_deliver, &want.max_deliver, false);
     all.compare("max_ack_pending", &is.max_ack_pending, &want.max_ack_pending, false);
     all.compare("max_waiting", &is.max_waiting, &want.max_waiting, false);
     all.0

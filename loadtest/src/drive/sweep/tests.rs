@@ -10,7 +10,7 @@ use std::{
 
 use futures::{Stream, stream};
 use strata_client::v1::{
-    CancelRequest, Event, GetReportRequest, GetScanRequest, ImageReported, Ledger, ListScansRequest,
+    self, CancelRequest, Event, GetReportRequest, GetScanRequest, ImageReported, Ledger, ListScansRequest,
     ListScansResponse, Report, Scan, ScanFinished, ScanStarted, ScanState, SearchReportsRequest,
     SearchReportsResponse, SubmitResponse, Summary, WatchRequest,
 };
@@ -18,7 +18,7 @@ use strata_loadtest::content::{Arch, Plan, Synthetic};
 use strata_proto::v1::strata_server::{Strata, StrataServer};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{Request, Response, Status, Streaming, transport::Server};
 
 use super::*;
 
@@ -74,6 +74,25 @@ impl Strata for Part {
     }
 
     async fn search_reports(&self, _: Request<SearchReportsRequest>) -> Answer<SearchReportsResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
+    async fn publish_database(
+        &self,
+        _: Request<Streaming<v1::DatabaseChunk>>,
+    ) -> Answer<v1::PublishDatabaseResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
+    async fn create_token(&self, _: Request<v1::CreateTokenRequest>) -> Answer<v1::CreateTokenResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
+    async fn list_tokens(&self, _: Request<v1::ListTokensRequest>) -> Answer<v1::ListTokensResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
+    async fn revoke_token(&self, _: Request<v1::RevokeTokenRequest>) -> Answer<v1::Token> {
         Err(Status::unimplemented("not in this part"))
     }
 }

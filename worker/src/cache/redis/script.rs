@@ -34,7 +34,13 @@ const ABANDON: &str = r"
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return redis.status_reply('OK')";
 
+/// The count begins anew when its time is over: the first start of a window sets its end.
+const STARTED: &str = r"
+if redis.call('INCR', KEYS[1]) == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return redis.status_reply('OK')";
+
 pub(super) struct Scripts {
+    pub(super) started: Script,
     pub(super) claim: Script,
     pub(super) renew: Script,
     pub(super) finish: Script,
@@ -44,6 +50,7 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
+            started: Script::new(STARTED),
             claim: Script::new(CLAIM),
             renew: Script::new(RENEW),
             finish: Script::new(FINISH),
