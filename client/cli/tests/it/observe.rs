@@ -138,6 +138,7 @@ fn lines_for_machines(worker: &Server, scan: &str) {
 
 #[test]
 fn a_server_of_both_roles_has_metrics_too() {
+    crate::provider();
     let user = User::new();
     let port = crate::servers::free_port();
     let server =
