@@ -228,7 +228,7 @@ mod tests {
             ("docker-archive:/builds/1/image.tar", "image.tar"),
             ("docker-archive:/builds/1/image.tar@0", "image.tar"),
             ("docker-archive:/builds/1/image.tar:ghcr.io/acme/app:abc123", "ghcr.io/acme/app"),
-            ("oci:/work/layout:v1", "layout"),
+            ("oci:/builds/layout:v1", "layout"),
             ("oci-archive:/x/a.tar", "a.tar"),
             ("not a reference", "not a reference"),
         ] {
