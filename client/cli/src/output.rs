@@ -134,12 +134,8 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
         // Less what the user's mask takes away.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(directory).map_err(|error| io::Error::new(error.kind(), reason(&error)))
-}
-
-/// The error without the name of the temporary file, which means nothing to anybody.
-fn reason(error: &io::Error) -> String {
-    error.get_ref().and_then(|inner| inner.source()).map_or_else(|| error.to_string(), ToString::to_string)
+    // The error in full names the temporary file, which means nothing to anybody.
+    builder.tempfile_in(directory).map_err(|error| error.kind().into())
 }
 
 fn replace(path: &Path, format: &Format, results: &Results) -> io::Result<()> {
