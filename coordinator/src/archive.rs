@@ -21,8 +21,8 @@ use crate::ports::PortError;
 /// Statements that both databases understand. Both take `$1`; conflicts mean that the same was written before.
 mod sql {
     pub(super) const INSERT_SCAN: &str =
-        "INSERT INTO scans (id, state, idempotency_key, body, database_digest, owner)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+        "INSERT INTO scans (id, state, idempotency_key, body, database_digest, owner, source_commit)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
     /// The statements that read scans give a [`super::ScanRow`].
     pub(super) const SCAN: &str =
         "SELECT s.body, q.body FROM scans s LEFT JOIN requests q ON q.scan = s.id WHERE s.id = $1";
@@ -110,6 +110,12 @@ fn scans_of(action: &'static str, rows: Result<Vec<ScanRow>, sqlx::Error>) -> Re
 /// The idempotency key's column: empty keys are no keys.
 fn idempotency_key(scan: &Scan) -> Option<&str> {
     scan.request.as_ref().map(|request| request.idempotency_key.as_str()).filter(|key| !key.is_empty())
+}
+
+/// The commit's column: empty where the submitter told none.
+fn commit(scan: &Scan) -> &str {
+    let source = scan.request.as_ref().and_then(|request| request.source.as_ref());
+    source.map_or("", |source| source.commit.as_str())
 }
 
 fn sequence(action: &'static str, event: &Event) -> Result<i64, PortError> {

@@ -239,8 +239,9 @@ impl Handle {
     /// Reports that match every field that is set, newest first; 0 is a limit of 50, the most is 1000.
     ///
     /// # Errors
-    /// [`CallError::Unavailable`].
-    pub async fn search(&self, query: SearchReportsRequest) -> Result<Vec<ReportSummary>, CallError> {
+    /// [`CallError::Invalid`] for a commit that is none; [`CallError::Unavailable`].
+    pub async fn search(&self, mut query: SearchReportsRequest) -> Result<Vec<ReportSummary>, CallError> {
+        query.commit = validate::commit_prefix(&query.commit).map_err(CallError::Invalid)?;
         let limit = page(query.limit);
         Ok(self.archive.search(&SearchReportsRequest { limit, ..query }, &self.sight).await?)
     }

@@ -39,6 +39,20 @@ impl Moment {
         Self(OffsetDateTime::parse(text, &Rfc3339).expect("a date"))
     }
 
+    /// A moment that is told: RFC 3339, or a day, which stands for its start in UTC.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let whole =
+            if text.len() == "2026-11-22".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+        OffsetDateTime::parse(&whole, &Rfc3339).ok().map(Self)
+    }
+
+    /// Whether a day, `2026-12-31`, is over everywhere where UTC counts.
+    #[must_use]
+    pub fn is_past(self, day: &str) -> bool {
+        self.since(&format!("{day}T23:59:59Z")).is_some_and(Duration::is_positive)
+    }
+
     /// How long ago a date in RFC 3339 was; `None` where it is none. Negative for what is to come.
     #[must_use]
     pub fn since(self, date: &str) -> Option<Duration> {

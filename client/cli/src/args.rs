@@ -2,6 +2,7 @@
 
 mod connection;
 mod database;
+mod gate;
 pub mod java_index;
 mod role;
 mod token;
@@ -14,6 +15,7 @@ use clap::{Args as Group, Parser, Subcommand};
 pub use self::{
     connection::{ArchiveArgs, ConnectionArgs, ServerUrl},
     database::DbCommand,
+    gate::{GateArgs, PolicyCommand},
     role::{ClusterArgs, CoordinatorArgs, KeepArgs, ObserveArgs, ServeArgs, ServerArgs, WorkerArgs},
     token::{TokenCommand, TokenPlace},
     webhook::WebhookArgs,
@@ -65,6 +67,9 @@ pub enum Command {
     /// Look into the archive of reports.
     #[command(subcommand)]
     Report(ReportCommand),
+    /// Policies: what fails a scan.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// The advisory database.
     #[command(subcommand)]
     Db(DbCommand),
@@ -132,15 +137,9 @@ pub struct OutputArgs {
     /// Report an advisory database whose newest advisory is older than this as a problem: `36h`, `14d`, or `none`.
     #[arg(long, env = "STRATA_DB_MAX_AGE", default_value = "14d", value_name = "AGE")]
     pub db_max_age: String,
-    /// Fail when a report has a problem: something that could not be known.
-    #[arg(long)]
-    pub fail_on_problems: bool,
-    /// Fail when there is a finding of this severity or worse.
-    #[arg(long, value_name = "SEVERITY")]
-    pub fail_on: Option<String>,
-    /// Exit code when the policy fails, instead of 1.
-    #[arg(long, value_name = "N")]
-    pub exit_code: Option<u8>,
+    /// What is left out, and what fails.
+    #[command(flatten)]
+    pub gate: GateArgs,
 }
 
 /// Arguments of `strata scan`.
@@ -257,6 +256,9 @@ pub enum ReportCommand {
         /// Part of a reference.
         #[arg(long, value_name = "TEXT")]
         reference: Option<String>,
+        /// Commit that the image was built from, or at least the first seven digits of it.
+        #[arg(long, value_name = "COMMIT")]
+        commit: Option<String>,
         /// At most this many.
         #[arg(long, default_value_t = 100)]
         limit: u32,

@@ -7,6 +7,7 @@ mod db;
 mod demo;
 mod distribute;
 mod java_index;
+mod policy;
 mod publish;
 mod report;
 mod roles;
@@ -39,6 +40,7 @@ pub async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failu
         Command::Sweeps(args) => sweeps::run(args, &settings).await,
         Command::Cancel(args) => cancel::run(args, &settings).await,
         Command::Report(command) => report::run(command, &settings).await,
+        Command::Policy(command) => policy::run(command),
         Command::Db(command) => db::run(command, &settings).await,
         Command::Token(command) => token::run(command, &settings).await,
         Command::Coordinator(args) => cluster::coordinator(args, &settings).await,

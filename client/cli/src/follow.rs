@@ -7,16 +7,17 @@ use std::{
 };
 
 use futures::StreamExt as _;
-use strata_proto::v1::{Event, ImageReported, ScanState, Severity, SeverityCounts, Summary, event::Kind};
+use strata_proto::v1::{Event, ImageReported, ScanState, SeverityCounts, Summary, event::Kind};
 
 use strata_analysis::vex::Statement;
 
 use crate::{
-    age::{self, Moment},
+    age,
     args::OutputArgs,
     backend::Backend,
     exit::{self, Failure},
     format,
+    gate::{Gate, Seen},
     order::{self, Order},
     output::Outputs,
     progress::{self, Display},
@@ -29,11 +30,10 @@ use crate::{
 /// What a person asked to see and to fail on, checked before any work begins.
 pub struct Output {
     outputs: Outputs,
-    fail_on: Option<Severity>,
-    exit_code: u8,
+    /// What is left out, and what fails.
+    pub gate: Gate,
     vex: Vec<Statement>,
     max_age: age::Limit,
-    fail_on_problems: bool,
     since_last: bool,
     fail_on_new: Option<Severity>,
     /// The order of findings that was asked for.
@@ -48,14 +48,11 @@ impl Output {
     /// # Errors
     /// When a format or the severity is not known, or a file could not be written.
     pub fn new(args: &OutputArgs, brief: bool) -> Result<Self, Failure> {
-        let fail_on = args.fail_on.as_deref().map(parse_severity).transpose()?;
         Ok(Self {
             outputs: Outputs::new(&args.format, &args.output)?,
-            fail_on,
-            exit_code: args.exit_code.unwrap_or(exit::POLICY),
+            gate: Gate::new(&args.gate)?,
             vex: vex::read(&args.vex)?,
             max_age: args.db_max_age.parse()?,
-            fail_on_problems: args.fail_on_problems,
             since_last: false,
             fail_on_new: None,
             order: args.sort.as_deref().map(order::parse).transpose()?,
@@ -83,13 +80,15 @@ impl Output {
 
     /// Adds to a report what only this look at it tells: what the given VEX documents suppress, and a database that is too
     /// old by now.
-    pub fn judge(&self, reported: &mut ImageReported, now: Moment) {
+    pub fn judge(&self, reported: &mut ImageReported, seen: &mut Seen) {
         vex::apply(reported, &self.vex);
-        let Some(problem) = self.max_age.judge(&reported.database_modified, now) else { return };
-        reported.problems += 1;
-        if let Some(report) = &mut reported.report {
-            report.problems.push(problem);
+        if let Some(problem) = self.max_age.judge(&reported.database_modified, self.gate.now) {
+            reported.problems += 1;
+            if let Some(report) = &mut reported.report {
+                report.problems.push(problem);
+            }
         }
+        self.gate.judge(reported, seen);
     }
 
     fn write_lines(&self, delta: &Delta) -> Result<(), Failure> {
@@ -109,14 +108,6 @@ impl Output {
     fn keeps_reports(&self) -> bool {
         !self.prints_lines() || self.outputs.has_files()
     }
-}
-
-fn parse_severity(text: &str) -> Result<Severity, Failure> {
-    Severity::parse(text).ok_or_else(|| {
-        let names: Vec<&str> = Severity::WORST_FIRST.iter().map(|severity| severity.name()).collect();
-        Failure::usage(format!("`{text}` is not a severity"))
-            .hint(format!("severities: {}", names.join(", ")))
-    })
 }
 
 /// What Ctrl-C means.
@@ -143,7 +134,9 @@ pub async fn follow(
     let started = Instant::now();
     let mut display = Display::new(settings);
     let mut results = Results::new(output.order);
-    let mut events = backend.watch(scan, after, output.keeps_reports() || !output.vex.is_empty()).await?;
+    results.now = output.gate.now;
+    let with_reports = output.keeps_reports() || !output.vex.is_empty() || output.gate.needs_reports();
+    let mut events = backend.watch(scan, after, with_reports).await?;
     let mut interrupted = false;
     loop {
         let event = tokio::select! {
@@ -167,7 +160,10 @@ pub async fn follow(
     if output.since_last
         && matches!(results.state, Some(ScanState::Completed | ScanState::CompletedWithFailures))
     {
-        let suppress = |reported: &mut ImageReported| vex::apply(reported, &output.vex);
+        let suppress = |reported: &mut ImageReported| {
+            vex::apply(reported, &output.vex);
+            output.gate.accept(reported);
+        };
         results.since = Some(since::compare(backend, scan, suppress).await?);
     }
     if let (true, Some(delta)) = (output.prints_lines(), &results.since) {
@@ -175,12 +171,13 @@ pub async fn follow(
     }
     output.write(&results)?;
     print_summary(&results, started, settings);
+    output.gate.explain(&results.seen);
     Ok(verdict(&results, output))
 }
 
 fn show(mut event: Event, output: &Output, display: &mut Display, results: &mut Results) {
     if let Some(Kind::Reported(reported)) = &mut event.kind {
-        output.judge(reported, results.now);
+        output.judge(reported, &mut results.seen);
         if !output.keeps_reports() {
             reported.report = None;
         }
@@ -285,11 +282,7 @@ fn verdict(results: &Results, output: &Output) -> ExitCode {
     if !results.is_complete() {
         return ExitCode::from(exit::INCOMPLETE);
     }
-    let failed =
-        output.fail_on.is_some_and(|limit| results.worst().is_some_and(|worst| worst as i32 >= limit as i32));
     let new = results.since.as_ref().and_then(Delta::worst_new);
-    let failed = failed
-        || output.fail_on_new.is_some_and(|limit| new.is_some_and(|worst| worst as i32 >= limit as i32));
-    let failed = failed || (output.fail_on_problems && results.problems > 0);
-    ExitCode::from(if failed { output.exit_code } else { exit::PASSED })
+    let new = output.fail_on_new.map(|limit| new.is_some_and(|worst| worst as i32 >= limit as i32));
+    ExitCode::from(output.gate.code(results.worst(), results.problems, &results.seen, new))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use strata_proto::v1::{Event, Report, ScanState, Severity, SeverityCounts, Summary, event::Kind};
 
-use crate::{age::Moment, order::Order, since::Delta};
+use crate::{age::Moment, gate::Seen, order::Order, since::Delta};
 
 /// One image with its names in this scan.
 #[derive(Debug, Clone)]
@@ -53,6 +53,8 @@ pub struct Results {
     pub since: Option<Delta>,
     /// The moment at which the end was heard of.
     pub ended: Option<Moment>,
+    /// What policies say, and what is not shown.
+    pub seen: Seen,
     /// How findings are to be sorted, where somebody asked for an order.
     pub order: Option<Order>,
 }
@@ -122,8 +124,13 @@ impl Results {
     #[must_use]
     pub fn of_report(report_id: &str, report: Report, order: Option<Order>) -> Self {
         let references = vec![report.image_digest.clone()];
+        let mut counts = SeverityCounts::default();
+        for finding in report.findings.iter().filter(|finding| finding.suppressed.is_empty()) {
+            counts.add(finding.severity());
+        }
+        let problems = u64::try_from(report.problems.len()).unwrap_or(u64::MAX);
         let image = Image { references, report_id: report_id.to_owned(), report, unchanged: false };
-        Self { images: BTreeMap::from([(report_id.to_owned(), image)]), ..Self::new(order) }
+        Self { counts, problems, images: BTreeMap::from([(report_id.to_owned(), image)]), ..Self::new(order) }
     }
 
     /// The worst severity of all findings.

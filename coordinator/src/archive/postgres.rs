@@ -17,7 +17,7 @@ use sqlx::{
 use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState, SearchReportsRequest};
 
 use super::{
-    ScanRow, decode_all, failed,
+    ScanRow, commit, decode_all, failed,
     fence::Fence,
     has_large_request, idempotency_key, refused, report, scan_body, scan_of, scans_of,
     search::{MOST_REFERENCES, PACKAGE, Search, VULNERABILITY, references, search},
@@ -127,6 +127,7 @@ impl Archive for PostgresArchive {
             .bind(scan.encode_to_vec())
             .bind(&scan.database_digest)
             .bind(&scan.owner)
+            .bind(commit(scan))
             .execute(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;

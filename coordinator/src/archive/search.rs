@@ -65,11 +65,19 @@ pub(super) fn search(query: &SearchReportsRequest, sight: &Sight, contains: &str
         let place = builder.bind(&query.image_digest);
         builder.push(&format!(" AND r.image_digest = {place}"));
     }
-    if !query.reference.is_empty() || !sight.is_whole() {
+    if !query.reference.is_empty() || !query.commit.is_empty() || !sight.is_whole() {
         builder.push(" AND r.number IN (SELECT f.report FROM report_references f WHERE 1 = 1");
         if !query.reference.is_empty() {
             let place = builder.bind(&query.reference);
             builder.push(&format!(" AND {contains}(f.reference, {place}) > 0"));
+        }
+        if !query.commit.is_empty() {
+            // `g` comes after every hexadecimal digit: the range is what starts so, and has an index.
+            let (from, to) = (builder.bind(&query.commit), builder.bind(&format!("{}g", query.commit)));
+            builder.push(&format!(
+                " AND f.scan IN (SELECT s.id FROM scans s WHERE s.source_commit <> '' \
+                 AND s.source_commit >= {from} AND s.source_commit < {to})"
+            ));
         }
         builder.sight(sight);
         builder.push(")");

@@ -17,7 +17,7 @@ use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState, SearchRepo
 use tokio::sync::Mutex;
 
 use super::{
-    ScanRow, decode_all, failed,
+    ScanRow, commit, decode_all, failed,
     fence::Fence,
     has_large_request, idempotency_key, refused, report, scan_body, scan_of, scans_of,
     search::{MOST_REFERENCES, PACKAGE, Search, VULNERABILITY, references, search},
@@ -30,12 +30,13 @@ use crate::{
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(20);
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../../migrations/sqlite/0001_archive.sql"),
     include_str!("../../migrations/sqlite/0002_databases.sql"),
     include_str!("../../migrations/sqlite/0003_lead.sql"),
     include_str!("../../migrations/sqlite/0004_tokens.sql"),
     include_str!("../../migrations/sqlite/0005_retention.sql"),
+    include_str!("../../migrations/sqlite/0006_sources.sql"),
 ];
 
 /// An archive in a file.
@@ -177,6 +178,7 @@ impl Archive for SqliteArchive {
             .bind(scan.encode_to_vec())
             .bind(&scan.database_digest)
             .bind(&scan.owner)
+            .bind(commit(scan))
             .execute(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;

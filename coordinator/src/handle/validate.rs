@@ -2,7 +2,7 @@
 
 use strata_proto::{
     reference::{Reference, is_host, is_repository},
-    v1::{Lane, RegistryTarget, SubmitRequest},
+    v1::{Lane, RegistryTarget, SourceContext, SubmitRequest},
 };
 
 /// Most images, repositories or patterns in one request.
@@ -39,7 +39,45 @@ pub(super) fn request(mut request: SubmitRequest, allow_archives: bool) -> Resul
             return Err(format!("the {name} is longer than {LONGEST_TEXT} bytes or has a zero byte"));
         }
     }
+    request.source.as_mut().map_or(Ok(()), source)?;
     Ok(request)
+}
+
+/// Commits are kept in lower case, by which they are found; no part of a source may be without bounds.
+fn source(source: &mut SourceContext) -> Result<(), String> {
+    for commit in [&mut source.commit, &mut source.merge_commit] {
+        commit.make_ascii_lowercase();
+        if !commit.is_empty() && !(is_hex(commit) && (7..=64).contains(&commit.len())) {
+            return Err(format!("`{}` is not a commit", short(commit)));
+        }
+    }
+    let texts = [
+        &source.system,
+        &source.repository,
+        &source.branch,
+        &source.tag,
+        &source.build_id,
+        &source.build_url,
+    ];
+    match texts.iter().any(|text| text.len() > LONGEST_PATTERN || text.contains('\0')) {
+        true => {
+            Err(format!("a part of the source is longer than {LONGEST_PATTERN} bytes or has a zero byte"))
+        }
+        false => Ok(()),
+    }
+}
+
+/// Checks what reports are searched by: nothing, or the first seven digits of a commit at least.
+pub(super) fn commit_prefix(text: &str) -> Result<String, String> {
+    let text = text.to_ascii_lowercase();
+    match text.is_empty() || is_hex(&text) && (7..=64).contains(&text.len()) {
+        true => Ok(text),
+        false => Err(format!("`{}` is neither a commit nor at least seven digits of one", short(&text))),
+    }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn reference(text: &str, allow_archives: bool) -> Result<String, String> {

@@ -1,5 +1,6 @@
 //! One conformance suite for both archives, and what is special to each.
 
+mod commits;
 mod election;
 mod forget;
 mod postgres;

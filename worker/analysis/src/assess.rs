@@ -86,6 +86,8 @@ pub struct Finding {
     pub ransomware: bool,
     /// Threat × severity, in millionths of the greatest possible risk: the order in which findings want attention.
     pub risk_millionths: u32,
+    /// When the advisory was last modified, RFC 3339: its fix is at least that old. Empty when the database does not say.
+    pub advisory_modified: String,
 }
 
 /// When a distribution's release ends.

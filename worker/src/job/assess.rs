@@ -178,6 +178,7 @@ fn report(
         database_modified: database.modified().to_owned(),
         labels: facts.labels.clone(),
         vex: Vec::new(),
+        run: facts.run.clone(),
     }
 }
 
@@ -219,6 +220,7 @@ fn finding(found: assess::Finding) -> v1::Finding {
         ransomware: found.ransomware,
         risk_millionths: found.risk_millionths,
         title: found.title,
+        advisory_modified: found.advisory_modified,
         ..v1::Finding::default()
     };
     wire.set_severity(severity(found.severity));

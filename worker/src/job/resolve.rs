@@ -74,11 +74,12 @@ impl Context<'_> {
         };
         if let Some(digest) = &digest {
             match self.cache.image(digest, self.platform).await {
-                Ok(Some(facts)) => {
+                // Facts that an earlier version kept lack how the image is run.
+                Ok(Some(facts)) if facts.run.is_some() => {
                     self.keep(reference, Some(digest), &facts).await?;
                     return Ok(Found::Image(facts));
                 }
-                Ok(None) => {}
+                Ok(_) => {}
                 // A cache that is away costs requests, not the image.
                 Err(error) => tracing::warn!(reference, %error, "asking the registry again"),
             }

@@ -1,11 +1,11 @@
 //! Image facts: a manifest and its configuration → what *index* and *assess* need to know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use strata_proto::{
     digest::Digest,
-    v1::{ImageFacts, Layer, Property},
+    v1::{ImageFacts, Layer, Property, RunSettings},
 };
 
 use super::{base, manifest::RawPlatform};
@@ -15,6 +15,8 @@ use crate::error::JobError;
 const MAX_TEXT: usize = 4_096;
 /// Labels that are kept; more are refused.
 const MAX_LABELS: usize = 2_000;
+/// Variables of the environment whose names are kept: more than a process can be started with is of no use.
+const MAX_VARIABLES: usize = 10_000;
 
 /// A layer as a manifest or an archive lists it.
 #[derive(Debug, Clone)]
@@ -53,10 +55,14 @@ struct History {
     empty_layer: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Settings {
     #[serde(rename = "Labels", default)]
     labels: Option<BTreeMap<String, Option<String>>>,
+    #[serde(rename = "User", default)]
+    user: Option<String>,
+    #[serde(rename = "Env", default)]
+    env: Option<Vec<String>>,
 }
 
 /// Puts an image's facts together. `image_digest` is the manifest's digest; `None` stands for the configuration's.
@@ -90,7 +96,9 @@ pub fn facts(
         platform: Some(raw.platform.normal()),
         ..ImageFacts::default()
     };
-    let labels = raw.config.and_then(|settings| settings.labels).unwrap_or_default();
+    let settings = raw.config.unwrap_or_default();
+    facts.run = Some(run_settings(settings.user, settings.env));
+    let labels = settings.labels.unwrap_or_default();
     // Before labels are cut: this one is long.
     let base = labels.get(base::LABEL).and_then(Option::as_deref).unwrap_or_default();
     let base = base::layers(base, &diff_ids);
@@ -116,6 +124,14 @@ pub fn facts(
         .map(|(key, value)| Property { key: cut(&key), value: cut(&value.unwrap_or_default()) })
         .collect();
     Ok(facts)
+}
+
+/// What is kept of how the image is run: of its variables the names only, since values may be secrets.
+fn run_settings(user: Option<String>, env: Option<Vec<String>>) -> RunSettings {
+    let names = env.unwrap_or_default().into_iter().take(MAX_VARIABLES);
+    let names = names.map(|variable| cut(variable.split_once('=').map_or(&*variable, |(name, _)| name)));
+    let names: BTreeSet<String> = names.collect();
+    RunSettings { user: cut(&user.unwrap_or_default()), environment: names.into_iter().collect() }
 }
 
 /// Annotations that say of the image what labels of the same keys would say.

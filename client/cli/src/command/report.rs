@@ -7,12 +7,12 @@ use strata_coordinator::{access::sight::Sight, ports::Archive as _};
 use strata_proto::v1::{ImageReported, Report, ReportSummary, SearchReportsRequest};
 
 use crate::{
-    age::Moment,
     args::{ArchiveArgs, ReportCommand},
     command::sweeps::when,
     embedded,
     exit::Failure,
     follow, format,
+    gate::Seen,
     results::Results,
     security,
     settings::Settings,
@@ -29,16 +29,21 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
                 report: Some(found),
                 ..ImageReported::default()
             };
-            output.judge(&mut shown, Moment::now());
-            let results = Results::of_report(&report, shown.report.unwrap_or_default(), output.order);
+            let mut seen = Seen::default();
+            output.judge(&mut shown, &mut seen);
+            let mut results = Results::of_report(&report, shown.report.unwrap_or_default(), output.order);
+            (results.seen, results.now) = (seen, output.gate.now);
             output.write(&results)?;
+            output.gate.explain(&results.seen);
+            return Ok(ExitCode::from(output.gate.code(results.worst(), results.problems, &results.seen, None)));
         }
-        ReportCommand::Search { cve, package, digest, reference, limit, archive } => {
+        ReportCommand::Search { cve, package, digest, reference, commit, limit, archive } => {
             let query = SearchReportsRequest {
                 image_digest: digest.unwrap_or_default(),
                 reference: reference.unwrap_or_default(),
                 vulnerability: cve.unwrap_or_default(),
                 package: package.unwrap_or_default(),
+                commit: commit.unwrap_or_default(),
                 limit,
             };
             print(&search(query, &archive, settings).await?);

@@ -31,6 +31,12 @@ struct Document {
     images: Vec<JsonImage>,
     /// Ids of the reports that are older than the scan: an image's own part is the same whenever it is printed.
     unchanged: Vec<String>,
+    /// What policies and accepted risks say, where there is something to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<crate::gate::Judged>,
+    /// Findings that were asked not to be here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hidden_findings: Option<u64>,
     failures: Vec<JsonFailure>,
     skipped: Vec<JsonFailure>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,6 +55,8 @@ struct JsonImage {
     platform: String,
     distribution: Option<JsonDistribution>,
     labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<JsonRun>,
     layers: Vec<JsonLayer>,
     packages: Vec<JsonPackage>,
     findings: Vec<JsonFinding>,
@@ -58,6 +66,13 @@ struct JsonImage {
     /// Attached VEX documents that were applied.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     vex: Vec<JsonAttached>,
+}
+
+/// How the image is run: of its variables the names.
+#[derive(Serialize)]
+struct JsonRun {
+    user: String,
+    environment: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -95,6 +110,8 @@ struct JsonLayer {
     diff_id: String,
     created_by: String,
     size: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    base: bool,
 }
 
 #[derive(Serialize)]
@@ -141,6 +158,9 @@ struct JsonFinding {
     risk: f64,
     #[serde(skip_serializing_if = "String::is_empty")]
     suppressed: String,
+    /// A fix is at least as old as this.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    advisory_modified: String,
     title: String,
 }
 
@@ -189,6 +209,8 @@ fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
         state: results.state.map_or("report", state),
         images: images.into_iter().map(|found| image(found, results.now)).collect(),
         unchanged,
+        policies: results.seen.judged.clone(),
+        hidden_findings: Some(results.seen.hidden).filter(|hidden| *hidden > 0),
         failures: results.failed.iter().map(failure).collect(),
         skipped: results.skipped.iter().map(failure).collect(),
         summary: results.state.map(|_| summary(&results.summary)),
@@ -249,6 +271,7 @@ fn image(image: Image, now: Moment) -> JsonImage {
         platform: format!("{}/{}{variant}", platform.os, platform.architecture),
         distribution: report.distribution.map(distribution),
         labels: properties(report.labels),
+        run: report.run.map(|run| JsonRun { user: run.user, environment: run.environment }),
         layers: report
             .layers
             .into_iter()
@@ -257,6 +280,7 @@ fn image(image: Image, now: Moment) -> JsonImage {
                 diff_id: layer.diff_id,
                 created_by: layer.created_by,
                 size: layer.size,
+                base: layer.base,
             })
             .collect(),
         packages,
@@ -329,6 +353,7 @@ fn finding(found: &v1::Finding, report: &v1::Report, layer_digest: &dyn Fn(u32) 
         // In points of 100.
         risk: f64::from(found.risk_millionths) / 10_000.0,
         suppressed: found.suppressed.clone(),
+        advisory_modified: found.advisory_modified.clone(),
         title: found.title.clone(),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use strata_coordinator::{archive::postgres::PostgresArchive, ports::Archive as _};
 use strata_proto::v1::{ScanStarted, ScanState, event::Kind};
 
-use super::{election, suite};
+use super::{commits, election, suite};
 use crate::postgres::Server;
 
 #[tokio::test]
@@ -13,7 +13,9 @@ async fn conformance() {
     let Some(server) = Server::start().await else { return };
     let url = server.database("conformance").await;
     let archive = PostgresArchive::connect(&url).await.expect("connected");
-    suite::conformance(Arc::new(archive)).await;
+    let archive = Arc::new(archive);
+    suite::conformance(Arc::clone(&archive)).await;
+    commits::reports_are_found_by_the_commit_that_their_scan_tells(&*archive).await;
 }
 
 #[tokio::test]

@@ -6,13 +6,15 @@ use strata_coordinator::{archive::sqlite::SqliteArchive, ports::Archive as _};
 use strata_proto::v1::{ScanStarted, ScanState, event::Kind};
 use tempfile::TempDir;
 
-use super::{election, suite};
+use super::{commits, election, suite};
 
 #[tokio::test]
 async fn conformance() {
     let directory = TempDir::new().expect("a directory");
     let archive = SqliteArchive::open(&directory.path().join("archive.sqlite")).await.expect("opened");
-    suite::conformance(Arc::new(archive)).await;
+    let archive = Arc::new(archive);
+    suite::conformance(Arc::clone(&archive)).await;
+    commits::reports_are_found_by_the_commit_that_their_scan_tells(&*archive).await;
 }
 
 #[tokio::test]

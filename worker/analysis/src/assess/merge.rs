@@ -139,6 +139,8 @@ fn finding(package: usize, flaw: &Flaw<'_>, mut voices: Vec<Voice<'_>>, order: &
         known_exploited: flaw.known_exploited,
         ransomware: flaw.ransomware,
         risk_millionths,
+        // Of several advisories any may have brought the fix: the newest date is what it is older than for sure.
+        advisory_modified: voices.iter().map(|voice| voice.advisory.modified()).max().unwrap_or_default(),
     })
 }
 

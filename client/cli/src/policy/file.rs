@@ -1,0 +1,87 @@
+//! A policy file: policies, accepted risks, and tests of them.
+
+use super::{KINDS, Policy, Rule, Status, accepted, accepted::Accepted, trial, trial::Trial, yaml};
+
+const VERSION: &str = "strata/v1";
+const PARTS: &[&str] = &["apiVersion", "policies", "accepted_risks", "tests"];
+
+/// What a policy file holds.
+pub struct File {
+    /// Policies, in order.
+    pub policies: Vec<Policy>,
+    /// Accepted risks; they count for every policy.
+    pub accepted: Vec<Accepted>,
+    /// Tests of the policies.
+    pub trials: Vec<Trial>,
+}
+
+/// Reads a policy file.
+///
+/// # Errors
+/// With line and column of what is wrong.
+pub fn parse(text: &str) -> Result<File, yaml::Error> {
+    let root = yaml::parse(text)?;
+    let fields = root.fields("a policy file", PARTS)?;
+    let version = fields.need("apiVersion")?;
+    if version.text("`apiVersion`")? != VERSION {
+        return Err(version.wrong(format!("`apiVersion` is `{VERSION}`")));
+    }
+    let items = |name: &str| fields.get(name).map_or(Ok(&[][..]), |node| node.list(name));
+    let mut policies: Vec<Policy> = Vec::new();
+    for node in items("policies")? {
+        let policy = policy(node)?;
+        if policies.iter().any(|known| known.name == policy.name) {
+            return Err(node.wrong(format!("there are two policies named `{}`", policy.name)));
+        }
+        policies.push(policy);
+    }
+    let accepted = items("accepted_risks")?.iter().map(accepted::read).collect::<Result<_, _>>()?;
+    let trials = items("tests")?.iter().map(|node| trial::read(node, &policies)).collect::<Result<_, _>>()?;
+    Ok(File { policies, accepted, trials })
+}
+
+fn policy(node: &yaml::Node) -> Result<Policy, yaml::Error> {
+    let fields = node.fields("a policy", &["name", "scope", "rules"])?;
+    let name = fields.need("name")?;
+    let mut rules: Vec<Rule> = Vec::new();
+    for node in fields.need("rules")?.list("`rules`")? {
+        let rule = rule(node)?;
+        if rules.iter().any(|known| known.id == rule.id) {
+            return Err(node.wrong(format!("there are two rules named `{}`", rule.id)));
+        }
+        rules.push(rule);
+    }
+    if rules.is_empty() {
+        return Err(node.wrong("a policy without rules passes everything"));
+    }
+    Ok(Policy { name: name.text("`name`")?.to_owned(), repositories: scope(fields)?, rules })
+}
+
+fn rule(node: &yaml::Node) -> Result<Rule, yaml::Error> {
+    let names = KINDS.iter().map(|kind| kind.name);
+    let known: Vec<&str> = ["id", "action"].into_iter().chain(names.clone()).collect();
+    let fields = node.fields("a rule", &known)?;
+    let id = fields.need("id")?.text("`id`")?.to_owned();
+    let mut kinds = KINDS.iter().filter_map(|kind| fields.get(kind.name).map(|value| (kind, value)));
+    let names: Vec<&str> = names.collect();
+    let Some((kind, value)) = kinds.next() else {
+        return Err(node.wrong(format!("the rule `{id}` checks nothing; kinds: {}", names.join(", "))));
+    };
+    if let Some((other, value)) = kinds.next() {
+        let message =
+            format!("the rule `{id}` has both `{}` and `{}`: make it two rules", kind.name, other.name);
+        return Err(value.wrong(message));
+    }
+    let action = fields.get("action").map_or(Ok(Status::Fail), Status::action)?;
+    Ok(Rule { id, action, kind: kind.name, check: (kind.read)(value)? })
+}
+
+/// The repositories of a `scope`; none is every image.
+pub(super) fn scope(fields: yaml::Fields<'_>) -> Result<Vec<String>, yaml::Error> {
+    let Some(node) = fields.get("scope") else { return Ok(Vec::new()) };
+    let repositories = node.fields("`scope`", &["repos"])?.need("repos")?.texts("`repos`")?;
+    if repositories.is_empty() {
+        return Err(node.wrong("`repos` names nothing: leave `scope` out to mean every image"));
+    }
+    Ok(repositories)
+}
