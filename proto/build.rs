@@ -10,6 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("strata.v1.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    // The facts of an image are handed around by value.
+    tonic_prost_build::configure().boxed(".strata.v1.ImageFacts.run").compile_fds(descriptors)?;
     Ok(())
 }

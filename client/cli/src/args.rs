@@ -146,8 +146,11 @@ pub struct OutputArgs {
 #[derive(Debug, Clone, Group)]
 pub struct ScanArgs {
     /// References, or paths of archives and layouts (`docker-archive:`, `oci:`, `oci-archive:`, or a bare path).
-    #[arg(required = true, value_name = "REF|PATH")]
+    #[arg(required_unless_present = "print_context", value_name = "REF|PATH")]
     pub images: Vec<String>,
+    /// Print where the image comes from, as the environment of the build tells and as it would be kept, and scan nothing.
+    #[arg(long)]
+    pub print_context: bool,
     /// Where and with what.
     #[command(flatten)]
     pub target: TargetArgs,

@@ -2,7 +2,7 @@
 
 use std::{env, io::IsTerminal as _, path::PathBuf};
 
-use strata_proto::endpoint::Secret;
+use strata_proto::{endpoint::Secret, v1::SourceContext};
 use strata_worker::source::registry::RegistryConfig;
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     exit::Failure,
 };
 
+mod context;
 mod registry;
 
 /// What the environment and the global flags say.
@@ -37,6 +38,8 @@ pub struct Settings {
     pub quiet: bool,
     /// Whether stderr is a terminal, where a live bar makes sense.
     pub live: bool,
+    /// Where what is scanned was built from, as a build's environment tells.
+    pub source: Option<SourceContext>,
     /// Name of this process in leases and logs.
     pub name: String,
 }
@@ -73,6 +76,7 @@ impl Settings {
             verbose: args.verbose,
             quiet: args.quiet,
             live: std::io::stderr().is_terminal() && !in_ci && text("TERM").as_deref() != Some("dumb"),
+            source: context::read(&text),
             name: format!(
                 "{}-{}",
                 text("HOSTNAME").unwrap_or_else(|| "strata".to_owned()),

@@ -47,7 +47,7 @@ pub(super) fn request(mut request: SubmitRequest, allow_archives: bool) -> Resul
 fn source(source: &mut SourceContext) -> Result<(), String> {
     for commit in [&mut source.commit, &mut source.merge_commit] {
         commit.make_ascii_lowercase();
-        if !commit.is_empty() && !(is_hex(commit) && (7..=64).contains(&commit.len())) {
+        if commit_prefix(commit).is_err() {
             return Err(format!("`{}` is not a commit", short(commit)));
         }
     }

@@ -178,7 +178,7 @@ fn report(
         database_modified: database.modified().to_owned(),
         labels: facts.labels.clone(),
         vex: Vec::new(),
-        run: facts.run.clone(),
+        run: facts.run.as_deref().cloned(),
     }
 }
 

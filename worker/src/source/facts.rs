@@ -97,7 +97,7 @@ pub fn facts(
         ..ImageFacts::default()
     };
     let settings = raw.config.unwrap_or_default();
-    facts.run = Some(run_settings(settings.user, settings.env));
+    facts.run = Some(Box::new(run_settings(settings.user, settings.env)));
     let labels = settings.labels.unwrap_or_default();
     // Before labels are cut: this one is long.
     let base = labels.get(base::LABEL).and_then(Option::as_deref).unwrap_or_default();

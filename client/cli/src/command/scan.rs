@@ -1,8 +1,8 @@
 //! `strata scan`: images by reference, or archives and layouts on disk.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
-use strata_proto::v1::{Lane, SubmitRequest};
+use strata_proto::v1::{Lane, SourceContext, SubmitRequest};
 use strata_worker::source::archive;
 
 use crate::{
@@ -16,6 +16,10 @@ use crate::{
 };
 
 pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode, Failure> {
+    if args.print_context {
+        let _ = writeln!(std::io::stdout(), "{:#}", context(settings.source.as_ref()));
+        return Ok(ExitCode::SUCCESS);
+    }
     let output = follow::Output::new(&args.output, false)?;
     let backend = backend(&args.target, settings).await?;
     let images = references(&args.images, &backend).await?;
@@ -25,12 +29,29 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
         lane: Lane::Interactive.into(),
         insecure: args.target.insecure,
         attached_vex: vex::wants_attached(&args.output.vex),
+        source: settings.source.clone(),
         ..SubmitRequest::default()
     };
     let scan = backend.submit(request).await?;
     let verdict = follow::follow(&backend, &scan, 0, &output, follow::Interrupt::Cancel, settings).await;
     backend.close().await;
     verdict
+}
+
+/// The record as it is shown: what is not known is not there.
+fn context(source: Option<&SourceContext>) -> serde_json::Value {
+    let source = source.cloned().unwrap_or_default();
+    let fields = [
+        ("system", source.system),
+        ("repository", source.repository),
+        ("commit", source.commit),
+        ("merge_commit", source.merge_commit),
+        ("branch", source.branch),
+        ("tag", source.tag),
+        ("build_id", source.build_id),
+        ("build_url", source.build_url),
+    ];
+    fields.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// A server where one is named, else this process with the database that is named or the default one.

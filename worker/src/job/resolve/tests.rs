@@ -138,7 +138,7 @@ fn facts(name: &str, architecture: &str, layers: &[&str]) -> ImageFacts {
         }),
         layers: layers.iter().map(layer).collect(),
         media_types: vec!["m".to_owned(); layers.len()],
-        run: Some(strata_proto::v1::RunSettings::default()),
+        run: Some(Box::default()),
         ..ImageFacts::default()
     }
 }
