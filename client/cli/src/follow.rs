@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::StreamExt as _;
-use strata_proto::v1::{Event, ImageReported, ScanState, SeverityCounts, Summary, event::Kind};
+use strata_proto::v1::{Event, ImageReported, ScanState, Severity, SeverityCounts, Summary, event::Kind};
 
 use strata_analysis::vex::Statement;
 
@@ -17,7 +17,7 @@ use crate::{
     backend::Backend,
     exit::{self, Failure},
     format,
-    gate::{Gate, Seen},
+    gate::{self, Gate, Seen},
     order::{self, Order},
     output::Outputs,
     progress::{self, Display},
@@ -66,7 +66,7 @@ impl Output {
     /// When the severity is not known.
     pub fn compare(&mut self, fail_on_new: Option<&str>) -> Result<(), Failure> {
         self.since_last = true;
-        self.fail_on_new = fail_on_new.map(parse_severity).transpose()?;
+        self.fail_on_new = fail_on_new.map(gate::severity).transpose()?;
         Ok(())
     }
 

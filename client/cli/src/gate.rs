@@ -174,14 +174,15 @@ impl Gate {
         if let (Some(code), false) = (self.exit_on_eol, seen.ended.is_empty()) {
             return code;
         }
-        let conditions = other.is_some() || self.fail_on.is_some() || self.fail_on_problems || !self.policies.is_empty();
+        let conditions =
+            other.is_some() || self.fail_on.is_some() || self.fail_on_problems || !self.policies.is_empty();
         let any = !conditions && self.exit_code.is_some();
         let failed =
             self.fail_on.is_some_and(|limit| worst.is_some_and(|worst| worst as i32 >= limit as i32))
                 || (any && worst.is_some())
                 || (self.fail_on_problems && problems > 0)
                 || seen.worst == Some(Status::Fail)
-            || other == Some(true);
+                || other == Some(true);
         if failed { self.exit_code.unwrap_or(exit::POLICY) } else { exit::PASSED }
     }
 

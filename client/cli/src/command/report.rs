@@ -35,7 +35,12 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
             (results.seen, results.now) = (seen, output.gate.now);
             output.write(&results)?;
             output.gate.explain(&results.seen);
-            return Ok(ExitCode::from(output.gate.code(results.worst(), results.problems, &results.seen, None)));
+            return Ok(ExitCode::from(output.gate.code(
+                results.worst(),
+                results.problems,
+                &results.seen,
+                None,
+            )));
         }
         ReportCommand::Search { cve, package, digest, reference, commit, limit, archive } => {
             let query = SearchReportsRequest {
@@ -43,13 +48,22 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
                 reference: reference.unwrap_or_default(),
                 vulnerability: cve.unwrap_or_default(),
                 package: package.unwrap_or_default(),
-                commit: commit.unwrap_or_default(),
+                commit: commit.map_or(Ok(String::new()), |text| commit_prefix(&text))?,
                 limit,
             };
             print(&search(query, &archive, settings).await?);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The archive of this machine is asked without a coordinator that would check.
+fn commit_prefix(text: &str) -> Result<String, Failure> {
+    let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !hexadecimal || !(7..=64).contains(&text.len()) {
+        return Err(Failure::usage(format!("`{text}` is neither a commit nor at least seven digits of one")));
+    }
+    Ok(text.to_ascii_lowercase())
 }
 
 async fn show(id: &str, archive: &ArchiveArgs, settings: &Settings) -> Result<Report, Failure> {

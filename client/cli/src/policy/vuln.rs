@@ -39,7 +39,7 @@ struct Filter {
 fn read(node: &yaml::Node) -> Result<Check, yaml::Error> {
     let fields = node.fields("`vuln`", FIELDS)?;
     let severity = fields.get("severity_at_least").map(severity).transpose()?;
-    let fix_age = fields.get("fix_age_days").map(|node| days(node)).transpose()?;
+    let fix_age = fields.get("fix_age_days").map(days).transpose()?;
     let epss = fields.get("epss_at_least").map(probability).transpose()?;
     let unknown_passes = match fields.get("unknown") {
         None => false,

@@ -32,6 +32,8 @@ pub struct Error {
 pub struct Node {
     /// Where it starts.
     pub place: Place,
+    /// Where its key is, or itself where it has none.
+    key: Place,
     value: Value,
 }
 
@@ -128,7 +130,7 @@ fn build<'t>(events: &mut Events<'t>, event: Event<'t>, span: Span, depth: usize
         Event::MappingStart(..) => Value::Map(map(events, depth)?),
         _ => return Err(error(span, "a value was expected")),
     };
-    Ok(Node { place: place(span), value })
+    Ok(Node { place: place(span), key: place(span), value })
 }
 
 fn list(events: &mut Events<'_>, depth: usize) -> Result<Vec<Node>, Error> {
@@ -155,6 +157,7 @@ fn map(events: &mut Events<'_>, depth: usize) -> Result<Vec<(String, Node)>, Err
         }
         let (event, span) = events.next()?;
         let mut node = build(events, event, span, depth + 1)?;
+        node.key = key.place;
         if node.value == Value::Null {
             // An absent value has no place of its own that would help.
             node.place = key.place;
@@ -239,7 +242,8 @@ impl Node {
     pub fn fields(&self, what: &str, known: &[&str]) -> Result<Fields<'_>, Error> {
         let entries = self.entries(what)?;
         if let Some((name, node)) = entries.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            return Err(node.wrong(format!("`{name}` is not a part of {what}; known: {}", known.join(", "))));
+            let message = format!("`{name}` is not a part of {what}; known: {}", known.join(", "));
+            return Err(Error { place: node.key, message });
         }
         Ok(Fields { place: self.place, entries })
     }
