@@ -180,6 +180,8 @@ fn what_lies_in_the_cache_is_read() {
         layers: vec![layer],
         labels: vec![v1::Property { key: text("vendor"), value: text("x") }],
         media_types: vec![text("application/vnd.oci.image.layer.v1.tar")],
+        // Came after the recording.
+        run: None,
     };
     check(1, "image-facts", &facts);
     check(1, "withdrawal", &v1::Withdrawal { sequences: vec![1, 2, u64::MAX] });
