@@ -7,6 +7,7 @@
 pub mod age;
 pub mod args;
 pub mod backend;
+mod bases;
 pub mod command;
 pub mod embedded;
 pub mod exit;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use strata_proto::v1::{Event, Report, ScanState, Severity, SeverityCounts, Summary, event::Kind};
 
-use crate::{age::Moment, gate::Seen, order::Order, since::Delta};
+use crate::{age::Moment, bases, gate::Seen, order::Order, since::Delta};
 
 /// One image with its names in this scan.
 #[derive(Debug, Clone)]
@@ -101,6 +101,7 @@ impl Results {
                 self.state = Some(finished.state());
                 self.ended = Some(Moment::now());
                 self.summary = finished.summary.unwrap_or_default();
+                bases::mark(self.images.values_mut().map(|image| &mut image.report));
             }
             Some(Kind::Started(_) | Kind::Progress(_)) | None => {}
         }
