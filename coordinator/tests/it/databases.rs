@@ -89,6 +89,8 @@ async fn a_scan_keeps_the_database_that_it_came_with() {
         CoordinatorConfig { tidy_databases: Duration::from_millis(20), ..CoordinatorConfig::default() };
     let running = Running::start_with(&model, archive.clone(), databases(names.clone()), config);
     assert_eq!(submit(&running, "r.example/b:1").await.database_digest, "", "workers use what they have");
+    // It has ended before anything is held.
+    model.until(|state| state.acknowledged.contains(&"assess")).await;
 
     publish(&running, &["sha256:one", " 2026-01-01"]).await.expect("published");
     model.hold("assess");

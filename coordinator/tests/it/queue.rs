@@ -50,7 +50,7 @@ async fn the_server_has_what_was_asked_for() {
         let consumer: PullConsumer = jobs.get_consumer(&name).await.unwrap();
         let config = &consumer.cached_info().config;
         assert_eq!((config.filter_subject.as_str(), config.ack_wait), (filter.as_str(), subject::ACK_WAIT));
-        assert_eq!((config.max_deliver, config.max_ack_pending, config.max_waiting), (8, 20_000, 4096));
+        assert_eq!((config.max_deliver, config.max_ack_pending, config.max_waiting), (100, 20_000, 4096));
         assert!(config.backoff.is_empty());
     }
 }
