@@ -134,6 +134,9 @@ pub fn start(
     let (sender, inputs) = mpsc::channel(INPUTS);
     let live = LiveTable::default();
     let leading = Leading::default();
+    // Who is alone leads before anybody can ask: what is submitted before the task runs for the first time would be left to
+    // a leader that never comes.
+    leading.set(ports.lead.is_none());
     let handle = Handle::new(&ports, sender.clone(), live.clone(), leading.clone(), config.allow_archives);
     let role = Role { config, ports, sender, live, leading };
     let task = tokio::spawn(role.run(inputs, shutdown).instrument(tracing::info_span!("coordinator")));
@@ -152,7 +155,6 @@ struct Role {
 impl Role {
     async fn run(self, mut inputs: mpsc::Receiver<Input>, shutdown: CancellationToken) {
         let Some(lead) = &self.ports.lead else {
-            self.leading.set(true);
             return self.plan(&mut inputs, shutdown).await;
         };
         let election = term::Election {

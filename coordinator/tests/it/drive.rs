@@ -10,6 +10,8 @@ use futures::StreamExt as _;
 use strata_coordinator::{
     access::sight::Sight,
     archive::sqlite::SqliteArchive,
+    databases::fixed::FixedDatabases,
+    drive::CoordinatorConfig,
     handle::{CallError, Events},
     ports::{Archive, PortError},
 };
@@ -21,7 +23,7 @@ use strata_proto::{
     },
 };
 
-use crate::model::{Model, Running, archive, digest};
+use crate::model::{Model, Running, archive, databases, digest};
 
 const REFERENCES: [(&str, &[&str]); 4] = [
     ("r.example/app:1", &["base", "one"]),
@@ -294,8 +296,9 @@ impl Flaky {
 
 #[async_trait]
 impl Archive for Flaky {
+    /// Without a turn for the planner's task before the scan is recorded.
     async fn create_scan(&self, scan: &Scan) -> Result<Scan, PortError> {
-        self.inner.create_scan(scan).await
+        futures::executor::block_on(self.inner.create_scan(scan))
     }
     async fn update_scan(&self, scan: &Scan) -> Result<(), PortError> {
         self.gate()?;
@@ -353,16 +356,29 @@ impl Archive for Flaky {
     }
 }
 
+fn flaky(model: &Model, inner: Arc<SqliteArchive>) -> Arc<Flaky> {
+    let (refuses, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
+    Arc::new(Flaky { inner, refuses, refused, model: model.clone() })
+}
+
+#[tokio::test]
+async fn what_is_submitted_before_the_planner_first_runs_is_planned() {
+    let model = Model::new(&REFERENCES);
+    let (_directory, inner) = archive().await;
+    let config = CoordinatorConfig { restore: false, ..CoordinatorConfig::default() };
+    let none = databases(FixedDatabases::none());
+    let running = Running::start_with(&model, flaky(&model, inner), none, config);
+    let scan = submit(&running, sweep()).await;
+    let events = to_the_end(watch(&running, &scan, 0, false).await).await;
+    assert_eq!(fates(&events), all_reported());
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn no_outcome_is_acknowledged_before_its_report_is_archived() {
     let model = Model::new(&REFERENCES);
     let (_directory, inner) = archive().await;
-    let flaky = Arc::new(Flaky {
-        inner,
-        refuses: AtomicBool::new(false),
-        refused: AtomicUsize::new(0),
-        model: model.clone(),
-    });
+    let flaky = flaky(&model, inner);
     let running = Running::start(&model, flaky.clone());
     model.hold("assess");
     let scan = submit(&running, sweep()).await;

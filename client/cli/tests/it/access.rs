@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::Command};
 use tempfile::TempDir;
 
 use crate::{
-    servers::{Server, free_port},
+    servers::{self, Server, free_port},
     strata::{Run, User},
 };
 
@@ -69,7 +69,7 @@ impl Authority {
 /// Runs with more in the environment.
 pub(crate) fn run_with(user: &User, args: &[&str], environment: &[(&str, &str)]) -> Run {
     let mut command: Command = user.command(args);
-    Run::of(command.envs(environment.iter().copied()).output().expect("strata runs"))
+    Run::of(servers::output(command.envs(environment.iter().copied())))
 }
 
 fn server(user: &User, more: &[&str]) -> (Server, String) {

@@ -10,6 +10,7 @@ use strata_loadtest::{
 
 use crate::{
     cluster::runtime,
+    servers,
     strata::{User, root},
 };
 
@@ -33,7 +34,7 @@ fn recorded_environments_give_exact_records() {
             fs::write(&event, case["event"].to_string()).expect("written");
             command.env("GITHUB_EVENT_PATH", event);
         }
-        let output = command.output().expect("strata runs");
+        let output = servers::output(&mut command);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
         let record: Value = serde_json::from_str(&text).expect("JSON");
@@ -56,7 +57,7 @@ fn reports_are_found_by_the_commit_of_their_build() {
     let commit = "6909610f00000000000000000000000000000001";
     let mut command = user.command(&["scan", &reference]);
     command.env("STRATA_SOURCE_COMMIT", commit);
-    assert!(command.output().expect("strata runs").status.success());
+    assert!(servers::output(&mut command).status.success());
     for (asked, code, says) in [
         ("6909610", 0, "1 reports"),
         (commit, 0, "1 reports"),

@@ -18,7 +18,7 @@ fn have(program: &str, args: &[&str]) -> bool {
 }
 
 fn python(script: &Path, args: &[&str]) {
-    let output = Command::new("python3").arg(script).args(args).output().expect("python3 runs");
+    let output = servers::output(Command::new("python3").arg(script).args(args));
     assert!(output.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&output.stderr));
 }
 

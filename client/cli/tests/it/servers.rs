@@ -4,7 +4,8 @@ use std::{
     fs::{self, File},
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -58,6 +59,27 @@ impl Server {
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
+}
+
+/// Runs a program to its end. One that never ends is a failed test that shows what was said, not a test run that hangs.
+pub(crate) fn output(command: &mut Command) -> Output {
+    const PATIENCE: Duration = Duration::from_secs(300);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap_or_else(|error| panic!("failed to start {command:?}: {error}"));
+    let pid = child.id().to_string();
+    let (ended, over) = mpsc::channel::<()>();
+    let watchdog = std::thread::spawn(move || {
+        let hangs = over.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
+        if hangs {
+            let _ = Command::new("kill").args(["-KILL", &pid]).status();
+        }
+        hangs
+    });
+    let output = child.wait_with_output().expect("its output");
+    drop(ended);
+    let said = || String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!watchdog.join().expect("the watchdog"), "{command:?} never ended: {}", said());
+    output
 }
 
 /// Starts a server and waits until it listens.

@@ -50,7 +50,7 @@ impl User {
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Run {
-        Run::of(self.command(args).output().expect("strata runs"))
+        Run::of(servers::output(&mut self.command(args)))
     }
 
     /// Runs with `--format json` and reads the document.

@@ -17,7 +17,10 @@ use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
-use crate::{cluster::Cluster, servers::skipped};
+use crate::{
+    cluster::Cluster,
+    servers::{self, skipped},
+};
 
 /// Span names by trace.
 #[derive(Clone, Default)]
@@ -68,7 +71,7 @@ fn one_trace_from_the_call_to_the_report() {
         runtime.block_on(Registry::start(Synthetic::new(plan), Options::default())).expect("a registry");
     let cluster = Cluster::start_with(1, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint)]);
     let mut command = cluster.user.command(&["sweep", &registry.host(), "--server", &cluster.url()]);
-    let run = command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint).output().expect("strata runs");
+    let run = servers::output(command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint));
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     // The roles send what they have when they are told to end.
     cluster.stop_roles();
