@@ -7,12 +7,14 @@ mod blob;
 mod entry;
 mod expected;
 mod fixed;
+mod ladder;
 mod language;
 mod layer;
 mod manifest;
 mod os;
 mod plan;
 mod recent;
+mod rope;
 mod synthetic;
 mod tar;
 #[cfg(test)]
@@ -20,7 +22,6 @@ mod tests;
 
 use std::io;
 
-use bytes::Bytes;
 use strata_proto::digest::Digest;
 
 pub use blob::{Blob, Compression, LayerDescriptor};
@@ -29,8 +30,9 @@ pub use expected::{Expected, ExpectedImage, ExpectedPackage};
 pub use fixed::{Fixed, FixedImage};
 pub use layer::{Arch, LayerId, Runtime};
 pub use manifest::{DOCKER_LIST, DOCKER_MANIFEST, Head, Manifest, OCI_INDEX, OCI_MANIFEST};
-pub use plan::Plan;
-pub use synthetic::Synthetic;
+pub use plan::{Plan, Sizes};
+pub use rope::Rope;
+pub use synthetic::{Census, Synthetic};
 
 /// What a registry serves. Calls may compute for long: they belong on a thread that may block.
 pub trait Store: Send + Sync {
@@ -66,7 +68,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// When content cannot be made.
-    fn blob(&self, repository: &str, digest: &Digest) -> io::Result<Option<Bytes>>;
+    fn blob(&self, repository: &str, digest: &Digest) -> io::Result<Option<Rope>>;
 }
 
 /// The names of a sorted listing that follow one, at most `limit`.

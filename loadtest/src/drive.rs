@@ -4,6 +4,7 @@ mod args;
 mod chaos;
 mod meter;
 mod print;
+mod process;
 mod soak;
 mod sweep;
 mod verify;
@@ -12,6 +13,7 @@ use std::{
     io::{self, Write as _},
     process::ExitCode,
     sync::Arc,
+    time::Instant,
 };
 
 use anyhow::Context as _;
@@ -52,13 +54,30 @@ async fn registry(args: RegistryArgs) -> anyhow::Result<()> {
     let listener =
         TcpListener::bind(args.listen).await.with_context(|| format!("listen on {}", args.listen))?;
     let content = Arc::new(Synthetic::new(args.plan.plan()));
-    let registry = Registry::serve(listener, content, args.plan.options()).context("start the registry")?;
+    if args.warm {
+        let (content, begin) = (Arc::clone(&content), Instant::now());
+        let census =
+            tokio::task::spawn_blocking(move || content.warm()).await?.context("make the content")?;
+        let seconds = begin.elapsed().as_secs_f64();
+        writeln!(io::stderr(), "{}\nmade in {seconds:.1} s", serde_json::to_string(&census)?)
+            .context("print")?;
+    }
+    let registry = Registry::serve(listener, Arc::clone(&content) as _, args.plan.options());
+    let registry = registry.context("start the registry")?;
     writeln!(io::stdout(), "{}", registry.host()).context("print the address")?;
     tokio::signal::ctrl_c().await.context("wait for an interrupt")?;
     let counts = registry.counts();
     registry.shutdown().await.context("stop the registry")?;
-    writeln!(io::stderr(), "{} requests, {} bytes of blobs", counts.requests, counts.blob_bytes)
-        .context("print")
+    let seconds = process::processor(std::process::id())?.as_secs_f64();
+    let most = process::most_resident(std::process::id())? as f64 / 1024.0;
+    writeln!(
+        io::stderr(),
+        "{} requests, {} bytes of blobs; {} digests known, {most:.0} MiB of memory at most, {seconds:.2} s of processor",
+        counts.requests,
+        counts.blob_bytes,
+        content.known_digests(),
+    )
+    .context("print")
 }
 
 /// Sweeps a registry that runs elsewhere. True when every image has its report.

@@ -22,7 +22,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::Router;
+use axum::{Router, serve::ListenerExt as _};
 use strata_proto::digest::Digest;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -116,6 +116,8 @@ impl Registry {
         let router = Router::new().fallback(answer::answer).with_state(Arc::clone(&shared));
         let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let stopped = shared.stop.clone().cancelled_owned();
+        // An answer that waits for the last one's acknowledgement would be measured as the scanner's latency.
+        let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
         let server = async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await };
         Ok(Self { address, shared, server: Some(tokio::spawn(server)) })
     }

@@ -2,12 +2,11 @@
 
 use std::io;
 
-use bytes::Bytes;
 use strata_proto::digest::Digest;
 
 use crate::content::{
     Arch, Blob, Compression, Expected, ExpectedImage, ExpectedPackage, Fixed, FixedImage, Head, Manifest,
-    Plan, Store, Synthetic,
+    Plan, Rope, Store, Synthetic,
 };
 
 /// After every synthetic name, so that it comes last in a listing.
@@ -101,7 +100,7 @@ impl Store for Content {
         self.of(repository).blob_size(repository, digest)
     }
 
-    fn blob(&self, repository: &str, digest: &Digest) -> io::Result<Option<Bytes>> {
+    fn blob(&self, repository: &str, digest: &Digest) -> io::Result<Option<Rope>> {
         self.of(repository).blob(repository, digest)
     }
 }

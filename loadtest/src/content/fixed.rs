@@ -14,6 +14,7 @@ use super::{
     layer::Arch,
     manifest::{Image, Manifest},
     page,
+    rope::Rope,
 };
 
 /// An image to put into [`Fixed`].
@@ -111,10 +112,11 @@ impl Store for Fixed {
     }
 
     fn blob_size(&self, repository: &str, digest: &Digest) -> io::Result<Option<u64>> {
-        self.blob(repository, digest).map(|blob| blob.map(|bytes| bytes.len() as u64))
+        self.blob(repository, digest).map(|blob| blob.map(|rope| rope.len() as u64))
     }
 
-    fn blob(&self, repository: &str, digest: &Digest) -> io::Result<Option<Bytes>> {
-        Ok(self.repositories.get(repository).and_then(|_| self.blobs.get(digest)).cloned())
+    fn blob(&self, repository: &str, digest: &Digest) -> io::Result<Option<Rope>> {
+        let blob = self.repositories.get(repository).and_then(|_| self.blobs.get(digest));
+        Ok(blob.cloned().map(Rope::from))
     }
 }

@@ -4,7 +4,7 @@ use super::{
     blob::Compression,
     entry::{Entry, Filler, FillerKind},
     language, os,
-    plan::Plan,
+    plan::{Plan, Sizes},
 };
 use crate::random::{Random, mix};
 
@@ -61,6 +61,13 @@ pub enum LayerId {
         /// Architecture.
         arch: Arch,
     },
+    /// What a group of applications is built on.
+    Framework {
+        /// Which.
+        framework: u32,
+        /// Which of its two layers.
+        part: u32,
+    },
     /// Dependencies of an application.
     Vendor {
         /// Index of the repository.
@@ -93,6 +100,7 @@ impl LayerId {
             Self::Runtime { runtime, arch: a } => {
                 mix(seed, &[12, u64::from(runtime == Runtime::Node), arch(a)])
             }
+            Self::Framework { framework, part } => mix(seed, &[15, framework.into(), part.into()]),
             Self::Vendor { repository, generation, part } => {
                 mix(seed, &[13, repository.into(), generation.into(), part.into()])
             }
@@ -119,9 +127,12 @@ pub(crate) fn recipe(plan: &Plan, layer: LayerId) -> Recipe {
             language::vendor(plan, repository, generation, part)
         }
         LayerId::App { repository, build, part: 0, .. } => language::change(plan, repository, build),
-        LayerId::App { .. } => Vec::new(),
+        LayerId::Framework { .. } | LayerId::App { .. } => Vec::new(),
     };
-    entries.extend(filler(plan, layer));
+    match plan.sizes {
+        Sizes::Even => entries.extend(filler(plan, layer)),
+        Sizes::Graded => entries.push(name(plan, layer)),
+    }
     Recipe { entries, compression: compression(plan, layer) }
 }
 
@@ -131,6 +142,7 @@ pub(crate) fn created_by(layer: LayerId) -> String {
         LayerId::Base { base, .. } => format!("ADD rootfs-{}.tar /", Plan::base_name(base)),
         LayerId::Upgrade { .. } => "RUN install security updates".to_owned(),
         LayerId::Runtime { runtime, .. } => format!("COPY {runtime:?} /usr/local"),
+        LayerId::Framework { framework, part } => format!("COPY framework-{framework}/{part} /opt"),
         LayerId::Vendor { part, .. } => format!("RUN install dependencies, part {}", part + 1),
         LayerId::App { build, part, .. } => format!("COPY build-{build}/{part} /srv"),
     }
@@ -141,8 +153,17 @@ fn compression(plan: &Plan, layer: LayerId) -> Compression {
     let (LayerId::Vendor { repository, .. } | LayerId::App { repository, .. }) = layer else {
         return Compression::Gzip;
     };
-    let zstd = !plan.profile(repository).docker && mix(layer.seed(plan.seed), &[3]).is_multiple_of(4);
+    // The shared filler is compressed once, and in one way.
+    let zstd = plan.sizes == Sizes::Even
+        && !plan.profile(repository).docker
+        && mix(layer.seed(plan.seed), &[3]).is_multiple_of(4);
     if zstd { Compression::Zstd } else { Compression::Gzip }
+}
+
+/// A file of a layer's own, that makes layers of the same filler differ.
+fn name(plan: &Plan, layer: LayerId) -> Entry {
+    let seed = layer.seed(plan.seed);
+    Entry::file(format!("srv/layer-{seed:016x}.txt"), format!("{layer:?}\n"))
 }
 
 /// Files that no scanner wants: two thirds text, one third binary, in files of up to a quarter of the layer.
@@ -151,6 +172,7 @@ fn filler(plan: &Plan, layer: LayerId) -> Vec<Entry> {
     let directory = match layer {
         LayerId::Base { .. } | LayerId::Upgrade { .. } => "usr/lib/x",
         LayerId::Runtime { .. } => "usr/local/lib/x",
+        LayerId::Framework { .. } => "opt/framework",
         LayerId::Vendor { .. } => "app/lib",
         LayerId::App { .. } => "srv/app",
     };

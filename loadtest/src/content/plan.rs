@@ -28,6 +28,20 @@ pub struct Plan {
     /// Every how many builds a signature is stored beside the image; 0 is never. A signature's tag holds its image's
     /// digest: listing the tags of a repository that has signatures costs making those images.
     pub signature_every: u32,
+    /// How large layers are.
+    pub sizes: Sizes,
+    /// Distinct frameworks of two layers each, between a base and what is a repository's own, shared unevenly; 0 is none.
+    pub frameworks: u32,
+}
+
+/// How large layers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sizes {
+    /// Around [`Plan::layer_bytes`], every layer with filler of its own.
+    Even,
+    /// From kilobytes to two gibibytes: most are small, and twice the size is half as frequent. [`Plan::layer_bytes`] is the
+    /// smallest. All layers have the same filler, so that digests are cheap.
+    Graded,
 }
 
 /// What all builds of one repository have in common.
@@ -73,6 +87,8 @@ impl Plan {
             layer_bytes: 96 << 10,
             index_every: 4,
             signature_every: 5,
+            sizes: Sizes::Even,
+            frameworks: 0,
         }
     }
 
@@ -89,6 +105,20 @@ impl Plan {
             layer_bytes,
             index_every: 0,
             signature_every: 0,
+            sizes: Sizes::Even,
+            frameworks: 0,
+        }
+    }
+
+    /// The same number of images with layers from kilobytes to gigabytes and some ten layer references each: 100,000
+    /// images have a million references to a third of a million layers.
+    #[must_use]
+    pub fn graded(images: u32) -> Self {
+        Self {
+            app_layers: 2,
+            sizes: Sizes::Graded,
+            frameworks: 300.min(images.div_ceil(20)).max(1),
+            ..Self::scaled(images, 1 << 10)
         }
     }
 
@@ -125,27 +155,13 @@ impl Plan {
     /// What a repository's builds have in common.
     pub(crate) fn profile(&self, repository: u32) -> Profile {
         let mut random = Random::new(self.seed, &[1, repository.into()]);
-        let base = self.draw_base(unit(random.next()));
+        let base = draw(self.bases, unit(random.next()));
         let runtime = match random.below(8) {
             0..=3 => Some(Runtime::Node),
             4..=6 => Some(Runtime::Python),
             _ => None,
         };
         Profile { base, runtime, docker: random.below(3) == 0 }
-    }
-
-    /// Draws by Zipf's law: the k-th base has a weight of 1/k.
-    fn draw_base(&self, random: f64) -> u32 {
-        let weight = |base: u32| 1.0 / (f64::from(base) + 1.0);
-        let total: f64 = (0..self.bases).map(weight).sum();
-        let mut left = random * total;
-        for base in 0..self.bases {
-            left -= weight(base);
-            if left < 0.0 {
-                return base;
-            }
-        }
-        self.bases.saturating_sub(1)
     }
 
     /// Whether a build is an image index for two architectures.
@@ -169,6 +185,10 @@ impl Plan {
         if let Some(runtime) = profile.runtime {
             layers.push(LayerId::Runtime { runtime, arch });
         }
+        if self.frameworks > 0 {
+            let framework = draw(self.frameworks, unit(mix(self.seed, &[5, repository.into()])));
+            layers.extend((0..2).map(|part| LayerId::Framework { framework, part }));
+        }
         let generation = Self::generation(build);
         layers.extend((0..self.vendor_layers).map(|part| LayerId::Vendor { repository, generation, part }));
         layers.extend((0..self.app_layers).map(|part| LayerId::App { repository, build, part, arch }));
@@ -183,10 +203,13 @@ impl Plan {
     /// Uncompressed filler of a layer: a quarter of the mean to four times as much.
     pub(crate) fn filler_bytes(&self, layer: LayerId) -> u64 {
         let seed = layer.seed(self.seed);
+        if self.sizes == Sizes::Graded {
+            return self.graded_bytes(layer, mix(seed, &[2]));
+        }
         let share = match layer {
             LayerId::Base { .. } => 8.0,
             LayerId::Runtime { .. } => 6.0,
-            LayerId::Upgrade { .. } => 1.0,
+            LayerId::Upgrade { .. } | LayerId::Framework { .. } => 1.0,
             // 4^x for x from -1 to 1 has a mean of about 1.35.
             LayerId::Vendor { .. } | LayerId::App { .. } => {
                 4_f64.powf(2.0 * unit(mix(seed, &[2])) - 1.0) / 1.35
@@ -202,10 +225,48 @@ impl Plan {
         bytes
     }
 
+    /// Bases of 20 to 120 MiB, runtimes of 40 to 80, updates and frameworks of 1 to 16; of what is a repository's own, the share
+    /// that is larger than x times the smallest is 1/x. Of four thousand repositories one ships a model of a gibibyte or two.
+    fn graded_bytes(&self, layer: LayerId, random: u64) -> u64 {
+        const MIB: u64 = 1 << 20;
+        let from = |least: u64, more: u64| least * MIB + random % (more * MIB);
+        match layer {
+            LayerId::Base { .. } => from(20, 100),
+            LayerId::Runtime { .. } => from(40, 40),
+            LayerId::Upgrade { .. } | LayerId::Framework { .. } => from(1, 15),
+            LayerId::App { repository, build: 0, part: 0, .. } if repository % 4096 == 7 => from(1024, 1023),
+            LayerId::Vendor { .. } | LayerId::App { .. } => {
+                let times = 1.0 / unit(random).max(1e-6);
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    clippy::cast_precision_loss,
+                    reason = "a size that is random anyway"
+                )]
+                let bytes = (self.layer_bytes as f64 * times) as u64;
+                bytes.min(2 << 30)
+            }
+        }
+    }
+
     /// Name of a base, for the image's history.
     pub(crate) fn base_name(base: u32) -> &'static str {
         os::of(base).name
     }
+}
+
+/// Draws one of so many by Zipf's law: the k-th has a weight of 1/k.
+fn draw(count: u32, random: f64) -> u32 {
+    let weight = |one: u32| 1.0 / (f64::from(one) + 1.0);
+    let total: f64 = (0..count).map(weight).sum();
+    let mut left = random * total;
+    for one in 0..count {
+        left -= weight(one);
+        if left < 0.0 {
+            return one;
+        }
+    }
+    count.saturating_sub(1)
 }
 
 fn every(period: u32, repository: u32, build: u32) -> bool {

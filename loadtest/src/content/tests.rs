@@ -99,7 +99,7 @@ fn every_expected_package_stands_in_its_layer() {
             .layers
             .iter()
             .map(|digest| {
-                let blob = content.blob(&image.repository, digest).unwrap().unwrap();
+                let blob = content.blob(&image.repository, digest).unwrap().unwrap().joined();
                 assert_eq!(Digest::of(&blob), *digest);
                 let compression = if blob.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
                     Compression::Zstd
@@ -133,7 +133,7 @@ fn layers_delete_and_replace() {
     let mut markers = BTreeSet::new();
     for image in &expected.images {
         for digest in &image.layers {
-            let blob = content.blob(&image.repository, digest).unwrap().unwrap();
+            let blob = content.blob(&image.repository, digest).unwrap().unwrap().joined();
             let compression =
                 if blob.starts_with(&[0x28, 0xb5]) { Compression::Zstd } else { Compression::Gzip };
             for (path, ..) in untar(&blob, compression) {
@@ -162,7 +162,8 @@ fn manifests_name_what_exists() {
         let json: Value = serde_json::from_slice(&manifest.bytes).unwrap();
         let config: Digest = json["config"]["digest"].as_str().unwrap().parse().unwrap();
         let config: Value =
-            serde_json::from_slice(&content.blob(&image.repository, &config).unwrap().unwrap()).unwrap();
+            serde_json::from_slice(&content.blob(&image.repository, &config).unwrap().unwrap().joined())
+                .unwrap();
         let layers = json["layers"].as_array().unwrap();
         let diff_ids = config["rootfs"]["diff_ids"].as_array().unwrap();
         assert_eq!(diff_ids.len(), layers.len());

@@ -39,6 +39,9 @@ pub(crate) struct RegistryArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
+    /// Make every image's digest known before the address is printed, and count what there is
+    #[arg(long)]
+    pub(crate) warm: bool,
     #[command(flatten)]
     pub(crate) plan: PlanArgs,
 }
@@ -89,7 +92,10 @@ pub(crate) struct PlanArgs {
     /// About this many images; without it the demonstration's sixty
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     images: Option<u32>,
-    /// Mean uncompressed bytes of a layer that is not shared
+    /// Layers from kilobytes to gigabytes, some ten of an image, shared as in a real registry
+    #[arg(long, requires = "images")]
+    graded: bool,
+    /// Mean uncompressed bytes of a layer that is not shared; the least with --graded
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=64 << 20))]
     layer_bytes: Option<u64>,
     /// Everything random follows from it
@@ -112,6 +118,7 @@ pub(crate) struct PlanArgs {
 impl PlanArgs {
     pub(crate) fn plan(&self) -> Plan {
         let mut plan = match self.images {
+            Some(images) if self.graded => Plan::graded(images),
             Some(images) => Plan::scaled(images, 16 << 10),
             None => Plan::demo(),
         };

@@ -2,7 +2,6 @@
 //! processes.
 
 use std::{
-    fs,
     io::{self, Write as _},
     time::Duration,
 };
@@ -25,6 +24,7 @@ use tokio::{
 };
 
 use super::chaos::{ProgramArgs, database};
+use super::process::resident;
 
 /// Arguments of `soak`.
 #[derive(Debug, Arguments)]
@@ -119,13 +119,6 @@ async fn load(urls: Vec<String>, images: u32, end: Instant) -> anyhow::Result<(u
         reports += seen.reports.len();
     }
     Ok((sweeps, reports))
-}
-
-/// Resident memory of a process in KiB.
-fn resident(pid: u32) -> anyhow::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("look at a process")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("find its memory")?;
-    line.trim().trim_end_matches("kB").trim().parse().context("read its memory")
 }
 
 fn table(watched: &[Watched]) -> (String, bool) {

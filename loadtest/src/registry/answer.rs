@@ -25,7 +25,7 @@ use super::{
     range::{self, Wanted},
     route::{Route, route},
 };
-use crate::content::{DOCKER_LIST, OCI_INDEX, Store};
+use crate::content::{DOCKER_LIST, OCI_INDEX, Rope, Store};
 
 const DOCKER_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -214,7 +214,7 @@ async fn manifest(shared: &Arc<Shared>, asked: &Asked, of: (&str, &str), deliver
         let mut response = empty(StatusCode::OK);
         set(&mut response, header::CONTENT_TYPE, &head.media_type);
         set(&mut response, header::CONTENT_LENGTH, &head.size.to_string());
-        *response.body_mut() = body::body(bytes.unwrap_or_default(), delivery);
+        *response.body_mut() = body::body(bytes.unwrap_or_default().into(), delivery);
         response
     };
     set(&mut response, DOCKER_DIGEST, &digest);
@@ -253,8 +253,8 @@ async fn blob(shared: &Arc<Shared>, asked: &Asked, of: (&str, Digest), mut deliv
             Err(failure) => internal(&failure),
         };
     }
-    let bytes = match compute(shared, move |store| store.blob(&repository, &digest)).await {
-        Ok(Some(bytes)) => bytes,
+    let rope = match compute(shared, move |store| store.blob(&repository, &digest)).await {
+        Ok(Some(rope)) => rope,
         Ok(None) => return error(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "there is no such blob"),
         Err(failure) => return internal(&failure),
     };
@@ -264,12 +264,12 @@ async fn blob(shared: &Arc<Shared>, asked: &Asked, of: (&str, Digest), mut deliv
         told(&digest, client);
     }
     delivery.counters = Some(Arc::clone(&shared.counters));
-    let size = bytes.len();
+    let size = rope.len();
     let header = asked.headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let mut response = match range::wanted(header, size) {
-        Wanted::Whole => sized("application/octet-stream", bytes, delivery),
+        Wanted::Whole => sized("application/octet-stream", rope, delivery),
         Wanted::Part(from, to) => {
-            let mut response = sized("application/octet-stream", bytes.slice(from..to), delivery);
+            let mut response = sized("application/octet-stream", rope.slice(from, to), delivery);
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             set(&mut response, header::CONTENT_RANGE, &format!("bytes {from}-{}/{size}", to - 1));
             response
@@ -299,7 +299,8 @@ async fn compute<T: Send + 'static>(
     tokio::task::spawn_blocking(move || ask(&*store)).await.map_err(io::Error::other)?
 }
 
-fn sized(media_type: &str, bytes: Bytes, delivery: Delivery) -> Response {
+fn sized(media_type: &str, bytes: impl Into<Rope>, delivery: Delivery) -> Response {
+    let bytes = bytes.into();
     let mut response = empty(StatusCode::OK);
     set(&mut response, header::CONTENT_TYPE, media_type);
     set(&mut response, header::CONTENT_LENGTH, &bytes.len().to_string());

@@ -8,8 +8,11 @@ use futures::stream;
 use tokio_util::sync::CancellationToken;
 
 use super::{counters::Counters, faults::Fault};
+use crate::content::Rope;
 
 const CHUNK: usize = 64 << 10;
+/// A body up to so many bytes is one piece: copying costs less than a stream does.
+const AT_ONCE: usize = 1 << 20;
 
 /// How a body goes out.
 pub(crate) struct Delivery {
@@ -22,17 +25,18 @@ pub(crate) struct Delivery {
 }
 
 /// A body of these bytes. The Content-Length is the caller's.
-pub(crate) fn body(bytes: Bytes, delivery: Delivery) -> Body {
-    let bytes = if delivery.fault == Some(Fault::Corrupted) { corrupt(&bytes) } else { bytes };
+pub(crate) fn body(rope: Rope, delivery: Delivery) -> Body {
+    let middle = rope.len() / 2;
+    let rope = if delivery.fault == Some(Fault::Corrupted) { rope.inverted(middle) } else { rope };
     let cut = matches!(delivery.fault, Some(Fault::Truncated | Fault::Stalled));
-    if !cut && delivery.bandwidth.is_none() {
+    if !cut && delivery.bandwidth.is_none() && rope.len() <= AT_ONCE {
         if let Some(counters) = &delivery.counters {
-            counters.sent(bytes.len());
+            counters.sent(rope.len());
         }
-        return Body::from(bytes);
+        return Body::from(rope.joined());
     }
-    let end = if cut { bytes.len() / 2 } else { bytes.len() };
-    let left = bytes.slice(..end);
+    let rope = if cut { rope.slice(0, middle) } else { rope };
+    let left = Left { piece: Bytes::new(), pieces: Box::new(rope.pieces()) };
     Body::from_stream(stream::unfold(Some((left, delivery)), |state| async move {
         let (left, delivery) = state?;
         match next(left, &delivery).await? {
@@ -42,9 +46,18 @@ pub(crate) fn body(bytes: Bytes, delivery: Delivery) -> Body {
     }))
 }
 
+/// What is left of a body.
+struct Left {
+    piece: Bytes,
+    pieces: Box<dyn Iterator<Item = Bytes> + Send>,
+}
+
 /// The next chunk and what is left after it; `None` at the end.
-async fn next(mut left: Bytes, delivery: &Delivery) -> Option<io::Result<(Bytes, Bytes)>> {
-    if left.is_empty() {
+async fn next(mut left: Left, delivery: &Delivery) -> Option<io::Result<(Bytes, Left)>> {
+    if left.piece.is_empty() {
+        left.piece = left.pieces.next().unwrap_or_default();
+    }
+    if left.piece.is_empty() {
         return match delivery.fault {
             Some(Fault::Truncated) => {
                 // A pause lets the server flush what it has: else the client does not even get the headers.
@@ -58,7 +71,7 @@ async fn next(mut left: Bytes, delivery: &Delivery) -> Option<io::Result<(Bytes,
             _ => None,
         };
     }
-    let chunk = left.split_to(left.len().min(CHUNK));
+    let chunk = left.piece.split_to(left.piece.len().min(CHUNK));
     if let Some(bandwidth) = delivery.bandwidth {
         #[expect(clippy::cast_precision_loss, reason = "a duration need not be exact")]
         let seconds = chunk.len() as f64 / bandwidth.max(1) as f64;
@@ -68,14 +81,4 @@ async fn next(mut left: Bytes, delivery: &Delivery) -> Option<io::Result<(Bytes,
         counters.sent(chunk.len());
     }
     Some(Ok((chunk, left)))
-}
-
-/// The same with the byte in the middle inverted.
-fn corrupt(bytes: &Bytes) -> Bytes {
-    let mut wrong = bytes.to_vec();
-    let middle = wrong.len() / 2;
-    if let Some(byte) = wrong.get_mut(middle) {
-        *byte = !*byte;
-    }
-    Bytes::from(wrong)
 }

@@ -1,0 +1,48 @@
+//! What processes use: memory and processor time, as the kernel counts them (`proc(5)`).
+
+use std::{fs, time::Duration};
+
+use anyhow::Context as _;
+
+/// Clock ticks of a second: the same on every Linux that there is for us.
+const TICKS: u64 = 100;
+
+/// Resident memory of a process now, in KiB.
+pub(crate) fn resident(pid: u32) -> anyhow::Result<u64> {
+    status(pid, "VmRSS:")
+}
+
+/// The most that it ever was, in KiB.
+pub(crate) fn most_resident(pid: u32) -> anyhow::Result<u64> {
+    status(pid, "VmHWM:")
+}
+
+fn status(pid: u32, field: &str) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("look at a process")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).context("find its memory")?;
+    line.trim().trim_end_matches("kB").trim().parse().context("read its memory")
+}
+
+/// Processor time of a process so far, user and system.
+pub(crate) fn processor(pid: u32) -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("look at a process")?;
+    // Its name is in parentheses and may hold anything: user and system time are the 14th and 15th fields.
+    let (_, after) = stat.rsplit_once(')').context("read a process's state")?;
+    let times = after.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    let ticks: u64 = times.collect::<Result<Vec<_>, _>>().context("read a process's times")?.iter().sum();
+    Ok(Duration::from_millis(ticks * 1000 / TICKS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process() {
+        let pid = std::process::id();
+        let resident = resident(pid).expect("memory");
+        assert!(resident > 0 && most_resident(pid).expect("memory") >= resident);
+        processor(pid).expect("time");
+        assert!(processor(0).is_err());
+    }
+}
