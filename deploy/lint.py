@@ -96,6 +96,8 @@ RENDERINGS = [
     ["--set", "scaling.kind=hpa", "--set", "nightly.registries={registry.example,other.example/team}"],
     ["--set", "coordinator.tlsSecret=tls", "--set", "worker.registrySecret=logins", "--set", "database.reference=oci://registry.example/db:1"],
     ["--set", "metrics.podMonitor=true,metrics.prometheusRule=true,nightly.tokenSecret=token,nightly.registries={registry.example}"],
+    ["--set", "coordinator.tlsSecret=tls,coordinator.bootstrapTokenSecret=first,webhooks.enabled=true", "--set-json", 'webhooks.from=[{"ipBlock":{"cidr":"192.0.2.0/24"}}]'],
+    ["--set", "webhooks.enabled=true,webhooks.inTheClear=true,webhooks.oidc.audience=here,webhooks.oidc.accounts={push@project.example},webhooks.ingress.enabled=true,webhooks.ingress.host=hooks.example,webhooks.ingress.tlsSecret=cert,webhooks.ingress.className=c"],
     ["--set-json", 'networkPolicy.servers=[{"namespaceSelector":{}}]', "--set", "worker.slots=4"],
 ]
 
@@ -110,6 +112,8 @@ def rendered(helm):
                 wrong(f"helm template {options}: there is no {kind}")
         for document in documents:
             hardened(document, options)
+            consistent(document, options)
+        exposed(documents, options)
     refused = subprocess.run([helm, "template", "release", str(CHART), "--kube-version", "1.30.0", "--set", "scaling.kind=magic"], capture_output=True)
     if refused.returncode == 0:
         wrong("helm takes a value that the schema forbids")
@@ -133,6 +137,48 @@ def hardened(document, options):
         mounts = {mount["name"] for mount in container.get("volumeMounts", [])}
         if container["name"] == "coordinator" and "docker" in mounts:
             wrong(f"{where}: the coordinator is given the registries' logins")
+
+
+def consistent(document, options):
+    """Every mount has its volume, and every volume is mounted."""
+    spec = document.get("spec", {})
+    template = spec.get("template") or spec.get("jobTemplate", {}).get("spec", {}).get("template")
+    if not template:
+        return
+    pod = template["spec"]
+    containers = pod["containers"] + pod.get("initContainers", [])
+    mounts = {mount["name"] for container in containers for mount in container.get("volumeMounts", [])}
+    volumes = {volume["name"] for volume in pod.get("volumes", [])}
+    if mounts != volumes:
+        wrong(f"helm template {options}: {document['metadata']['name']}: mounts and volumes differ: {mounts ^ volumes}")
+
+
+def exposed(documents, options):
+    """Ports that services, policies and an Ingress name are ports of the coordinator; nobody reaches others."""
+    by_kind = {}
+    for document in documents:
+        by_kind.setdefault(document["kind"], []).append(document)
+    coordinator = next(one for one in by_kind["Deployment"] if one["metadata"]["name"].endswith("-coordinator"))
+    container = coordinator["spec"]["template"]["spec"]["containers"][0]
+    ports = {port["name"] for port in container["ports"]}
+    offered = {port["name"] for service in by_kind["Service"] for port in service["spec"]["ports"]}
+    targets = {port["targetPort"] for service in by_kind["Service"] for port in service["spec"]["ports"]}
+    if not targets <= ports:
+        wrong(f"helm template {options}: the service leads to {targets - ports}, which no container has")
+    policy = next(one for one in by_kind["NetworkPolicy"] if one["metadata"]["name"].endswith("-coordinator"))
+    allowed = {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
+    if allowed != ports:
+        wrong(f"helm template {options}: the policy lets in to {allowed}, the coordinator has {ports}")
+    for ingress in by_kind.get("Ingress", []):
+        for rule in ingress["spec"]["rules"]:
+            for path in rule["http"]["paths"]:
+                if path["backend"]["service"]["port"]["name"] not in offered - {"grpc"}:
+                    wrong(f"helm template {options}: the Ingress leads to no port of the service")
+    said = " ".join(container["args"])
+    for flag, named in (("--webhooks ", "webhooks"), ("--bootstrap-token-file ", "bootstrap")):
+        mounted = any(mount["name"] == named for mount in container["volumeMounts"])
+        if (flag in said) != mounted:
+            wrong(f"helm template {options}: {flag.strip()} and its secret do not go together")
 
 
 def units(analyze):

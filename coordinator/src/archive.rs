@@ -55,6 +55,9 @@ mod sql {
     pub(super) const ANY_TOKEN: &str = "SELECT EXISTS (SELECT 1 FROM tokens)";
     pub(super) const REVOKE_TOKEN: &str =
         "UPDATE tokens SET revoked_unix_ms = $2 WHERE id = $1 AND revoked_unix_ms = 0";
+    /// Never the last one.
+    pub(super) const FORGET_TOKEN: &str =
+        "DELETE FROM tokens WHERE id = $1 AND EXISTS (SELECT 1 FROM tokens o WHERE o.id <> $1)";
 }
 
 /// An error of the database as the port's.

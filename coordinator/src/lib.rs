@@ -4,6 +4,7 @@
 //! * [`drive`]: feeds it and carries out its commands; [`drive::start`] is the role's entry.
 //! * [`handle`]: what clients may ask, without a network; [`service`] is the same over gRPC.
 //! * [`access`]: who may ask what: tokens, JWTs, scopes, repositories.
+//! * [`webhook`]: registries' notifications; [`tls`]: certificates of what is no gRPC.
 //! * [`ports`], [`queue`], [`parcels`], [`archive`], [`databases`]: the world outside.
 
 pub mod access;
@@ -17,4 +18,5 @@ pub mod plan;
 pub mod ports;
 pub mod queue;
 pub mod service;
+pub mod tls;
 pub mod webhook;

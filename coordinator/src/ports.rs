@@ -141,6 +141,8 @@ pub struct Keep {
     /// A report that no scan refers to any more goes, unless it is the newest of its image and was stored since then
     /// (milliseconds since 1970-01-01 UTC).
     pub latest_from_unix_ms: i64,
+    /// Tokens that were revoked or expired before then go.
+    pub tokens_from_unix_ms: i64,
 }
 
 /// What went in one step.
@@ -154,6 +156,8 @@ pub struct Forgotten {
     pub references: u64,
     /// Reports.
     pub reports: u64,
+    /// Tokens.
+    pub tokens: u64,
 }
 
 /// Lets what is old go. Each call is one step of bounded length; whoever does not lead any more is refused.
@@ -164,6 +168,8 @@ pub trait Forget: Send + Sync {
     /// Reports after a number (0 at first) that nothing needs, with what they are searched by. With the number to go on after;
     /// `None` behind the last report.
     async fn forget_reports(&self, keep: &Keep, after: i64) -> Result<(Forgotten, Option<i64>), PortError>;
+    /// Tokens that ended long ago. The last one stays, whatever became of it: an archive without any lets everybody in.
+    async fn forget_tokens(&self, keep: &Keep) -> Result<Forgotten, PortError>;
 }
 
 /// Tokens, kept with the archive. Their secrets are not in it.

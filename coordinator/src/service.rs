@@ -162,7 +162,7 @@ impl Strata for Shell {
     }
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        watch::watch(&self.handle, request).await
+        watch::watch(&self.handle, &self.gate, request).await
     }
 
     async fn get_scan(&self, request: Request<GetScanRequest>) -> Result<Response<Scan>, Status> {

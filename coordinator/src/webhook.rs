@@ -2,6 +2,7 @@
 //! call needs the shared secret; a notification that comes again finds the scan of the first.
 
 mod auth;
+mod identity;
 mod push;
 mod variant;
 
@@ -24,12 +25,20 @@ use strata_proto::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use self::auth::{BadSecret, Secrets};
 use self::{
+    auth::Proof,
     push::{Event, Push},
     variant::Variant,
 };
-use crate::handle::{CallError, Handle};
+pub use self::{
+    auth::{BadSecret, Secrets},
+    identity::{PushConfig, PushIdentity},
+};
+use crate::{
+    access::gate::Refusal,
+    handle::{CallError, Handle},
+    tls::{ServerTls, TlsListener},
+};
 
 /// Longest notification, in bytes.
 const MOST_BYTES: usize = 1 << 20;
@@ -38,10 +47,16 @@ const MOST_PUSHES: usize = 100;
 /// Whose share of the interactive lane these scans take.
 const TENANT: &str = "push";
 
-/// What the notified need.
-struct Shared {
-    handle: Handle,
-    secrets: Secrets,
+/// Who is told, and whom that is believed.
+pub struct Hooks {
+    /// The coordinator.
+    pub handle: Handle,
+    /// What notifications must show.
+    pub secrets: Secrets,
+    /// What those of Pub/Sub must show instead.
+    pub identity: Option<PushIdentity>,
+    /// Without it notifications come in the clear.
+    pub tls: Option<ServerTls>,
 }
 
 /// What whoever sets a webhook up may add to its address.
@@ -69,19 +84,20 @@ struct Answer {
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    handle: Handle,
-    secrets: Secrets,
-    shutdown: CancellationToken,
-) -> std::io::Result<()> {
-    let shared = Arc::new(Shared { handle, secrets });
-    let app = Router::new().route("/hooks/{variant}", post(notified)).with_state(shared);
-    axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await
+pub async fn serve(listener: TcpListener, hooks: Hooks, shutdown: CancellationToken) -> std::io::Result<()> {
+    let tls = hooks.tls.clone();
+    let app = Router::new().route("/hooks/{variant}", post(notified)).with_state(Arc::new(hooks));
+    let stopped = shutdown.cancelled_owned();
+    match tls {
+        Some(tls) => {
+            axum::serve(TlsListener::new(listener, &tls)?, app).with_graceful_shutdown(stopped).await
+        }
+        None => axum::serve(listener, app).with_graceful_shutdown(stopped).await,
+    }
 }
 
 async fn notified(
-    State(shared): State<Arc<Shared>>,
+    State(hooks): State<Arc<Hooks>>,
     Path(name): Path<String>,
     Query(settings): Query<Settings>,
     headers: HeaderMap,
@@ -98,9 +114,9 @@ async fn notified(
         );
     };
     // Nothing of the body is looked at before its sender is known.
-    if !shared.secrets.allow(variant.proof, &headers, settings.token.as_deref(), &body) {
+    if let Err((status, reason)) = known(&hooks, variant, &headers, settings.token.as_deref(), &body).await {
         crate::measure::notified(variant.name, "refused");
-        return refuse(StatusCode::UNAUTHORIZED, "the webhook's secret is missing or wrong".to_owned());
+        return refuse(status, reason);
     }
     let events = match read(variant, &headers, &body) {
         Ok(events) => events,
@@ -109,11 +125,31 @@ async fn notified(
             return refuse(StatusCode::BAD_REQUEST, format!("failed to read the notification: {reason}"));
         }
     };
-    match take(&shared.handle, variant, &settings, events).await {
+    match take(&hooks.handle, variant, &settings, events).await {
         Ok(answer) => (StatusCode::ACCEPTED, Json(answer)).into_response(),
         Err(CallError::Unavailable(text)) => refuse(StatusCode::SERVICE_UNAVAILABLE, text),
         Err(error) => refuse(StatusCode::BAD_REQUEST, error.to_string()),
     }
+}
+
+/// Whether a notification is believed; else what to answer.
+async fn known(
+    hooks: &Hooks,
+    variant: &Variant,
+    headers: &HeaderMap,
+    token: Option<&str>,
+    body: &[u8],
+) -> Result<(), (StatusCode, String)> {
+    if let (Proof::Push, Some(identity)) = (variant.proof, &hooks.identity) {
+        return identity.check(headers).await.map_err(|refusal| match refusal {
+            Refusal::Unauthenticated(reason) => (StatusCode::UNAUTHORIZED, reason),
+            Refusal::Unavailable(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason),
+        });
+    }
+    if hooks.secrets.allow(variant.proof, headers, token, body) {
+        return Ok(());
+    }
+    Err((StatusCode::UNAUTHORIZED, "the webhook's secret is missing or wrong".to_owned()))
 }
 
 fn read(variant: &Variant, headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, String> {

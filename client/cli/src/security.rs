@@ -53,7 +53,7 @@ fn options(args: &ConnectionArgs, settings: &Settings) -> Result<Options, Failur
 /// Who is let in to the service.
 ///
 /// # Errors
-/// When the OIDC settings cannot be meant.
+/// When the OIDC settings cannot be meant, or the bootstrap token cannot be used.
 pub async fn gate(tokens: Arc<dyn Tokens>, args: &ServeArgs) -> Result<Arc<Gate>, Failure> {
     let oidc = match (&args.oidc_issuer, &args.oidc_audience) {
         (Some(issuer), Some(audience)) => {
@@ -62,19 +62,38 @@ pub async fn gate(tokens: Arc<dyn Tokens>, args: &ServeArgs) -> Result<Arc<Gate>
         }
         _ => None,
     };
-    Ok(Arc::new(Gate::new(tokens, oidc)))
+    let gate = Gate::new(tokens, oidc);
+    if let Some(file) = &args.bootstrap_token_file {
+        let token = text(file, "the bootstrap token")?;
+        gate.adopt(&token).await.map_err(|error| {
+            Failure::usage(format!("failed to use the bootstrap token in {}: {error}", file.display()))
+                .hint("make one with: printf 'strata_%s_%s' $(openssl rand -hex 6) $(openssl rand -hex 32)")
+        })?;
+    }
+    Ok(Arc::new(gate))
 }
 
 fn oidc(expected: Expected, args: &ServeArgs) -> Result<OidcConfig, Failure> {
-    let keys = match args.jwks.as_deref() {
-        None => KeySource::Discovery,
-        Some(url) if url.contains("://") => KeySource::Url(url.to_owned()),
-        Some(file) => KeySource::File(file.into()),
-    };
+    let (keys, authorities) = (key_source(args.jwks.as_deref()), oidc_authorities(args)?);
     let usual = ["strata:read=read", "strata:scan=scan", "strata:admin=admin"].map(str::to_owned);
     let grants: &[String] = if args.oidc_grant.is_empty() { &usual } else { &args.oidc_grant };
     let grants = grants.iter().map(|text| text.parse()).collect::<Result<Vec<Grant>, _>>();
-    Ok(OidcConfig { expected, keys, claim: args.oidc_claim.clone(), grants: grants.map_err(Failure::usage)? })
+    let grants = grants.map_err(Failure::usage)?;
+    Ok(OidcConfig { expected, keys, claim: args.oidc_claim.clone(), grants, authorities })
+}
+
+/// Where an issuer's keys are: a file, a URL, or where the issuer says.
+pub(crate) fn key_source(text: Option<&str>) -> KeySource {
+    match text {
+        None => KeySource::Discovery,
+        Some(url) if url.contains("://") => KeySource::Url(url.to_owned()),
+        Some(file) => KeySource::File(file.into()),
+    }
+}
+
+/// Authorities of issuers, beside the system's.
+pub(crate) fn oidc_authorities(args: &ServeArgs) -> Result<Option<Vec<u8>>, Failure> {
+    args.oidc_cacert.as_deref().map(authorities).transpose()
 }
 
 /// The service's certificates, where it has some.

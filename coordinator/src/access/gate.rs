@@ -1,9 +1,12 @@
 //! Decides for each call who it is from. Where neither a token was ever made nor an issuer is configured, calls need none;
 //! from the first token on they do, also in processes that were running before.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use super::{Principal, jwt, oidc::Oidc, token};
@@ -11,6 +14,9 @@ use crate::{
     drive::now_ms,
     ports::{PortError, Tokens},
 };
+
+/// How often an open stream's token is looked at again.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// A call that is not let in. None of the texts repeats what was shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +68,56 @@ impl Gate {
         let closed = self.tokens.any_token().await?;
         self.closed.store(closed, Ordering::Relaxed);
         Ok(closed)
+    }
+
+    /// Makes the text of a file an administrator's token, where it is none yet. One that was revoked stays so.
+    ///
+    /// # Errors
+    /// When the text is no token, or the archive is away or has another under its id.
+    pub async fn adopt(&self, text: &str) -> Result<(), String> {
+        let stored = token::adopt(text, now_ms())?;
+        // Of several coordinators that start at once one adds it, and all find it.
+        let added = self.tokens.add_token(&stored).await;
+        let found = self.tokens.token(&stored.token.id).await.map_err(|error| error.to_string())?;
+        match (found, added) {
+            (Some(found), _) if found.hash == stored.hash => {
+                if found.token.revoked_unix_ms != 0 {
+                    tracing::warn!(token = found.token.id, "the bootstrap token was revoked and stays so");
+                }
+                Ok(())
+            }
+            (Some(_), _) => Err("the archive has another token of this id".to_owned()),
+            (None, Err(error)) => Err(error.to_string()),
+            (None, Ok(())) => Err("the archive does not keep tokens".to_owned()),
+        }
+    }
+
+    /// Waits until a principal that was let in would not be any more, and says why. An archive that is away ends nothing.
+    pub async fn until_ended(&self, principal: &Principal) -> String {
+        loop {
+            let left = match principal.expires_unix_ms {
+                0 => LOOK,
+                expires => match u64::try_from(expires.saturating_sub(now_ms())) {
+                    Ok(left) if left > 0 => LOOK.min(Duration::from_millis(left)),
+                    _ => return "the token expired while the scan was followed".to_owned(),
+                },
+            };
+            tokio::time::sleep(left).await;
+            let reason = match principal.id.strip_prefix("token:") {
+                Some(id) => match self.tokens.token(id).await {
+                    Ok(Some(stored)) if stored.token.revoked_unix_ms == 0 => None,
+                    Ok(_) => Some(format!("token {id} was revoked")),
+                    Err(_) => None,
+                },
+                None if principal.id.is_empty() && self.is_closed().await.unwrap_or(false) => {
+                    Some("this server needs a token now".to_owned())
+                }
+                None => None,
+            };
+            if let Some(reason) = reason {
+                return reason;
+            }
+        }
     }
 
     /// Who shows this value of an `authorization` header.

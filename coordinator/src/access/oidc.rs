@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 
-use reqwest::{Client, Url, redirect};
+use reqwest::{Certificate, Client, Url, redirect};
 use serde_json::{Map, Value};
 use tokio::{sync::Mutex, time::Instant};
 
@@ -78,6 +78,8 @@ pub struct OidcConfig {
     pub claim: String,
     /// What values allow.
     pub grants: Vec<Grant>,
+    /// Authorities (PEM) that the certificate of whoever has the keys may come from, beside the system's.
+    pub authorities: Option<Vec<u8>>,
 }
 
 /// An issuer whose tokens are accepted.
@@ -100,11 +102,14 @@ impl Oidc {
     /// # Errors
     /// Names what is wrong with the settings or the file.
     pub async fn new(config: OidcConfig) -> Result<Self, String> {
+        let unusable = |error: reqwest::Error| format!("failed to prepare HTTPS: {error}");
+        let authorities = config.authorities.as_deref().map(Certificate::from_pem_bundle);
         let http = Client::builder()
             .redirect(redirect::Policy::none())
             .timeout(TIMEOUT)
+            .tls_certs_merge(authorities.transpose().map_err(unusable)?.unwrap_or_default())
             .build()
-            .map_err(|error| format!("failed to prepare HTTPS: {error}"))?;
+            .map_err(unusable)?;
         match &config.keys {
             KeySource::File(_) => {}
             KeySource::Url(url) => drop(checked(url)?),
@@ -122,18 +127,25 @@ impl Oidc {
     /// # Errors
     /// Why it does not count.
     pub async fn verify(&self, text: &str, now_unix_ms: i64) -> Result<Principal, Refusal> {
+        self.principal(&self.claims(text, now_unix_ms).await?)
+    }
+
+    /// What this token says, which the issuer signed for this audience.
+    ///
+    /// # Errors
+    /// Why it does not count.
+    pub async fn claims(&self, text: &str, now_unix_ms: i64) -> Result<Map<String, Value>, Refusal> {
         let now = now_unix_ms.div_euclid(1000);
         let refused =
             |error: JwtError| Refusal::Unauthenticated(format!("this token does not count: {error}"));
         let keys = self.keys(false).await.map_err(Refusal::Unavailable)?;
-        let claims = match jwt::verify(text, &keys, &self.config.expected, now) {
+        match jwt::verify(text, &keys, &self.config.expected, now) {
             Err(JwtError::UnknownKey) => {
                 let keys = self.keys(true).await.map_err(Refusal::Unavailable)?;
-                jwt::verify(text, &keys, &self.config.expected, now).map_err(refused)?
+                jwt::verify(text, &keys, &self.config.expected, now).map_err(refused)
             }
-            other => other.map_err(refused)?,
-        };
-        self.principal(&claims)
+            other => other.map_err(refused),
+        }
     }
 
     /// What the claims allow.

@@ -8,6 +8,8 @@ use super::{Principal, prefix::Prefix, scope::Scope};
 
 /// How every token starts, so that searches for leaked secrets know one.
 pub const START: &str = "strata_";
+/// Name of the token that comes from a file.
+pub const BOOTSTRAP: &str = "bootstrap";
 const LONGEST_NAME: usize = 100;
 const MOST_PREFIXES: usize = 100;
 
@@ -43,6 +45,23 @@ pub fn mint(request: CreateTokenRequest, now_unix_ms: i64) -> Result<(StoredToke
         revoked_unix_ms: 0,
     };
     Ok((StoredToken { hash: hash(&text), token }, text))
+}
+
+/// An administrator's token whose text somebody else chose: how a cluster that nobody can call yet gets its first one.
+///
+/// # Errors
+/// When the text has not a token's form.
+pub fn adopt(text: &str, now_unix_ms: i64) -> Result<StoredToken, String> {
+    let text = text.trim();
+    let id = id_of(text).ok_or("it is no token: strata_, 12 hexadecimal digits, _, 64 hexadecimal digits")?;
+    let token = Token {
+        id: id.to_owned(),
+        name: BOOTSTRAP.to_owned(),
+        scopes: vec![Scope::Admin.name().to_owned()],
+        created_unix_ms: now_unix_ms,
+        ..Token::default()
+    };
+    Ok(StoredToken { hash: hash(text), token })
 }
 
 /// The id in a token's text; `None` for a text that is none.
@@ -143,6 +162,18 @@ mod tests {
         assert!(other.verify(&text, 1_000).expect_err("another's").contains("not known"));
         stored.token.revoked_unix_ms = 1_500;
         assert!(stored.verify(&text, 1_999).expect_err("revoked").contains("was revoked"));
+    }
+
+    #[test]
+    fn a_token_from_a_file_is_an_administrators() {
+        let text = format!("{START}0123456789ab_{}", "5".repeat(64));
+        let stored = adopt(&format!("{text}\n"), 7).expect("a token");
+        assert!(stored.verify(&text, i64::MAX).expect("known").has(Scope::Admin));
+        assert_eq!((stored.token.name.as_str(), stored.token.created_unix_ms), (BOOTSTRAP, 7));
+        assert!(!format!("{stored:?}").contains("5555"));
+        for wrong in ["", "secret", "strata_0123456789ab_55"] {
+            assert!(adopt(wrong, 7).expect_err(wrong).contains("no token"));
+        }
     }
 
     #[test]

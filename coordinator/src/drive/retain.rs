@@ -19,13 +19,15 @@ pub struct Retention {
     pub scans: u32,
     /// Days that the newest report of an image is kept though no scan refers to it any more; 0: for ever.
     pub latest_days: u32,
+    /// Days that a token is kept after it ended; 0: for ever.
+    pub token_days: u32,
     /// How often to look.
     pub every: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { days: 90, scans: 0, latest_days: 400, every: Duration::from_secs(3600) }
+        Self { days: 90, scans: 0, latest_days: 400, token_days: 90, every: Duration::from_secs(3600) }
     }
 }
 
@@ -37,6 +39,7 @@ impl Retention {
             scans_from: if self.days == 0 { String::new() } else { first_id(ago(self.days)) },
             scans: self.scans,
             latest_from_unix_ms: if self.latest_days == 0 { i64::MIN } else { ago(self.latest_days) },
+            tokens_from_unix_ms: if self.token_days == 0 { i64::MIN } else { ago(self.token_days) },
         }
     }
 }
@@ -57,6 +60,7 @@ pub(super) async fn run(archive: Arc<dyn Forget>, retention: Retention, shutdown
                 scans = gone.scans,
                 events = gone.events,
                 reports = gone.reports,
+                tokens = gone.tokens,
                 "the archive has forgotten what is old"
             ),
             Err(error) => tracing::warn!(%error, "the archive keeps what is old for now"),
@@ -78,6 +82,7 @@ async fn round(archive: &dyn Forget, keep: &Keep) -> Result<Forgotten, PortError
         gone.references += step.references;
         tokio::time::sleep(BREATH).await;
     }
+    gone.tokens = archive.forget_tokens(keep).await?.tokens;
     let mut after = Some(0);
     while let Some(number) = after {
         let (step, next) = archive.forget_reports(keep, number).await?;
@@ -96,12 +101,17 @@ mod tests {
     fn days_become_bounds_and_none_is_no_bound() {
         const DAY: i64 = 86_400_000;
         let keep = |days, scans, latest_days| {
-            Retention { days, scans, latest_days, ..Retention::default() }.keep(1_000 * DAY)
+            Retention { days, scans, latest_days, token_days: days, ..Retention::default() }.keep(1_000 * DAY)
         };
-        let all = Keep { scans_from: String::new(), scans: 0, latest_from_unix_ms: i64::MIN };
+        let all = Keep {
+            scans_from: String::new(),
+            scans: 0,
+            latest_from_unix_ms: i64::MIN,
+            tokens_from_unix_ms: i64::MIN,
+        };
         assert_eq!(keep(0, 0, 0), all);
         let some = keep(10, 7, 20);
         assert_eq!((some.scans_from, some.scans), (first_id(990 * DAY), 7));
-        assert_eq!(some.latest_from_unix_ms, 980 * DAY);
+        assert_eq!((some.latest_from_unix_ms, some.tokens_from_unix_ms), (980 * DAY, 990 * DAY));
     }
 }

@@ -1,39 +1,39 @@
 //! `Watch`: a scan's events.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use strata_proto::v1::{Event, WatchRequest};
+use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
 use super::{
-    guard::{principal, seen},
+    guard::{Deadline, principal, seen},
     status,
 };
-use crate::{drive::now_ms, handle::Handle};
+use crate::{access::gate::Gate, handle::Handle};
 
 pub(super) type WatchStream = BoxStream<'static, Result<Event, Status>>;
 
+/// A stream outlives neither the right to it nor the time that its caller gave it.
 pub(super) async fn watch(
     handle: &Handle,
+    gate: &Arc<Gate>,
     request: Request<WatchRequest>,
 ) -> Result<Response<WatchStream>, Status> {
-    let expires_unix_ms = principal(&request)?.expires_unix_ms;
+    let (principal, gate) = (principal(&request)?.clone(), Arc::clone(gate));
+    let deadline = request.extensions().get::<Deadline>().copied();
     let handle = seen(handle, &request)?;
     let events = handle.watch(request.into_inner()).await.map_err(status)?;
     let events = events.map(|event| event.map_err(status));
-    if expires_unix_ms == 0 {
-        return Ok(Response::new(events.boxed()));
-    }
-    // A stream does not outlive the right to it.
-    let left = u64::try_from(expires_unix_ms.saturating_sub(now_ms())).unwrap_or(0);
-    let (ended, expired) = tokio::sync::oneshot::channel();
-    let timer = async move {
-        tokio::time::sleep(Duration::from_millis(left)).await;
-        let _ = ended.send(());
+    let (tell, told) = oneshot::channel();
+    let cut = async move {
+        let status = tokio::select! {
+            reason = gate.until_ended(&principal) => Status::unauthenticated(reason),
+            () = Deadline::passed(deadline) => Status::deadline_exceeded("the time that the caller gave is over"),
+        };
+        let _ = tell.send(status);
     };
-    let last = stream::once(expired).filter_map(|expired| async move {
-        expired.is_ok().then(|| Err(Status::unauthenticated("the token expired while the scan was followed")))
-    });
-    Ok(Response::new(events.take_until(timer).chain(last).boxed()))
+    let last = stream::once(told).filter_map(|told| async move { told.ok().map(Err) });
+    Ok(Response::new(events.take_until(cut).chain(last).boxed()))
 }

@@ -13,8 +13,9 @@ const LONGEST: usize = 4096;
 pub(super) enum Proof {
     /// `Authorization`, with `Bearer` or alone, or `X-Api-Key`.
     Header,
-    /// As [`Self::Header`], or `token` in the address: for those who can set no header.
-    Address,
+    /// Pub/Sub's, which can set no header: a token that its issuer signs, where one is expected; else as [`Self::Header`],
+    /// or `token` in the address.
+    Push,
     /// HMAC-SHA-256 over the body in `X-Hub-Signature-256`.
     Signature,
 }
@@ -60,7 +61,7 @@ impl Secrets {
         }
         let authorization =
             header("authorization").map(|value| value.strip_prefix(b"Bearer ").unwrap_or(value));
-        let token = token.filter(|_| proof == Proof::Address).map(str::as_bytes);
+        let token = token.filter(|_| proof == Proof::Push).map(str::as_bytes);
         let shown = [authorization, header("x-api-key"), token];
         let is_secret =
             |shown: &[u8]| self.0.iter().any(|secret| verify_slices_are_equal(shown, secret).is_ok());

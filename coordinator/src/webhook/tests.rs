@@ -77,9 +77,9 @@ fn only_who_has_the_secret_is_heard() {
         (Proof::Header, vec![("authorization", format!("Bearer {secret}x"))], None, false),
         (Proof::Header, vec![], Some(secret), false),
         (Proof::Header, vec![("x-hub-signature-256", sign(secret, b"body"))], None, false),
-        (Proof::Address, vec![], Some(secret), true),
-        (Proof::Address, vec![], Some("wrong"), false),
-        (Proof::Address, vec![], None, false),
+        (Proof::Push, vec![], Some(secret), true),
+        (Proof::Push, vec![], Some("wrong"), false),
+        (Proof::Push, vec![], None, false),
         (Proof::Signature, vec![("x-hub-signature-256", sign(secret, b"body"))], None, true),
         (Proof::Signature, vec![("x-hub-signature-256", sign(secret, b"other"))], None, false),
         (Proof::Signature, vec![("x-hub-signature-256", sign("a secret of nobody", b"body"))], None, false),
@@ -93,6 +93,6 @@ fn only_who_has_the_secret_is_heard() {
         );
     }
     assert!(Secrets::new(&[b"short".to_vec()]).is_err());
-    assert!(!Secrets::new(&[]).expect("none").allow(Proof::Address, &HeaderMap::new(), Some(""), b""));
+    assert!(!Secrets::new(&[]).expect("none").allow(Proof::Push, &HeaderMap::new(), Some(""), b""));
     assert_eq!(format!("{secrets:?}"), "2 secrets");
 }

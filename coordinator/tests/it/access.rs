@@ -7,6 +7,7 @@ use futures::StreamExt as _;
 use strata_coordinator::{
     access::{
         gate::Gate,
+        oidc::Oidc,
         token::{StoredToken, mint},
     },
     archive::sqlite::SqliteArchive,
@@ -46,11 +47,11 @@ impl Tokens for NoTokens {
     }
 }
 
-type Caller = StrataClient<InterceptedService<Channel, Show>>;
+pub(crate) type Caller = StrataClient<InterceptedService<Channel, Show>>;
 
 /// Shows one value as the authorization of every call.
 #[derive(Clone)]
-struct Show(String);
+pub(crate) struct Show(String);
 
 impl tonic::service::Interceptor for Show {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -61,15 +62,20 @@ impl tonic::service::Interceptor for Show {
     }
 }
 
-struct World {
-    archive: Arc<SqliteArchive>,
+pub(crate) struct World {
+    pub(crate) model: Model,
+    pub(crate) archive: Arc<SqliteArchive>,
     running: Running,
-    served: Served,
+    pub(crate) served: Served,
     _directory: tempfile::TempDir,
 }
 
 impl World {
     async fn new() -> Self {
+        Self::with(None).await
+    }
+
+    pub(crate) async fn with(oidc: Option<Oidc>) -> Self {
         let images: [(&str, &[&str]); 3] = [
             ("r.example/team/app:1", &["base"]),
             ("r.example/other:1", &["other"]),
@@ -78,16 +84,21 @@ impl World {
         let model = Model::new(&images);
         let (directory, archive) = archive().await;
         let running = Running::start(&model, archive.clone());
-        let gate = Arc::new(Gate::new(archive.clone(), None));
+        let gate = Arc::new(Gate::new(archive.clone(), oidc));
         let served = serve_behind(&running, gate).await;
-        Self { archive, running, served, _directory: directory }
+        Self { model, archive, running, served, _directory: directory }
     }
 
-    fn caller(&self, authorization: &str) -> Caller {
+    pub(crate) fn caller(&self, authorization: &str) -> Caller {
         StrataClient::with_interceptor(self.served.channel.clone(), Show(authorization.to_owned()))
     }
 
-    async fn token(&self, scopes: &[&str], prefixes: &[&str], expires_unix_ms: i64) -> (Caller, String) {
+    pub(crate) async fn token(
+        &self,
+        scopes: &[&str],
+        prefixes: &[&str],
+        expires_unix_ms: i64,
+    ) -> (Caller, String) {
         let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
         let request = CreateTokenRequest {
             name: scopes.join("-"),
@@ -100,7 +111,7 @@ impl World {
         (self.caller(&format!("Bearer {secret}")), secret)
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.served.stop().await;
         self.running.stop().await;
     }
@@ -118,7 +129,7 @@ async fn scan(caller: &mut Caller, image: &str) -> (String, String) {
     (scan_id, report.expect("a report"))
 }
 
-fn code<T>(answer: Result<T, Status>) -> Code {
+pub(crate) fn code<T>(answer: Result<T, Status>) -> Code {
     answer.map_or_else(|status| status.code(), |_| Code::Ok)
 }
 

@@ -5,10 +5,12 @@
 
 mod access;
 mod archive;
+mod calls;
 mod databases;
 mod drive;
 mod lead;
 mod model;
+mod oidc;
 mod parcels;
 mod postgres;
 mod queue;

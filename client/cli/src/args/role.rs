@@ -63,6 +63,9 @@ pub struct ServeArgs {
     /// Serve any address though no token was made yet: until then everybody who reaches it may do everything.
     #[arg(long, env = "STRATA_ALLOW_ANONYMOUS")]
     pub allow_anonymous: bool,
+    /// File with an administrator's token that is made at the start where it is none yet: the first one of a cluster.
+    #[arg(long, env = "STRATA_BOOTSTRAP_TOKEN_FILE", value_name = "FILE")]
+    pub bootstrap_token_file: Option<PathBuf>,
     /// Accept JWTs of this OIDC issuer (`iss`).
     #[arg(long, env = "STRATA_OIDC_ISSUER", value_name = "URL", requires = "oidc_audience")]
     pub oidc_issuer: Option<String>,
@@ -72,6 +75,9 @@ pub struct ServeArgs {
     /// The issuer's keys; default: where its discovery document says.
     #[arg(long, env = "STRATA_OIDC_JWKS", value_name = "FILE|URL", requires = "oidc_issuer")]
     pub jwks: Option<String>,
+    /// Authorities (PEM) that an issuer's certificate may come from, beside the system's.
+    #[arg(long, env = "STRATA_OIDC_CACERT", value_name = "FILE")]
+    pub oidc_cacert: Option<PathBuf>,
     /// Claim whose words allow something.
     #[arg(long, env = "STRATA_OIDC_CLAIM", value_name = "NAME", default_value = "scope")]
     pub oidc_claim: String,
@@ -92,6 +98,9 @@ pub struct KeepArgs {
     /// Days that the newest report of an image is kept when no scan that is kept refers to it; 0: for ever.
     #[arg(long, env = "STRATA_KEEP_LATEST_DAYS", default_value_t = 400, value_name = "DAYS")]
     pub keep_latest_days: u32,
+    /// Days that a token is kept after it was revoked or expired; 0: for ever.
+    #[arg(long, env = "STRATA_KEEP_TOKEN_DAYS", default_value_t = 90, value_name = "DAYS")]
+    pub keep_token_days: u32,
 }
 
 impl KeepArgs {
@@ -99,7 +108,7 @@ impl KeepArgs {
     #[must_use]
     pub fn retention(&self) -> Retention {
         let (days, scans, latest_days) = (self.keep_days, self.keep_scans, self.keep_latest_days);
-        Retention { days, scans, latest_days, ..Retention::default() }
+        Retention { days, scans, latest_days, token_days: self.keep_token_days, ..Retention::default() }
     }
 }
 

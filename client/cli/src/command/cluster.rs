@@ -55,7 +55,7 @@ pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> R
         args.db_max_mib.saturating_mul(1 << 20),
     );
     let listener = listen(&args.serve.listen).await?;
-    let webhooks = Webhooks::open(&args.webhooks).await?;
+    let webhooks = Webhooks::open(&args.webhooks, &args.serve).await?;
     let shutdown = stop_on_signal();
     show_coordinator(&args.observe, &queue, &archive, &shutdown).await?;
     let default = settings.default_db();

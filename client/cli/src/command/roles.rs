@@ -24,7 +24,7 @@ pub(super) async fn server(args: ServerArgs, settings: &Settings) -> Result<Exit
     config.cache_bytes = args.cache_gib.saturating_mul(1 << 30);
     config.retention = args.keep.retention();
     let listener = listen(&args.serve.listen).await?;
-    let webhooks = Webhooks::open(&args.webhooks).await?;
+    let webhooks = Webhooks::open(&args.webhooks, &args.serve).await?;
     let shutdown = stop_on_signal();
     // In one process there is no server that could be away.
     observe::serve(args.observe.metrics.as_deref(), observe::ready(|| async { Ok(()) }), shutdown.clone())

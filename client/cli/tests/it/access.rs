@@ -143,6 +143,62 @@ fn a_server_needs_tokens_once_there_is_one() {
     }
 }
 
+/// One call with a notification; the status, or `None` when nobody spoke to us.
+fn notify(url: &str, authority: &[u8], secret: &str) -> Option<u16> {
+    crate::cluster::runtime().block_on(async {
+        let root = reqwest::Certificate::from_pem(authority).expect("a certificate");
+        let client = reqwest::Client::builder().tls_certs_only([root]).build().expect("a client");
+        let body = r#"{"events":[{"id":"1","action":"delete"}]}"#;
+        let call = client.post(url).header("authorization", secret).body(body);
+        Some(call.send().await.ok()?.status().as_u16())
+    })
+}
+
+#[test]
+fn a_cluster_begins_with_a_token_from_a_file_and_takes_notifications_over_tls() {
+    let (user, ours, hooks) = (User::new(), Authority::new(), free_port());
+    let token = format!("strata_0123456789ab_{}", "7".repeat(64));
+    let write = |name: &str, text: &str| {
+        let file = user.home.path().join(name);
+        fs::write(&file, text).expect("written");
+        file.display().to_string()
+    };
+    let (file, wrong) = (write("first", &format!("{token}\n")), write("wrong", "a password"));
+    let secret = write("secret", "0123456789abcdef");
+    let (certificate, key, ca) = (ours.file("server.pem"), ours.file("server.key"), ours.file("ca.pem"));
+    let authority = fs::read(&ca).expect("a certificate");
+    let hooks = format!("127.0.0.1:{hooks}");
+    let args = ["--bootstrap-token-file", &file, "--tls-cert", &certificate, "--tls-key", &key];
+    let more = ["--webhooks", &hooks, "--webhook-secret", &secret];
+    let url = |listen: &str| format!("https://{listen}");
+    let as_admin = |url: &str, args: &[&str]| {
+        let environment = [("STRATA_TOKEN", token.as_str()), ("STRATA_SERVER", url), ("STRATA_CACERT", &ca)];
+        run_with(&user, args, &environment)
+    };
+    {
+        let (server, listen) = server(&user, &[&args[..], &more].concat());
+        let url = url(&listen);
+        as_admin(&url, &["token", "list"]).expect(0, &["bootstrap", "admin", "never"]);
+        user.run(&["sweeps", "--server", &url, "--cacert", &ca]).expect(2, &["needs a token"]);
+        for (scheme, secret, status) in [
+            ("https", "0123456789abcdef", Some(202)),
+            ("https", "another secret that is long", Some(401)),
+            ("http", "0123456789abcdef", None),
+        ] {
+            let found = notify(&format!("{scheme}://{hooks}/hooks/distribution"), &authority, secret);
+            assert_eq!(found, status, "{scheme}: {}", server.log());
+        }
+        assert!(!server.log().contains("7777"), "{}", server.log());
+        as_admin(&url, &["token", "revoke", "0123456789ab"]).expect(0, &["is revoked"]);
+    }
+    // A restart does not bring it back.
+    let (server, listen) = server(&user, &args);
+    as_admin(&url(&listen), &["sweeps"]).expect(2, &["was revoked"]);
+    assert!(server.log().contains("stays so"), "{}", server.log());
+    user.run(&["server", "--listen", "127.0.0.1:0", "--bootstrap-token-file", &wrong])
+        .expect(2, &["bootstrap token in", "no token", "openssl rand"]);
+}
+
 #[test]
 fn an_open_address_is_refused_without_tokens() {
     let user = User::new();

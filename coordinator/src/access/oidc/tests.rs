@@ -13,6 +13,7 @@ fn config(keys: KeySource) -> OidcConfig {
         grants: ["strata:read=read", "ci=scan@r.example/team", "ops=admin", "strata:scan=scan"]
             .map(|text| text.parse().expect(text))
             .into(),
+        authorities: None,
     }
 }
 

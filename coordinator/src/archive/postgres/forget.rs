@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use strata_proto::v1::ScanState;
 
 use super::{
-    super::{failed, forget},
+    super::{failed, forget, sql, token},
     PostgresArchive,
 };
-use crate::ports::{Forget, Forgotten, Keep, PortError};
+use crate::ports::{Forget, Forgotten, Keep, PortError, Tokens as _};
 
 /// Number of the lock that keeps reports from being stored while others go: a report and its terms are looked for and written
 /// in several statements, between which nothing of them may disappear.
@@ -86,5 +86,15 @@ impl Forget for PostgresArchive {
         let next = if full { unwanted.last().copied() } else { Some(end) };
         let reports = u64::try_from(unwanted.len()).unwrap_or(u64::MAX);
         Ok((Forgotten { reports, ..Forgotten::default() }, next))
+    }
+
+    async fn forget_tokens(&self, keep: &Keep) -> Result<Forgotten, PortError> {
+        const ACTION: &str = "forget old tokens";
+        let mut gone = Forgotten::default();
+        for id in token::ended(&self.tokens().await?, keep.tokens_from_unix_ms) {
+            let delete = sqlx::query(sql::FORGET_TOKEN).bind(&id).execute(&self.pool).await;
+            gone.tokens += delete.map_err(failed(ACTION))?.rows_affected();
+        }
+        Ok(gone)
     }
 }

@@ -12,7 +12,7 @@ use super::{
     Variant, text,
 };
 
-pub(super) const VARIANT: Variant = Variant { name: "gar", proof: Proof::Address, read };
+pub(super) const VARIANT: Variant = Variant { name: "gar", proof: Proof::Push, read };
 
 fn read(value: &Value, _: &str) -> Result<Vec<Event>, String> {
     let message = value.get("message").ok_or("it has no `message`")?;

@@ -1,11 +1,15 @@
 //! What is old goes, and nothing else.
 
 use strata_coordinator::{
-    access::sight::Sight,
-    ports::{Archive, Forget, Forgotten, Keep},
+    access::{
+        sight::Sight,
+        token::{BOOTSTRAP, adopt, mint},
+    },
+    ports::{Archive, Forget, Forgotten, Keep, Tokens},
 };
 use strata_proto::v1::{
-    Event, Scan, ScanStarted, ScanState, SearchReportsRequest, SubmitRequest, Summary, event::Kind,
+    CreateTokenRequest, Event, Scan, ScanStarted, ScanState, SearchReportsRequest, SubmitRequest, Summary,
+    event::Kind,
 };
 
 use super::suite::{event, report, scan};
@@ -32,6 +36,43 @@ async fn forget(archive: &dyn Forget, keep: &Keep) -> Forgotten {
         after = next;
     }
     gone
+}
+
+/// Tokens that ended before a moment go, but never the last one, and never one that a file would bring back.
+pub(super) async fn old_tokens_go(archive: &(impl Tokens + Forget)) {
+    let keep = |tokens_from_unix_ms| Keep { tokens_from_unix_ms, ..Keep::default() };
+    let adopted = adopt(&format!("strata_{}_{}", "ab".repeat(6), "5".repeat(64)), 1).expect("a token");
+    archive.add_token(&adopted).await.expect("kept");
+    archive.revoke_token(&adopted.token.id, 2).await.expect("revoked");
+    let before = archive.tokens().await.expect("listed");
+    assert_eq!(
+        archive.forget_tokens(&keep(50)).await.expect("forgotten").tokens,
+        0,
+        "nothing ended before 50"
+    );
+    // One of the suite's was revoked at 50, the other expires at 99.
+    assert_eq!(archive.forget_tokens(&keep(51)).await.expect("forgotten").tokens, 1);
+    assert_eq!(archive.forget_tokens(&keep(51)).await.expect("forgotten").tokens, 0);
+    assert_eq!(archive.forget_tokens(&keep(i64::MAX)).await.expect("forgotten").tokens, 1);
+    let left = archive.tokens().await.expect("listed");
+    assert_eq!((before.len(), left.len()), (3, 1));
+    assert_eq!(left[0].token.name, BOOTSTRAP);
+}
+
+/// The last token stays though it ended: without any, calls would need none.
+pub(super) async fn the_last_token_stays(archive: &(impl Tokens + Forget)) {
+    let keep = Keep { tokens_from_unix_ms: i64::MAX, ..Keep::default() };
+    let request = |name: &str| CreateTokenRequest {
+        name: name.to_owned(),
+        scopes: vec!["read".to_owned()],
+        expires_unix_ms: 99,
+        ..CreateTokenRequest::default()
+    };
+    for name in ["a", "b", "c"] {
+        archive.add_token(&mint(request(name), 1).expect("made").0).await.expect("kept");
+    }
+    assert_eq!(archive.forget_tokens(&keep).await.expect("forgotten").tokens, 2);
+    assert!(archive.any_token().await.expect("read"), "the archive still knows that calls need a token");
 }
 
 async fn with_package(archive: &dyn Archive, package: &str) -> Vec<(String, Vec<String>)> {
@@ -111,10 +152,10 @@ async fn by_number<A: Archive + Forget>(archive: &A) {
 
 async fn by_age<A: Archive + Forget>(archive: &A) {
     // What was forgotten can come again, and its key is free.
-    let keep = Keep { scans_from: "z4".to_owned(), latest_from_unix_ms: KEPT_FOR_EVER, scans: 0 };
+    let keep = Keep { scans_from: "z4".to_owned(), latest_from_unix_ms: KEPT_FOR_EVER, ..Keep::default() };
     assert_eq!(
         forget(archive, &keep).await,
-        Forgotten { scans: 1, events: 3, references: 1, reports: 1 },
+        Forgotten { scans: 1, events: 3, references: 1, reports: 1, ..Forgotten::default() },
         "`new` has a newer one"
     );
     let again = archive.create_scan(&scan("z6", ScanState::Completed, "key of z1")).await.expect("recorded");

@@ -6,7 +6,7 @@ use strata_coordinator::{archive::sqlite::SqliteArchive, ports::Archive as _};
 use strata_proto::v1::{ScanStarted, ScanState, event::Kind};
 use tempfile::TempDir;
 
-use super::{commits, election, suite};
+use super::{commits, election, forget, suite};
 
 #[tokio::test]
 async fn conformance() {
@@ -15,6 +15,13 @@ async fn conformance() {
     let archive = Arc::new(archive);
     suite::conformance(Arc::clone(&archive)).await;
     commits::reports_are_found_by_the_commit_that_their_scan_tells(&*archive).await;
+}
+
+#[tokio::test]
+async fn the_last_token_stays() {
+    let directory = TempDir::new().expect("a directory");
+    let archive = SqliteArchive::open(&directory.path().join("archive.sqlite")).await.expect("opened");
+    forget::the_last_token_stays(&archive).await;
 }
 
 #[tokio::test]

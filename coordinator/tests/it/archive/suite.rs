@@ -16,6 +16,7 @@ use super::forget;
 /// Runs the whole suite on one empty archive.
 pub(super) async fn conformance<A: Archive + Tokens + Forget + 'static>(archive: Arc<A>) {
     tokens_are_kept_and_end_once(&*archive).await;
+    forget::old_tokens_go(&*archive).await;
     let all = Arc::clone(&archive);
     let archive: Arc<dyn Archive> = archive;
     scans_are_recorded_listed_and_updated(&*archive).await;
