@@ -36,10 +36,13 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).expect("a date")
 }
 
+/// Keys by name.
+type Keys = Arc<Mutex<Vec<(String, Arc<Ed25519KeyPair>)>>>;
+
 /// An issuer and how often its keys were asked for.
 #[derive(Clone)]
 struct Issuer {
-    keys: Arc<Mutex<Vec<(String, Arc<Ed25519KeyPair>)>>>,
+    keys: Keys,
     asked: Arc<AtomicUsize>,
 }
 
