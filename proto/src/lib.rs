@@ -17,8 +17,7 @@ pub mod severity;
 pub mod subject;
 pub mod trace;
 
-/// The generated contract, package `strata.v1`.
-#[expect(missing_docs, reason = "generated: the .proto files hold the documentation")]
+/// The generated contract, package `strata.v1`. The .proto files hold the documentation of everything in it.
 #[expect(clippy::too_many_lines, clippy::large_enum_variant, reason = "generated")]
 pub mod v1 {
     tonic::include_proto!("strata.v1");
