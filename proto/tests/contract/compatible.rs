@@ -7,7 +7,7 @@ use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
 use super::{
-    today,
+    Edit, today,
     walk::{Element, Kind, elements},
 };
 
@@ -61,7 +61,7 @@ fn every_released_contract_is_kept() {
 #[test]
 fn a_broken_contract_is_seen() {
     let old = today();
-    let edits: &[(&str, fn(&mut FileDescriptorSet))] = &[
+    let edits: &[(&str, Edit)] = &[
         ("Field strata.v1.Scan.id is gone", |set| drop(field(set, "Scan", "id"))),
         ("Message strata.v1.Scan is gone", |set| {
             set.file.iter_mut().for_each(|file| file.message_type.retain(|message| message.name() != "Scan"))
@@ -103,10 +103,6 @@ fn a_broken_contract_is_seen() {
         edit(&mut new);
         let broken = breaks(&old, &new);
         assert!(broken.iter().any(|line| line.starts_with(expected)), "`{expected}` is not seen: {broken:?}");
-        assert!(
-            breaks(&new, &old).len() < broken.len() || !expected.ends_with("gone"),
-            "additions are allowed"
-        );
     }
     let mut less = old.clone();
     drop(field(&mut less, "Scan", "owner"));

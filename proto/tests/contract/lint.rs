@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost_types::FileDescriptorSet;
 
 use super::{
-    today,
+    Edit, today,
     walk::{Element, Kind, elements},
 };
 
@@ -175,7 +175,7 @@ fn everything_is_documented_and_named_in_one_style() {
 fn the_rules_see_what_they_are_for() {
     let clean = today();
     let before = lint(&clean);
-    let edits: &[(&str, fn(&mut FileDescriptorSet))] = &[
+    let edits: &[(&str, Edit)] = &[
         ("COMMENT", |set| set.file[0].source_code_info = None),
         ("PACKAGE_VERSION_SUFFIX", |set| set.file[0].package = Some("strata".to_owned())),
         ("PACKAGE_DIRECTORY_MATCH", |set| set.file[0].name = Some("scan.proto".to_owned())),

@@ -8,6 +8,9 @@ mod walk;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
+/// Something done to a copy of the contract.
+type Edit = fn(&mut FileDescriptorSet);
+
 /// Today's contract, with its comments.
 fn today() -> FileDescriptorSet {
     let mut set = FileDescriptorSet::decode(strata_proto::v1::DESCRIPTORS).expect("a descriptor set");
