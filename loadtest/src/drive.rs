@@ -5,6 +5,7 @@ mod chaos;
 mod meter;
 mod print;
 mod process;
+mod simulate;
 mod soak;
 mod sweep;
 mod verify;
@@ -36,6 +37,7 @@ pub(crate) async fn run(args: Args) -> ExitCode {
         Some(Command::Sweep(args)) => sweep_registry(args).await,
         Some(Command::Run(args)) => run_both(args).await,
         Some(Command::Chaos(args)) => chaos::chaos(args).await,
+        Some(Command::Simulate(args)) => simulate::simulate(args).await,
         Some(Command::Soak(args)) => soak::soak(args).await,
         None => run_both(args.run).await,
     };

@@ -8,7 +8,7 @@ use strata_loadtest::{
     registry::{Faults, Options},
 };
 
-use super::{chaos::ChaosArgs, soak::SoakArgs};
+use super::{chaos::ChaosArgs, simulate::SimulateArgs, soak::SoakArgs};
 
 /// Sweeps a synthetic registry through the SDK and measures it.
 #[derive(Debug, Parser)]
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Sweep with a cluster of real processes, and hurt one of them after the other
     Chaos(ChaosArgs),
+    /// Simulate a sweep of any size with the coordinator's own planner
+    Simulate(SimulateArgs),
     /// Sweep one registry after the other with a cluster of real processes, and watch their memory
     Soak(SoakArgs),
 }

@@ -37,7 +37,7 @@ fn packages_import_only_what_they_may() {
         ("strata-worker", &["strata-analysis", "strata-proto"][..]),
         ("strata-coordinator", &["strata-proto"][..]),
         ("strata-client", &["strata-proto"][..]),
-        ("strata-loadtest", &["strata-client", "strata-proto"][..]),
+        ("strata-loadtest", &["strata-client", "strata-coordinator", "strata-proto"][..]),
     ]);
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--offline"])

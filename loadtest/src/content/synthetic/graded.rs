@@ -45,13 +45,27 @@ impl Synthetic {
     /// # Errors
     /// When content cannot be made.
     pub fn warm(&self) -> io::Result<Census> {
+        for repository in 0..self.plan.repositories {
+            for build in 0..self.plan.builds() {
+                self.published(Build { repository, build })?;
+            }
+        }
+        self.count(|layer| self.describe(layer).map(|layer| layer.size))
+    }
+
+    /// Counts what there is and makes nothing: without the sizes of layers.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        self.count(|_| Ok(0)).unwrap_or_default()
+    }
+
+    fn count(&self, size: impl Fn(LayerId) -> io::Result<u64>) -> io::Result<Census> {
         let mut census = Census { smallest: u64::MAX, ..Census::default() };
         // How many images have a layer; of those that one repository has to itself it is enough to know them.
         let mut shared: HashMap<LayerId, u64> = HashMap::new();
         for repository in 0..self.plan.repositories {
             let mut own = HashSet::new();
             for build in 0..self.plan.builds() {
-                self.published(Build { repository, build })?;
                 census.images += 1;
                 for layer in self.plan.layers(repository, build, Arch::Amd64) {
                     census.layer_references += 1;
@@ -63,7 +77,7 @@ impl Synthetic {
                         *images == 1
                     };
                     if new {
-                        census.add(&self.describe(layer)?);
+                        census.add(size(layer)?);
                     }
                 }
             }
@@ -122,11 +136,11 @@ impl Synthetic {
 }
 
 impl Census {
-    fn add(&mut self, layer: &LayerDescriptor) {
+    fn add(&mut self, size: u64) {
         self.distinct_layers += 1;
-        self.layer_bytes += layer.size;
-        self.smallest = self.smallest.min(layer.size);
-        self.largest = self.largest.max(layer.size);
+        self.layer_bytes += size;
+        self.smallest = self.smallest.min(size);
+        self.largest = self.largest.max(size);
     }
 }
 
