@@ -44,6 +44,7 @@ use strata_proto::{
 };
 
 use self::{
+    basis::Shared,
     counted::Unclaimed,
     crew::Crew,
     image::{Image, ImageKey, Store},
@@ -91,7 +92,7 @@ pub struct PlanConfig {
 impl Default for PlanConfig {
     fn default() -> Self {
         Self {
-            window: 256,
+            window: 32_768,
             resolve_batch: 20,
             listings: 4,
             queued_references: 100_000,
@@ -240,6 +241,9 @@ pub struct Plan {
     next_look_up: u64,
     lanes: Lanes,
     crew: Crew,
+    /// Platforms and databases' dates, each of which a million images have.
+    platforms: Shared,
+    modified: Shared,
     touched: BTreeSet<ScanNumber>,
     updated_ms: i64,
     out: Vec<Command>,
@@ -267,6 +271,8 @@ impl Plan {
             next_look_up: 0,
             lanes: Lanes::default(),
             crew: Crew::default(),
+            platforms: Shared::default(),
+            modified: Shared::default(),
             touched: BTreeSet::new(),
             updated_ms: 0,
             out: Vec::new(),

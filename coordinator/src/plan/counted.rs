@@ -73,7 +73,7 @@ impl Running {
 
     /// A layer that the scan waited for is there. What another scan had analysed is reuse for this one.
     pub(super) fn note_layer(&mut self, layer: Digest, indexed: &Indexed, own: bool) {
-        let Some(fate) = self.layers.get_mut(&layer) else { return };
+        let Some(fate) = self.layers.get_mut(&layer.prefix()) else { return };
         if indexed.analysed && own {
             self.summary.layers_analysed += 1;
             self.summary.bytes_read += indexed.bytes;

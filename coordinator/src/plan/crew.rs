@@ -12,40 +12,62 @@ const EACH: usize = 4;
 /// As long as nobody has told, and at least.
 const FIRST: usize = 64;
 const LEAST: usize = 32;
+/// When a worker does not tell its slots.
+const UNTOLD: usize = 256;
 
 #[derive(Default)]
 pub(super) struct Crew {
     /// When each worker was heard of last, and its slots.
     workers: BTreeMap<String, (i64, u32)>,
+    /// The sum of these slots: asked for at every step, and there may be thousands of workers.
+    slots: usize,
+    /// Workers that did not tell.
+    untold: usize,
 }
 
 impl Crew {
     pub(super) fn heard(&mut self, worker: &str, slots: u32, now_ms: i64) {
         // A job that the queue itself gave up has an outcome of nobody.
-        let room = self.workers.len() < MOST || self.workers.contains_key(worker);
-        if worker.is_empty() || !room {
+        if worker.is_empty() {
             return;
         }
-        self.workers.insert(worker.to_owned(), (now_ms, slots));
+        let room = self.workers.len() < MOST;
+        match self.workers.get_mut(worker) {
+            Some((heard_ms, known)) if *known == slots => *heard_ms = now_ms,
+            Some(known) => {
+                *known = (now_ms, slots);
+                self.count();
+            }
+            None if room => {
+                self.workers.insert(worker.to_owned(), (now_ms, slots));
+                self.count();
+            }
+            None => {}
+        }
     }
 
     pub(super) fn tick(&mut self, now_ms: i64) {
+        let before = self.workers.len();
         self.workers.retain(|_, (heard_ms, _)| now_ms.saturating_sub(*heard_ms) < GONE_MS);
+        if self.workers.len() < before {
+            self.count();
+        }
     }
 
-    /// Jobs of one lane to be published at a time, at most `most`: all of these when a worker does not tell its slots.
+    fn count(&mut self) {
+        let slots = self.workers.values().map(|(_, slots)| usize::try_from(*slots).unwrap_or(usize::MAX));
+        self.slots = slots.fold(0, usize::saturating_add);
+        self.untold = self.workers.values().filter(|(_, slots)| *slots == 0).count();
+    }
+
+    /// Jobs of one lane to be published at a time, at most `most`.
     pub(super) fn window(&self, most: usize) -> usize {
-        if self.workers.is_empty() {
-            return FIRST.min(most);
+        let told = self.slots.saturating_mul(EACH);
+        match (self.workers.is_empty(), self.untold) {
+            (true, _) => FIRST.min(most),
+            (false, 0) => told.max(LEAST).min(most),
+            (false, _) => told.max(UNTOLD).min(most),
         }
-        let mut window = 0_usize;
-        for (_, slots) in self.workers.values() {
-            if *slots == 0 {
-                return most;
-            }
-            window = window.saturating_add(usize::try_from(*slots).unwrap_or(most).saturating_mul(EACH));
-        }
-        window.max(LEAST).min(most)
     }
 }
 
@@ -60,8 +82,11 @@ mod tests {
             (&[("a", 6, 0)], 1, 32),
             (&[("a", 6, 0), ("b", 10, 0)], 1, 64),
             (&[("a", 6, 0), ("a", 12, 1)], 1, 48),
-            (&[("a", 100, 0)], 1, 256),
+            (&[("a", 100, 0)], 1, 400),
+            (&[("a", 6_000, 0)], 1, 10_000),
             (&[("a", 6, 0), ("old", 0, 0)], 1, 256),
+            (&[("a", 6, 0), ("old", 0, 0), ("b", 90, 0)], 1, 384),
+            (&[("a", 6, 0), ("old", 0, 0), ("old", 6, 1)], 1, 48),
             (&[("a", 30, 0), ("b", 30, 200_000)], 300_001, 120),
             (&[("a", 30, 0)], 300_001, 64),
         ] {
@@ -70,7 +95,7 @@ mod tests {
                 crew.heard(worker, *slots, *at_ms);
             }
             crew.tick(now_ms);
-            assert_eq!(crew.window(256), window, "{heard:?}");
+            assert_eq!(crew.window(10_000), window, "{heard:?}");
             assert_eq!(crew.window(3), 3, "{heard:?}");
         }
     }

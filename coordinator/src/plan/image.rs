@@ -15,7 +15,7 @@ use strata_proto::{
 
 use super::{
     Command, Plan, ScanNumber, StoreReport,
-    basis::Basis,
+    basis::{Basis, Shared},
     later,
     reported::{Done, Reported},
     work::{Key, Task},
@@ -53,6 +53,8 @@ pub(super) struct Image {
     pub(super) wanted_by: Wanted,
     /// How often its inputs vanished, or its report.
     pub(super) rounds: u32,
+    /// Its assess and refresh jobs, also those that ended.
+    jobs: Vec<Key>,
     stage: Stage,
 }
 
@@ -74,13 +76,13 @@ pub(super) struct Store {
 
 impl ImageKey {
     /// The key of an image whose every digest is well-formed.
-    pub(super) fn of(image: &ResolvedImage, basis: &Basis) -> Result<Self, String> {
+    pub(super) fn of(image: &ResolvedImage, basis: &Basis, platforms: &mut Shared) -> Result<Self, String> {
         for layer in &image.layers {
             layer.digest.parse::<Digest>().map_err(|error| error.to_string())?;
         }
         let digest =
             image.image_digest.parse().map_err(|error: strata_proto::digest::BadDigest| error.to_string())?;
-        Ok(Self { digest, platform: image.platform.as_str().into(), basis: basis.clone() })
+        Ok(Self { digest, platform: platforms.of(&image.platform), basis: basis.clone() })
     }
 }
 
@@ -146,6 +148,7 @@ impl Plan {
             refreshing: false,
             wanted_by: [(number, vec![reference.clone()])].into(),
             rounds: 0,
+            jobs: Vec::new(),
             stage: Stage::Collecting,
         };
         self.images.insert(key.clone(), image);
@@ -172,11 +175,16 @@ impl Plan {
     /// The assess or refresh job of an image.
     fn jobs_of(&self, key: &ImageKey) -> Vec<Key> {
         let Some(image) = self.images.get(key) else { return Vec::new() };
-        if image.stage != Stage::Assessing && !image.refreshing {
-            return Vec::new();
-        }
         let of_image = |task: &Task| matches!(task, Task::Assess(of) | Task::Refresh(of) if of == key);
-        self.works.values().filter(|work| of_image(&work.task)).map(super::Work::key).collect()
+        let runs = |job: &&Key| self.works.get(*job).is_some_and(|work| of_image(&work.task));
+        image.jobs.iter().filter(runs).cloned().collect()
+    }
+
+    /// An image has another job.
+    pub(super) fn note_job(&mut self, key: &ImageKey, job: Option<Key>) {
+        if let Some(image) = self.images.get_mut(key) {
+            image.jobs.extend(job);
+        }
     }
 
     /// The scan to which an image's jobs belong: one that may not wait, else the oldest.
@@ -206,7 +214,8 @@ impl Plan {
             reference: image.pinned(key),
             options: Some(scan.options()),
         });
-        self.make(number, id, verb, Task::Assess(key.clone()));
+        let job = self.make(number, id, verb, Task::Assess(key.clone()));
+        self.note_job(key, job);
         if let Some(image) = self.images.get_mut(key) {
             image.stage = Stage::Assessing;
         }
@@ -218,7 +227,8 @@ impl Plan {
         image.stage = Stage::Storing;
         let wanted_by = std::mem::take(&mut image.wanted_by);
         let parcel = assessed.parcel.clone();
-        let report = Reported::fresh(assessed, image.parts.iter().map(|part| part.digest));
+        let modified = self.modified.of(&assessed.database_modified);
+        let report = Reported::fresh(assessed, modified, image.parts.iter().map(|part| part.digest));
         self.store(key, Box::new(report), Some(parcel), wanted_by);
     }
 

@@ -89,9 +89,10 @@ impl Plan {
                 scan.note_wanted(layer, true, &mut self.unclaimed);
             }
             let submitted_ms = scan.created_ms;
-            let entry = reported
-                .entry(key)
-                .or_insert_with(|| (Box::new(Reported::known(summary, submitted_ms, layers())), Vec::new()));
+            let modified = self.modified.of(&summary.database_modified);
+            let entry = reported.entry(key).or_insert_with(|| {
+                (Box::new(Reported::known(summary, modified, submitted_ms, layers())), Vec::new())
+            });
             entry.1.push(reference);
         }
         for (key, (report, references)) in reported {

@@ -11,7 +11,7 @@ use strata_proto::{
 
 use super::{
     Plan, ScanNumber, glob, later,
-    scan::Running,
+    scan::{self, Running},
     work::{Key, Task},
 };
 
@@ -188,7 +188,7 @@ impl Running {
             if !reference::is_repository(name) {
                 malformed += 1;
             // The space keeps a repository apart from every reference.
-            } else if below(&target, name) && self.seen.insert(Digest::of(format!(" {name}").as_bytes())) {
+            } else if below(&target, name) && self.seen.insert(scan::name(&format!(" {name}"))) {
                 self.listings.push_back(Listing::first(name));
             }
         }

@@ -32,13 +32,17 @@ pub(super) struct Reported {
 
 impl Reported {
     /// A report that was just made.
-    pub(super) fn fresh(assessed: Assessed, layers: impl Iterator<Item = Digest>) -> Self {
+    pub(super) fn fresh(
+        assessed: Assessed,
+        database_modified: Arc<str>,
+        layers: impl Iterator<Item = Digest>,
+    ) -> Self {
         Self {
             report_id: assessed.report_id.into(),
             packages: assessed.packages,
             findings: assessed.findings.unwrap_or_default(),
             problems: assessed.problems,
-            database_modified: assessed.database_modified.into(),
+            database_modified,
             unchanged: false,
             layers: prefixes(layers),
         }
@@ -48,6 +52,7 @@ impl Reported {
     /// one before a restart) counts as made for it.
     pub(super) fn known(
         summary: &ReportSummary,
+        database_modified: Arc<str>,
         submitted_ms: i64,
         layers: impl Iterator<Item = Digest>,
     ) -> Self {
@@ -56,20 +61,20 @@ impl Reported {
             packages: summary.packages,
             findings: summary.findings.unwrap_or_default(),
             problems: summary.problems,
-            database_modified: summary.database_modified.as_str().into(),
+            database_modified,
             unchanged: summary.created_unix_ms < submitted_ms,
             layers: prefixes(layers),
         }
     }
 
     /// What an event of this scan said before a restart.
-    pub(super) fn recorded(event: &ImageReported) -> Self {
+    pub(super) fn recorded(event: &ImageReported, database_modified: Arc<str>) -> Self {
         Self {
             report_id: event.report_id.as_str().into(),
             packages: event.packages,
             findings: event.findings.unwrap_or_default(),
             problems: event.problems,
-            database_modified: event.database_modified.as_str().into(),
+            database_modified,
             unchanged: event.unchanged,
             layers: event.layers.as_slice().into(),
         }

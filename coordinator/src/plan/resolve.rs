@@ -108,7 +108,7 @@ impl Plan {
     }
 
     fn found(&mut self, number: ScanNumber, reference: Box<str>, image: ResolvedImage) -> Option<Found> {
-        match ImageKey::of(&image, &self.scans.get(&number)?.basis) {
+        match ImageKey::of(&image, &self.scans.get(&number)?.basis, &mut self.platforms) {
             Ok(key) => Some(Found { reference, key, image }),
             Err(reason) => {
                 let message = format!("{reference} was resolved to something malformed: {reason}");
@@ -132,14 +132,16 @@ impl Plan {
             platform: key.platform.to_string(),
             options: Some(scan.options()),
         });
-        self.make(number, id, verb, Task::Refresh(key.clone()));
+        let job = self.make(number, id, verb, Task::Refresh(key.clone()));
+        self.note_job(key, job);
     }
 
     pub(super) fn refreshed(&mut self, key: &Key, resolved: Resolved) {
         let Some(Task::Refresh(image)) = self.works.get(key).map(|work| work.task.clone()) else { return };
         let failure = match resolved.references.into_iter().next().and_then(|one| one.result) {
             Some(Answer::Image(found))
-                if ImageKey::of(&found, &image.basis).is_ok_and(|found| found == image) =>
+                if ImageKey::of(&found, &image.basis, &mut self.platforms)
+                    .is_ok_and(|found| found == image) =>
             {
                 self.settle(key);
                 if let Some(image) = self.images.get_mut(&image) {

@@ -32,12 +32,12 @@ impl Plan {
             Some(Kind::Reported(reported)) => {
                 scan.recount(&reported.layers);
                 let Ok(digest) = reported.image_digest.parse() else { return };
-                let platform = reported.platform.as_str().into();
+                let platform = self.platforms.of(&reported.platform);
                 let key = ImageKey { digest, platform, basis: scan.basis.clone() };
                 reported.references.iter().for_each(|reference| {
                     scan.enumerate(reference);
                 });
-                let report = Reported::recorded(&reported);
+                let report = Reported::recorded(&reported, self.modified.of(&reported.database_modified));
                 scan.note_reported(reported.references.len(), &key, &report);
             }
             Some(Kind::Failed(failed)) => {

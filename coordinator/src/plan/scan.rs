@@ -29,6 +29,14 @@ pub(super) type Lines = BTreeMap<String, u64>;
 /// Platform of a request that names none.
 const PLATFORM: &str = "linux/amd64";
 
+/// Half of a name's digest: a million of them are kept, and nobody finds two names of one half.
+pub(super) type Name = [u8; 16];
+
+/// See [`Name`].
+pub(super) fn name(text: &str) -> Name {
+    Digest::of(text.as_bytes()).half()
+}
+
 /// What a layer was for a scan so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -61,8 +69,8 @@ pub(super) struct Running {
     pub(super) failed_targets: BTreeSet<String>,
     /// References that were enumerated and did not end yet.
     pub(super) open: u64,
-    /// Digests of the references (and, with a space in front, repositories) that were enumerated.
-    pub(super) seen: HashSet<Digest>,
+    /// The references (and, with a space in front, repositories) that were enumerated.
+    pub(super) seen: HashSet<Name>,
     pub(super) listings: VecDeque<Listing>,
     pub(super) listings_open: usize,
     /// References to be resolved, with the digests that a listing told.
@@ -71,8 +79,9 @@ pub(super) struct Running {
     /// Images that are under way.
     pub(super) images: BTreeSet<ImageKey>,
     pub(super) done: BTreeMap<ImageKey, Done>,
-    /// Layers that were counted, and as what. Never iterated over.
-    pub(super) layers: HashMap<Digest, Fate>,
+    /// Layers that were counted, and as what, by the beginnings of their digests: there are millions, and nothing hangs on
+    /// it but a count. Never iterated over.
+    pub(super) layers: HashMap<u64, Fate>,
     /// What was counted before a restart.
     pub(super) before: Before,
     /// Whether there is news since the last [`Command::UpdateScan`].
@@ -133,7 +142,7 @@ impl Running {
 
     /// Counts a reference; false when it was counted before.
     pub(super) fn enumerate(&mut self, reference: &str) -> bool {
-        let new = self.seen.insert(Digest::of(reference.as_bytes()));
+        let new = self.seen.insert(name(reference));
         if new {
             self.enumerated += 1;
             self.open += 1;
@@ -187,11 +196,11 @@ impl Running {
 
     /// One of the scan's images has this layer.
     pub(super) fn note_wanted(&mut self, layer: Digest, cached: bool, unclaimed: &mut Unclaimed) {
-        if self.layers.contains_key(&layer) {
+        if self.layers.contains_key(&layer.prefix()) {
             return;
         }
         let known = self.before.layers.contains(&layer.prefix());
-        self.layers.insert(layer, if cached || known { Fate::Reused } else { Fate::Open });
+        self.layers.insert(layer.prefix(), if cached || known { Fate::Reused } else { Fate::Open });
         self.changed = true;
         if known {
             return;
