@@ -14,6 +14,7 @@ mod pump;
 mod restore;
 mod retain;
 mod term;
+mod traces;
 
 use std::{
     sync::{
@@ -23,7 +24,10 @@ use std::{
     time::Duration,
 };
 
-use strata_proto::{trace::TraceHeaders, v1::Scan};
+use strata_proto::{
+    trace::TraceHeaders,
+    v1::{Scan, outcome::Result as Answer},
+};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
@@ -35,6 +39,7 @@ pub(crate) use self::clock::now_ms;
 pub(crate) use self::live::{Live, LiveTable};
 pub use self::retain::Retention;
 pub(crate) use self::term::Leading;
+use self::traces::Traces;
 use crate::{
     databases::{Publisher, tidy},
     handle::Handle,
@@ -191,6 +196,7 @@ impl Role {
             shutdown: term.clone(),
             stores: config.stores.max(1),
             deserted: Arc::default(),
+            traces: Traces::default(),
         };
         let restored = !config.restore || drive.restore().await.is_some();
         if restored {
@@ -233,6 +239,7 @@ struct Drive {
     stores: usize,
     /// Whether no worker is there.
     deserted: Arc<AtomicBool>,
+    traces: Traces,
 }
 
 /// What is owed once a cycle is recorded.
@@ -312,6 +319,9 @@ impl Drive {
             Input::Outcomes(outcomes) => {
                 let mut commands = Vec::new();
                 for delivery in outcomes {
+                    if let Some(Answer::Indexed(_)) = &delivery.outcome.result {
+                        Traces::layer_came(&self.plan, &self.live, &delivery.outcome.key, &delivery.trace);
+                    }
                     let outcome = Box::new(delivery.outcome.clone());
                     commands.extend(self.plan.apply(PlanEvent::Outcome(outcome)));
                     owed.outcomes.push(delivery);

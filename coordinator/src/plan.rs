@@ -195,6 +195,8 @@ pub enum Command {
 pub struct StoreReport {
     /// Number of this command, for the answer.
     pub store: u64,
+    /// Digest of the image.
+    pub image: String,
     /// Id of the report.
     pub report_id: String,
     /// Where the report waits; `None` when it is in the archive and only gets further references.

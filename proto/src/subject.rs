@@ -39,8 +39,8 @@ pub const DATABASE_MODIFIED: &str = "modified";
 pub const REASON_HEADER: &str = "Strata-Reason";
 /// Header of a dead letter: how often the job was handed to a worker.
 pub const EXECUTIONS_HEADER: &str = "Strata-Executions";
-/// Headers that carry the trace context (W3C Trace Context).
-pub const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
+/// Headers that carry the trace context (W3C Trace Context), and what it is linked to.
+pub const TRACE_HEADERS: [&str; 3] = ["traceparent", "tracestate", crate::trace::image::LINKS];
 
 /// How long the queue waits for a sign of life before it hands a job to another worker. It detects crashes and limits no job.
 pub const ACK_WAIT: Duration = Duration::from_secs(30);

@@ -1,11 +1,14 @@
-//! The trace context's way through message headers (W3C Trace Context): one trace from a client's call through
-//! coordinator, queue and worker to the report.
+//! The trace context's way through message headers (W3C Trace Context): from a client's call through coordinator, queue and
+//! worker to the report. A scan has a trace, and each image of it one of its own ([`image`]), which are linked.
+
+pub mod image;
 
 use std::collections::BTreeMap;
 
 use opentelemetry::{
-    global,
+    SpanId, TraceId, global,
     propagation::{Extractor, Injector},
+    trace::SpanContext,
 };
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -39,7 +42,27 @@ pub fn inject() -> TraceHeaders {
     headers
 }
 
-/// Makes a span that has not been entered yet a child of the context in the headers. Without one nothing changes.
+/// The context in headers (W3C Trace Context, `traceparent`); `None` where it is none.
+fn context_of(headers: &TraceHeaders) -> Option<SpanContext> {
+    let mut parts = headers.0.get("traceparent")?.split('-');
+    let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    if version == "ff" || trace.len() != 32 || span.len() != 16 || flags.len() != 2 {
+        return None;
+    }
+    let sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
+    let context = image::remote(TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?, sampled);
+    context.is_valid().then_some(context)
+}
+
+/// Links a span to the context in the headers.
+pub fn link(span: &Span, headers: &TraceHeaders) {
+    if let Some(context) = context_of(headers) {
+        span.add_link(context);
+    }
+}
+
+/// Makes a span that has not been entered yet a child of the context in the headers, and links it to those that they lead to.
+/// Without any nothing changes.
 pub fn set_parent(span: &Span, headers: &TraceHeaders) {
     if headers.0.is_empty() {
         return;
@@ -47,6 +70,7 @@ pub fn set_parent(span: &Span, headers: &TraceHeaders) {
     let context = global::get_text_map_propagator(|propagator| propagator.extract(headers));
     // The only failure is a span that has started already; the message is then merely without its parent.
     let _ = span.set_parent(context);
+    image::links_of(headers).into_iter().for_each(|linked| span.add_link(linked));
 }
 
 /// The headers of a gRPC request.

@@ -310,10 +310,16 @@ fn carry_out<'a>(
             }
             Some(Verb::Resolve(resolve)) => {
                 let cache = context.cache.as_ref();
-                job::resolve::resolve(context.images.as_ref(), cache, &context.fingerprint, resolve)
-                    .await
-                    .map(|resolved| Resolved { fingerprint: context.report_fingerprint(), ..resolved })
-                    .map(Answer::Resolved)
+                job::resolve::resolve(
+                    context.images.as_ref(),
+                    cache,
+                    &context.fingerprint,
+                    &job.scan_id,
+                    resolve,
+                )
+                .await
+                .map(|resolved| Resolved { fingerprint: context.report_fingerprint(), ..resolved })
+                .map(Answer::Resolved)
             }
             Some(Verb::Index(index)) => job::index::index(context, token, index).await.map(Answer::Indexed),
             Some(Verb::Assess(assess)) => {

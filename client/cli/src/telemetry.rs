@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use opentelemetry::{global, trace::TracerProvider as _};
+use opentelemetry::{KeyValue, SpanId, TraceId, global, trace::TracerProvider as _};
 use opentelemetry_otlp::WithExportConfig as _;
-use opentelemetry_sdk::{Resource, propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use opentelemetry_sdk::{
+    Resource,
+    propagation::TraceContextPropagator,
+    trace::{IdGenerator, RandomIdGenerator, SdkTracerProvider},
+};
+use strata_proto::trace::image;
 use tracing_subscriber::{
     EnvFilter, Layer as _,
     filter::{LevelFilter, Targets},
@@ -42,9 +47,11 @@ pub fn start(settings: &Settings) -> Result<Telemetry, Failure> {
             logs.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed()
         }
     };
-    let provider = settings.otlp_endpoint.as_deref().map(provider).transpose()?;
+    let provider =
+        settings.otlp_endpoint.as_deref().map(|endpoint| provider(endpoint, &settings.name)).transpose()?;
     let traces = provider.as_ref().map(|provider| {
         global::set_text_map_propagator(TraceContextPropagator::new());
+        global::set_tracer_provider(provider.clone());
         // The exporter's own spans must not be exported: only ours are.
         let ours = Targets::new().with_target("strata", tracing::Level::INFO);
         let ours = ["strata_cli", "strata_client", "strata_coordinator", "strata_worker", "strata_proto"]
@@ -67,15 +74,34 @@ fn without_logins(filter: EnvFilter) -> EnvFilter {
     quiet.iter().filter_map(|text| text.parse().ok()).fold(filter, EnvFilter::add_directive)
 }
 
-fn provider(endpoint: &str) -> Result<SdkTracerProvider, Failure> {
+fn provider(endpoint: &str, name: &str) -> Result<SdkTracerProvider, Failure> {
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_tonic()
         .with_endpoint(endpoint)
         .with_timeout(Duration::from_secs(3))
         .build()
         .map_err(|error| Failure::usage(format!("failed to use the OTLP endpoint {endpoint}: {error}")))?;
-    let resource = Resource::builder().with_service_name("strata").build();
-    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+    let instance = KeyValue::new("service.instance.id", name.to_owned());
+    let resource = Resource::builder().with_service_name("strata").with_attribute(instance).build();
+    Ok(SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_id_generator(Ids::default())
+        .with_resource(resource)
+        .build())
+}
+
+/// Random ids, but for the roots of images, whose ids every process can tell.
+#[derive(Debug, Default)]
+struct Ids(RandomIdGenerator);
+
+impl IdGenerator for Ids {
+    fn new_trace_id(&self) -> TraceId {
+        image::chosen_trace().unwrap_or_else(|| self.0.new_trace_id())
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        image::chosen_span().unwrap_or_else(|| self.0.new_span_id())
+    }
 }
 
 impl Telemetry {

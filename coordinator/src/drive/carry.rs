@@ -3,12 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use futures::StreamExt as _;
 use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::{Drive, Ports, now_ms, publisher::Order};
 use crate::{
@@ -36,7 +37,7 @@ impl Drive {
                     Command::StoreReport(store) => stores.push(store),
                     Command::LookUp(look_up) => look_ups.push(look_up),
                     Command::Publish(job) => {
-                        let trace = self.live.trace(&job.scan_id);
+                        let trace = self.traces.of_job(&self.plan, &self.live, &job);
                         orders.push(Order::Publish(job, trace));
                     }
                     Command::Withdraw(job) => orders.push(Order::Withdraw(job)),
@@ -66,6 +67,7 @@ impl Drive {
         self.live.recorded(&self.plan, &events);
         for scan in scans.values().filter(|scan| scan.state() != ScanState::Running) {
             crate::measure::scan_ended(scan.state());
+            self.traces.scan_ended(&self.live, &scan.id);
             self.live.leave(&scan.id);
         }
         Some(())
@@ -73,14 +75,23 @@ impl Drive {
 
     async fn store(&mut self, stores: Vec<StoreReport>) -> Option<Vec<Command>> {
         let (ports, shutdown) = (&self.ports, &self.shutdown);
-        let results: Vec<Option<PlanEvent>> = futures::stream::iter(stores)
-            .map(|store| async move { store_one(ports, shutdown, store).await })
+        let results: Vec<(StoreReport, SystemTime, Option<PlanEvent>)> = futures::stream::iter(stores)
+            .map(|store| async move {
+                let started = SystemTime::now();
+                let span = tracing::debug_span!("archive", image = store.image, report = store.report_id);
+                let result = store_one(ports, shutdown, &store).instrument(span).await;
+                (store, started, result)
+            })
             .buffered(self.stores)
             .collect()
             .await;
         let mut commands = Vec::new();
-        for result in results {
-            commands.extend(self.plan.apply(result?));
+        for (store, started, result) in results {
+            let result = result?;
+            if matches!(result, PlanEvent::Stored { .. }) {
+                self.traces.archived(&self.live, &store, started);
+            }
+            commands.extend(self.plan.apply(result));
         }
         Some(commands)
     }
@@ -112,8 +123,8 @@ impl Drive {
     }
 }
 
-async fn store_one(ports: &Ports, shutdown: &CancellationToken, store: StoreReport) -> Option<PlanEvent> {
-    let Some(parcel) = &store.parcel else { return refer(ports, shutdown, &store).await };
+async fn store_one(ports: &Ports, shutdown: &CancellationToken, store: &StoreReport) -> Option<PlanEvent> {
+    let Some(parcel) = &store.parcel else { return refer(ports, shutdown, store).await };
     let mut report = open(ports, shutdown, parcel).await?;
     if report.is_none() {
         // The id says all that a report is made of: who archived it before archived the same.

@@ -284,6 +284,7 @@ impl Plan {
             .collect();
         self.out.push(Command::StoreReport(StoreReport {
             store: self.next_store,
+            image: image.digest.to_string(),
             report_id: report.report_id.to_string(),
             parcel: parcel.clone(),
             wanted_by: names,

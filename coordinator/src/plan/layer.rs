@@ -168,6 +168,22 @@ impl Plan {
         }
     }
 
+    /// The images that wait for a layer's job, each with the scan that it is traced in: those of the job's own scan first.
+    pub(crate) fn waiting_for(&self, job: &str) -> Vec<(String, String)> {
+        let Some(work) = self.works.get(job) else { return Vec::new() };
+        let Task::Index(digest) = &work.task else { return Vec::new() };
+        let images = self.layers.get(digest).into_iter().flat_map(|layer| &layer.images);
+        let mut waiting: Vec<(bool, String, String)> = images
+            .filter_map(|key| {
+                let number = self.best_wanter(key)?;
+                let scan = self.scans.get(&number)?;
+                Some((number != work.scan, scan.id.to_string(), key.digest.to_string()))
+            })
+            .collect();
+        waiting.sort();
+        waiting.into_iter().map(|(_, scan, image)| (scan, image)).collect()
+    }
+
     /// Gives the jobs of a scan that ends to others that want the same.
     pub(super) fn bequeath(&mut self, from: ScanNumber) {
         let mut heirs: BTreeMap<Key, ScanNumber> = BTreeMap::new();

@@ -1,14 +1,18 @@
 //! *resolve*: references → images with their layers, in one batch. What the cache knows costs one HEAD request.
 
+use std::time::SystemTime;
+
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use strata_proto::{
     digest::Digest,
     reference::Reference,
+    trace::{self, TraceHeaders},
     v1::{
         ImageFacts, NotAnImage, ResolveJob, Resolved, ResolvedImage, ResolvedLayer, ResolvedReference,
         SourceOptions, resolved_reference::Result as Outcome,
     },
 };
+use tracing::Instrument as _;
 
 use crate::{
     error::JobError,
@@ -29,18 +33,20 @@ pub async fn resolve(
     images: &dyn Images,
     cache: &dyn InventoryCache,
     fingerprint: &str,
+    scan: &str,
     job: &ResolveJob,
 ) -> Result<Resolved, JobError> {
     let wanted = platform::show(&platform::parse(&job.platform)?);
     let options = job.options.unwrap_or_default();
-    let context = Context { images, cache, platform: &wanted, options };
+    let context = Context { images, cache, platform: &wanted, options, scan, trace: trace::inject() };
     // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
     let answers: Vec<BoxFuture<'_, ResolvedReference>> = (0..)
         .zip(&job.references)
         .map(|(place, reference)| {
             // A digest that a listing told is as good as one that is asked for; anything else is not believed.
             let told = job.digests.get(place).filter(|digest| digest.parse::<Digest>().is_ok());
-            context.reference(reference, told.map(String::as_str)).boxed()
+            let span = tracing::info_span!("reference", image = %reference);
+            context.reference(reference, told.map(String::as_str)).instrument(span).boxed()
         })
         .collect();
     let mut references: Vec<ResolvedReference> = stream::iter(answers).buffered(CONCURRENCY).collect().await;
@@ -53,12 +59,21 @@ struct Context<'a> {
     cache: &'a dyn InventoryCache,
     platform: &'a str,
     options: SourceOptions,
+    /// Whose job it is, and its trace: each image has one of its own from here on.
+    scan: &'a str,
+    trace: TraceHeaders,
 }
 
 impl Context<'_> {
     async fn reference(&self, reference: &str, told: Option<&str>) -> ResolvedReference {
+        let start = SystemTime::now();
         let result = match self.facts(reference, told).await {
-            Ok(Found::Image(facts)) => Outcome::Image(image(&facts)),
+            Ok(Found::Image(facts)) => {
+                let own = trace::image::context(&self.trace, self.scan, &facts.image_digest);
+                let about = [("scan", self.scan), ("image", reference)];
+                trace::image::step("resolve", &own, start, std::slice::from_ref(&self.trace), &about);
+                Outcome::Image(image(&facts))
+            }
             Ok(Found::Other(code)) => Outcome::Skipped(NotAnImage { code: code.to_owned() }),
             Err(error) => Outcome::Failure(error.to_failure()),
         };

@@ -205,7 +205,7 @@ async fn every_reference_has_its_answer_and_known_images_cost_one_request() {
     let known = LayerKey { layer: "l2".to_owned(), fingerprint: "f".to_owned() };
     cache.layers.lock().unwrap().insert(known);
     let job = job(&["r/a:1", "r/gone:1", "r/b:1", "r/h:1", "docker-archive:/x:1", "r/busy:1", &signature]);
-    let first = resolve(&images, &cache, "f", &job).await.unwrap();
+    let first = resolve(&images, &cache, "f", "", &job).await.unwrap();
     let want = [
         "r/a:1 sha256:a linux/amd64 [l1 l2+]",
         "r/gone:1 not-found false",
@@ -238,13 +238,13 @@ async fn every_reference_has_its_answer_and_known_images_cost_one_request() {
 
     // The second time: one HEAD, and what *assess* needs is put back if it was lost.
     cache.images.lock().unwrap().remove(&("sha256:a".to_owned(), "linux/amd64".to_owned()));
-    let second = resolve(&images, &cache, "f", &self::job(&["r/a:1", "r/b:1"])).await.unwrap();
+    let second = resolve(&images, &cache, "f", "", &self::job(&["r/a:1", "r/b:1"])).await.unwrap();
     assert_eq!(said(&second), [want[0], want[2]]);
     assert_eq!(images.asked(), ["digest r/a:1", "digest r/b:1"]);
     assert!(cache.image("sha256:a", "linux/amd64").await.unwrap().is_some());
     // Another platform is another question.
     let other = ResolveJob { platform: "linux/arm64".to_owned(), ..self::job(&["r/a:1"]) };
-    resolve(&images, &cache, "f", &other).await.unwrap();
+    resolve(&images, &cache, "f", "", &other).await.unwrap();
     assert_eq!(images.asked(), ["digest r/a:1", "resolve r/a:1@sha256:index"]);
 }
 
@@ -276,7 +276,7 @@ async fn the_layers_of_a_named_base_are_marked_and_the_base_is_asked_for_once() 
     let (images, cache) = (Fake { images, ..Fake::default() }, Memory::default());
     for (name, expected) in [("a", [true, false]), ("b", [true, false]), ("c", [false; 2]), ("d", [false; 2])]
     {
-        resolve(&images, &cache, "f", &job(&[&format!("r.example/{name}:1")])).await.unwrap();
+        resolve(&images, &cache, "f", "", &job(&[&format!("r.example/{name}:1")])).await.unwrap();
         let kept = cache.image(&format!("sha256:{name}"), "linux/amd64").await.unwrap().unwrap();
         assert_eq!(kept.layers.iter().map(|layer| layer.base).collect::<Vec<_>>(), expected, "{name}");
     }
@@ -288,7 +288,7 @@ async fn the_layers_of_a_named_base_are_marked_and_the_base_is_asked_for_once() 
 async fn a_cache_that_is_away_is_worth_another_try() {
     let (images, signature) = fake();
     let cache = Memory { is_away: true, ..Memory::default() };
-    let resolved = resolve(&images, &cache, "f", &job(&["r/a:1", &signature])).await.unwrap();
+    let resolved = resolve(&images, &cache, "f", "", &job(&["r/a:1", &signature])).await.unwrap();
     assert_eq!(said(&resolved), ["r/a:1 cache true".to_owned(), format!("{signature} signature")]);
 }
 
@@ -296,7 +296,7 @@ async fn a_cache_that_is_away_is_worth_another_try() {
 async fn a_bad_platform_fails_the_job() {
     let (images, _) = fake();
     let bad = ResolveJob { platform: "linux".to_owned(), ..job(&["r/a:1"]) };
-    let error = resolve(&images, &Memory::default(), "f", &bad).await.unwrap_err();
+    let error = resolve(&images, &Memory::default(), "f", "", &bad).await.unwrap_err();
     assert_eq!((error.code, error.later), ("bad-platform", false));
 }
 
@@ -318,7 +318,7 @@ async fn digests_that_a_listing_told_save_asking() {
     cache.keep_image(&told, "linux/amd64", &facts("a", "amd64", &["l1"])).await.unwrap();
     let digests = vec![told, "nonsense".to_owned(), String::new()];
     let job = ResolveJob { digests, ..job(&["r/a:1", "r/b:1", "r/h:1"]) };
-    let resolved = resolve(&images, &cache, "f", &job).await.unwrap();
+    let resolved = resolve(&images, &cache, "f", "", &job).await.unwrap();
     let want = ["r/a:1 sha256:a linux/amd64 [l1]", "r/b:1 sha256:b linux/arm64 [l2]", "r/h:1 helm-chart"];
     assert_eq!(said(&resolved), want);
     let asked = images.asked();
