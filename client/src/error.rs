@@ -22,6 +22,22 @@ pub enum Error {
     /// The token holds what no header can.
     #[error("failed to use the token: it holds characters that no token has")]
     BadToken,
+    /// What was given as a trace context is none.
+    #[error("`{text}` is not a W3C trace context")]
+    BadTraceparent {
+        /// As it was given.
+        text: String,
+    },
+    /// The deadline came before the answer. Whether the call did its work is not known.
+    #[error("failed to {action}: the coordinator at {url} did not answer in time ({allowed:?})")]
+    TimedOut {
+        /// What was tried.
+        action: &'static str,
+        /// The server that was asked last.
+        url: String,
+        /// How long the call might take.
+        allowed: std::time::Duration,
+    },
     /// Nothing answers there.
     #[error("failed to reach the coordinator at {url}: {}", root_cause(source))]
     Connect {
@@ -97,7 +113,7 @@ impl Error {
     /// Whether the same call may succeed later.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Unavailable { .. })
+        matches!(self, Self::Connect { .. } | Self::Unavailable { .. } | Self::TimedOut { .. })
     }
 }
 

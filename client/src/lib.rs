@@ -1,50 +1,92 @@
 //! The SDK: submit scans to a Strata cluster and follow them. The contract and tonic, and nothing else.
 //!
 //! ```no_run
-//! use strata_client::{Client, v1};
+//! use strata_client::{Client, ImageScan, v1::event::Kind};
 //! use tokio_stream::StreamExt as _;
 //!
 //! # async fn example() -> Result<(), strata_client::Error> {
 //! let mut client = Client::connect("http://127.0.0.1:7400").await?;
-//! let scan = client.submit(v1::SubmitRequest { images: vec!["registry.example/app:1".into()], ..Default::default() }).await?;
-//! let mut events = client.watch(&scan, 0, false);
+//! let scan = client.submit(ImageScan::new(["registry.example/app:1"])).await?;
+//! let mut events = client.watch(&scan, 0, true);
 //! while let Some(event) = events.next().await {
-//!     println!("{:?}", event?.kind);
+//!     if let Some(Kind::Reported(image)) = event?.kind {
+//!         println!("{:?}: {} problems", image.references, image.problems);
+//!     }
 //! }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Several coordinators of one archive are named with commas between them: `http://a:7400,http://b:7400`. A call goes to one
-//! that answered before, and to the next when it is away.
+//! * **What to scan** is an [`ImageScan`] or a [`RegistrySweep`]; each becomes a [`v1::SubmitRequest`], which can be written by hand.
+//! * **Several coordinators** of one archive are named with commas between them: `http://a:7400,http://b:7400`. A call goes to
+//!   one that answered before, and to the next when it is away.
+//! * **Streams resume.** One that breaks is opened again after the last event that arrived: the caller sees each event once, in
+//!   order, however often the connection is lost. Only an answer that would stay the same (an unknown scan) ends it with an error.
+//! * **Deadlines.** Each call has one ([`Builder::deadline`], [`Client::with_deadline`]) over all its attempts; the server is told
+//!   by `grpc-timeout` and stops what nobody waits for. Streams have none.
+//! * **Retries** ([`RetryPolicy`]) are bounded, wait at random within doubling bounds, and keep to what a server says by
+//!   `grpc-retry-pushback-ms`. Only what is safe is tried again: reading, cancelling, revoking, and submitting, because each
+//!   submission has an idempotency key. Making a token and publishing a database are tried once.
+//! * **Traces.** Each call carries the W3C context of the current `tracing` span where the program records any with
+//!   OpenTelemetry, or the one that [`Builder::traceparent`] was given.
 //!
-//! A stream that breaks is resumed after the last event that arrived: the caller sees each event once, in order, however
-//! often the connection is lost. Only an answer that would stay the same (an unknown scan) ends it with an error.
+//! # Examples
+//!
+//! Whole programs, in `client/examples`, which the tests run against a server.
+//!
+//! A gate for a pipeline:
+//!
+//! ```no_run
+#![doc = include_str!("../examples/gate.rs")]
+//! ```
+//!
+//! A nightly sweep:
+//!
+//! ```no_run
+#![doc = include_str!("../examples/nightly_sweep.rs")]
+//! ```
+//!
+//! An export of the archive:
+//!
+//! ```no_run
+#![doc = include_str!("../examples/export.rs")]
+//! ```
 
+mod builder;
+mod call;
 mod error;
 mod options;
+mod request;
+mod retry;
 mod servers;
 mod watch;
 
+use std::time::Duration;
+
+pub use builder::Builder;
 pub use error::Error;
 pub use options::Options;
+pub use request::{ImageScan, RegistrySweep};
+pub use retry::RetryPolicy;
 pub use strata_proto::v1;
-use strata_proto::{trace, v1::strata_client::StrataClient};
+use strata_proto::v1::strata_client::StrataClient;
 use tonic::{
-    Request, Response, Status,
     metadata::{Ascii, MetadataValue},
     transport::Channel,
 };
-pub use watch::{Events, RetryPolicy};
+pub use watch::Events;
 
-use self::servers::{Server, Servers};
+use self::servers::Servers;
 
 /// A connection to a coordinator, or to several of one archive. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
 pub struct Client {
     servers: Servers,
-    retry: RetryPolicy,
+    streams: RetryPolicy,
+    calls: RetryPolicy,
+    deadline: Option<Duration>,
     authorization: Option<MetadataValue<Ascii>>,
+    traceparent: Option<MetadataValue<Ascii>>,
 }
 
 impl Client {
@@ -53,7 +95,7 @@ impl Client {
     /// # Errors
     /// When a URL is malformed or nothing answers there.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        Self::connect_with(url, &Options::default()).await
+        Self::builder(url).connect().await
     }
 
     /// Connects with certificates or a token.
@@ -61,9 +103,7 @@ impl Client {
     /// # Errors
     /// When a URL or the options cannot be used, none of the servers answers, or none can prove who it is.
     pub async fn connect_with(url: &str, options: &Options) -> Result<Self, Error> {
-        let authorization = options.authorization()?;
-        let servers = Servers::connect(url, options).await?;
-        Ok(Self { servers, retry: RetryPolicy::default(), authorization })
+        Builder::new(url, options.clone()).connect().await
     }
 
     /// Connects when the first call needs it.
@@ -71,14 +111,25 @@ impl Client {
     /// # Errors
     /// When a URL is malformed.
     pub fn connect_lazy(url: &str) -> Result<Self, Error> {
-        let servers = Servers::lazy(url, &Options::default())?;
-        Ok(Self { servers, retry: RetryPolicy::default(), authorization: None })
+        Self::builder(url).connect_lazy()
+    }
+
+    /// Everything else that a connection can have: token, certificates, deadline, retries.
+    pub fn builder(url: &str) -> Builder {
+        Builder::new(url, Options::default())
     }
 
     /// With another policy for streams that break.
     #[must_use]
     pub const fn with_retry(mut self, retry: RetryPolicy) -> Self {
-        self.retry = retry;
+        self.streams = retry;
+        self
+    }
+
+    /// With another deadline for each call: `client.clone().with_deadline(…)` is for one call.
+    #[must_use]
+    pub const fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
         self
     }
 
@@ -87,7 +138,8 @@ impl Client {
     ///
     /// # Errors
     /// When the request is invalid or no coordinator can be reached.
-    pub async fn submit(&mut self, mut request: v1::SubmitRequest) -> Result<String, Error> {
+    pub async fn submit(&mut self, request: impl Into<v1::SubmitRequest>) -> Result<String, Error> {
+        let mut request = request.into();
         if request.idempotency_key.is_empty() {
             request.idempotency_key = servers::random_key();
         }
@@ -164,9 +216,11 @@ impl Client {
         &mut self,
         parts: impl tokio_stream::Stream<Item = v1::DatabaseChunk> + Send + 'static,
     ) -> Result<v1::PublishDatabaseResponse, Error> {
-        let server = self.servers.current();
-        let answer = server.client().publish_database(self.request(parts)).await;
-        Ok(answer.map_err(|status| self.failed("publish the database", &server, status))?.into_inner())
+        let send = |mut to: StrataClient<Channel>, left| {
+            let request = self.timed(parts, left);
+            async move { to.publish_database(request).await }
+        };
+        self.call_once("publish the database", call::UPLOAD, send).await
     }
 
     /// Makes a token. Its secret is in this answer only. One server is tried: an answer that is lost must not leave a token
@@ -178,9 +232,11 @@ impl Client {
         &mut self,
         request: v1::CreateTokenRequest,
     ) -> Result<v1::CreateTokenResponse, Error> {
-        let server = self.servers.current();
-        let answer = server.client().create_token(self.request(request)).await;
-        Ok(answer.map_err(|status| self.failed("create the token", &server, status))?.into_inner())
+        let send = |mut to: StrataClient<Channel>, left| {
+            let request = self.timed(request, left);
+            async move { to.create_token(request).await }
+        };
+        self.call_once("create the token", call::ORDINARY, send).await
     }
 
     /// All tokens without their secrets, oldest first.
@@ -206,49 +262,5 @@ impl Client {
             |mut to, request| async move { to.revoke_token(request).await },
         )
         .await
-    }
-
-    /// Makes a call that may be made twice: at the server that answered last, then at the others, until one is there.
-    async fn call<T, R, F>(
-        &self,
-        action: &'static str,
-        message: T,
-        send: impl Fn(StrataClient<Channel>, Request<T>) -> F,
-    ) -> Result<R, Error>
-    where
-        T: Clone,
-        F: Future<Output = Result<Response<R>, Status>>,
-    {
-        let mut tries = self.servers.count();
-        loop {
-            let server = self.servers.current();
-            let error = match send(server.client(), self.request(message.clone())).await {
-                Ok(answer) => return Ok(answer.into_inner()),
-                Err(status) => self.failed(action, &server, status),
-            };
-            tries -= 1;
-            if tries == 0 || !error.is_transient() {
-                return Err(error);
-            }
-        }
-    }
-
-    /// A request that carries the caller's trace context and token.
-    fn request<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        trace::into_metadata(&trace::inject(), request.metadata_mut());
-        if let Some(authorization) = &self.authorization {
-            request.metadata_mut().insert("authorization", authorization.clone());
-        }
-        request
-    }
-
-    /// A failed call as an error. Who is away is not asked first the next time.
-    fn failed(&self, action: &'static str, server: &Server, status: Status) -> Error {
-        let error = Error::from_status(action, server.url(), status);
-        if error.is_transient() {
-            self.servers.pass_over(server);
-        }
-        error
     }
 }

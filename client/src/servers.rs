@@ -1,17 +1,14 @@
 //! The servers of one client: coordinators that share an archive, each as good as the others.
 
-use std::{
-    hash::{BuildHasher as _, Hasher as _, RandomState},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use strata_proto::v1::strata_client::StrataClient;
 use tonic::transport::Channel;
 
-use crate::{Error, Options};
+use crate::{Error, Options, retry::random};
 
 /// Reports are larger than tonic's default limit of 4 MiB when an image has tens of thousands of packages.
 const MAX_MESSAGE: usize = 256 << 20;
@@ -117,7 +114,6 @@ fn split(urls: &str) -> impl Iterator<Item = &str> {
 
 /// 128 bits that nobody else has, from the operating system's randomness.
 pub(crate) fn random_key() -> String {
-    let random = || RandomState::new().build_hasher().finish();
     format!("sdk-{:016x}{:016x}", random(), random())
 }
 

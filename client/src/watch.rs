@@ -1,6 +1,6 @@
 //! Following a scan through broken connections.
 
-use std::{pin::Pin, time::Duration};
+use std::pin::Pin;
 
 use futures::stream::{self, Stream};
 use strata_proto::v1::{Event, ScanFinished, WatchRequest, event::Kind};
@@ -10,29 +10,6 @@ use crate::{Client, Error, servers::Server};
 
 /// A scan's events: each once, in order. [`Kind::Progress`] hints come between them without a number of their own.
 pub type Events = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
-
-/// How long a broken stream is retried before the caller learns of it.
-#[derive(Debug, Clone, Copy)]
-pub struct RetryPolicy {
-    /// Attempts in a row without an event in between; 0 gives up at the first break.
-    pub attempts: u32,
-    /// Wait before the first further attempt; doubles up to `longest`.
-    pub shortest: Duration,
-    /// Longest wait between two attempts.
-    pub longest: Duration,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self { attempts: 30, shortest: Duration::from_millis(100), longest: Duration::from_secs(5) }
-    }
-}
-
-impl RetryPolicy {
-    fn wait(&self, attempt: u32) -> Duration {
-        self.shortest.saturating_mul(1 << attempt.min(16)).min(self.longest)
-    }
-}
 
 struct Follower {
     client: Client,
@@ -73,13 +50,13 @@ impl Follower {
             // Every server is asked once before it is time to wait.
             let servers = u32::try_from(self.client.servers.count()).unwrap_or(u32::MAX);
             let round = self.failures / servers;
-            if !error.is_transient() || round >= self.client.retry.attempts {
+            if !error.is_transient() || round >= self.client.streams.attempts {
                 self.ended = true;
                 return Some(Err(error));
             }
             self.failures += 1;
             if self.failures.is_multiple_of(servers) {
-                tokio::time::sleep(self.client.retry.wait(round)).await;
+                tokio::time::sleep(self.client.streams.wait(round)).await;
             }
         }
     }
@@ -91,7 +68,7 @@ impl Follower {
             none => {
                 let server = self.client.servers.current();
                 let answer = server.client().watch(self.client.request(self.request.clone())).await;
-                let stream = answer.map_err(|status| self.client.failed(ACTION, &server, status))?;
+                let stream = answer.map_err(|status| self.client.failed(ACTION, &server, status, None))?;
                 none.insert((stream.into_inner(), server))
             }
         };
@@ -101,7 +78,7 @@ impl Follower {
                 let server = server.clone();
                 self.ended_early(&server).await
             }
-            Err(status) => Err(self.client.failed(ACTION, server, status)),
+            Err(status) => Err(self.client.failed(ACTION, server, status, None)),
         }
     }
 
@@ -112,7 +89,7 @@ impl Follower {
             return Ok(None);
         }
         let early = tonic::Status::unavailable("the stream ended early");
-        Err(self.client.failed("watch the scan", server, early))
+        Err(self.client.failed("watch the scan", server, early, None))
     }
 
     /// Moves the cursor; `None` for an event that came twice.

@@ -52,13 +52,13 @@ impl From<strata_client::Error> for Failure {
         match &error {
             Error::Unauthenticated { .. } => Self::usage(error.to_string())
                 .hint("`strata token create` makes a token; STRATA_TOKEN or STRATA_TOKEN_FILE shows it"),
-            Error::BadCertificates { .. } | Error::BadToken | Error::Denied { .. } => Self::usage(error.to_string()),
+            Error::BadCertificates { .. } | Error::BadToken | Error::BadTraceparent { .. } | Error::Denied { .. } => Self::usage(error.to_string()),
             Error::BadUrl { .. } => Self::usage(error.to_string()),
             Error::Connect { .. } => Self::incomplete(error.to_string())
                 .hint("is `strata coordinator` (or `strata server`) running there, and does the URL start with http:// or https://?"),
             Error::NotFound { .. } => Self::usage(error.to_string()).hint("`strata sweeps` lists the scans"),
             Error::Refused { .. } => Self::usage(error.to_string()),
-            Error::Unavailable { .. } => Self::incomplete(error.to_string()),
+            Error::Unavailable { .. } | Error::TimedOut { .. } => Self::incomplete(error.to_string()),
         }
     }
 }
