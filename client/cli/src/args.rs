@@ -1,5 +1,6 @@
 //! The command line's grammar.
 
+mod about;
 mod connection;
 mod database;
 mod gate;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args as Group, Parser, Subcommand};
 
 pub use self::{
+    about::{CompletionsArgs, ConfigCommand, ManArgs},
     connection::{ArchiveArgs, ConnectionArgs, ServerUrl},
     database::DbCommand,
     gate::{GateArgs, PolicyCommand},
@@ -34,6 +36,9 @@ pub struct Args {
     /// No progress on stderr.
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Configuration file, instead of `~/.config/strata/config.toml` or else `/etc/strata/config.toml`.
+    #[arg(long, global = true, env = "STRATA_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Form of log lines on stderr.
     #[arg(long, global = true, env = "STRATA_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
@@ -87,6 +92,13 @@ pub enum Command {
     Server(ServerArgs),
     /// Sweep a synthetic registry in this process: see Strata work, offline.
     Demo(DemoArgs),
+    /// The configuration: what is set, and by whom.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a shell's completions.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for each command.
+    Man(ManArgs),
 }
 
 /// Which database, server and local state a scan uses.

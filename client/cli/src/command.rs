@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod about;
 pub mod build;
 mod cancel;
 mod cluster;
@@ -21,6 +22,7 @@ mod webhooks;
 
 use std::process::ExitCode;
 
+pub(crate) use about::about_itself;
 pub(crate) use db::watch as watch_database;
 pub(crate) use publish::{Reader as DatabaseReader, info as database_info};
 pub(crate) use roles::{announce, listen};
@@ -48,5 +50,7 @@ pub async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failu
         Command::Server(args) => roles::server(args, &settings).await,
         Command::JavaIndex(command) => java_index::run(&command),
         Command::Demo(args) => demo::run(args, &settings).await,
+        // Answered before there were settings.
+        Command::Config(_) | Command::Completions(_) | Command::Man(_) => Ok(ExitCode::SUCCESS),
     }
 }

@@ -63,6 +63,12 @@ impl From<strata_client::Error> for Failure {
     }
 }
 
+/// A line for people on stderr, beside an error that somebody else prints.
+pub fn note(text: &str) {
+    let note = anstyle::AnsiColor::Cyan.on_default();
+    let _ = writeln!(anstream::stderr(), "{note}note{note:#}: {text}");
+}
+
 /// Prints a failure to stderr: one line, and the hint on its own.
 pub fn print(failure: &Failure) {
     let mut stderr = anstream::stderr().lock();

@@ -9,6 +9,7 @@ pub mod args;
 pub mod backend;
 mod bases;
 pub mod command;
+pub mod config;
 pub mod embedded;
 pub mod exit;
 pub mod follow;
@@ -34,12 +35,12 @@ use std::process::ExitCode;
 
 use tracing::Instrument as _;
 
-use crate::{args::Args, exit::Failure, settings::Settings};
+use crate::{args::Args, config::File, exit::Failure, settings::Settings};
 
-/// Runs one command to its end.
+/// Runs one command to its end, with what the configuration file says of settings that are no options.
 #[must_use]
-pub fn run(args: Args) -> ExitCode {
-    match start(args) {
+pub fn run(args: Args, file: &File) -> ExitCode {
+    match start(args, file) {
         Ok(code) => code,
         Err(failure) => {
             exit::print(&failure);
@@ -48,8 +49,12 @@ pub fn run(args: Args) -> ExitCode {
     }
 }
 
-fn start(args: Args) -> Result<ExitCode, Failure> {
-    let settings = Settings::from_environment(&args)?;
+fn start(args: Args, file: &File) -> Result<ExitCode, Failure> {
+    // These say something of this program, and must work where nothing else can.
+    if let Some(code) = command::about_itself(&args)? {
+        return Ok(code);
+    }
+    let settings = Settings::from_environment(&args, file)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -7,6 +7,7 @@ use strata_worker::source::registry::RegistryConfig;
 
 use crate::{
     args::{Args, LogFormat},
+    config::{File, Places},
     exit::Failure,
 };
 
@@ -45,14 +46,19 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the environment once.
+    /// Reads the environment once; what it does not say, the configuration file may.
     ///
     /// # Errors
     /// When there is neither a home nor a data directory to keep state in.
-    pub fn from_environment(args: &Args) -> Result<Self, Failure> {
+    pub fn from_environment(args: &Args, file: &File) -> Result<Self, Failure> {
+        let text = |name: &str| text(name).or_else(|| file.variable(name));
+        // A path need not be text.
+        let path = |name: &str| {
+            let said = env::var_os(name).filter(|value| !value.is_empty());
+            said.map(PathBuf::from).or_else(|| file.variable(name).map(PathBuf::from))
+        };
         let home = env::var_os("HOME").map(PathBuf::from);
-        let data_dir = env::var_os("STRATA_DATA_DIR")
-            .map(PathBuf::from)
+        let data_dir = path("STRATA_DATA_DIR")
             .or_else(|| env::var_os("XDG_DATA_HOME").map(|dir| PathBuf::from(dir).join("strata")))
             .or_else(|| home.as_ref().map(|home| home.join(".local/share/strata")))
             .ok_or_else(|| {
@@ -60,14 +66,13 @@ impl Settings {
                     "failed to find a place for data: neither STRATA_DATA_DIR, XDG_DATA_HOME nor HOME is set",
                 )
             })?;
-        let docker_config =
-            env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(|| home.map(|home| home.join(".docker")));
+        let docker_config = path("DOCKER_CONFIG").or_else(|| home.map(|home| home.join(".docker")));
         let in_ci = env::var_os("CI").is_some();
         Ok(Self {
             data_dir,
             docker_config,
             registry: registry::read(&text)?,
-            spool_dir: env::var_os("STRATA_SPOOL_DIR").map_or_else(default_spool, PathBuf::from),
+            spool_dir: path("STRATA_SPOOL_DIR").unwrap_or_else(default_spool),
             otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
                 .or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT")),
             log: text("STRATA_LOG"),
@@ -104,6 +109,17 @@ fn default_spool() -> PathBuf {
     if disk.is_dir() { disk } else { env::temp_dir() }
 }
 
-fn text(name: &str) -> Option<String> {
+/// Where a configuration file is looked for: the user's place, then the machine's. Never the working directory, which may be
+/// somebody else's.
+#[must_use]
+pub fn config_places() -> Places {
+    let home = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")));
+    let machine = PathBuf::from("/etc");
+    home.into_iter().chain([machine]).map(|place| place.join("strata/config.toml")).collect()
+}
+
+/// A variable of the environment; an empty one is not set.
+pub(crate) fn text(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
