@@ -172,6 +172,8 @@ fn what_lies_in_the_cache_is_read() {
         created_by: text("RUN apt-get install"),
         size: 9,
         base: true,
+        // Came after the recording.
+        uncompressed_size: 0,
     };
     let facts = v1::ImageFacts {
         image_digest: digest('c'),

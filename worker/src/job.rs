@@ -1,5 +1,6 @@
 //! The job verbs: list, resolve, index, assess. They see ports, never an adapter.
 
+pub mod advise;
 pub mod assess;
 mod base;
 pub mod index;

@@ -8,6 +8,9 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::exit::Failure;
 
+/// Code of the problem that a database is too old, which only a look at a report tells.
+pub const OLD: &str = "old-database";
+
 /// A moment at which ages are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment(OffsetDateTime);
@@ -114,7 +117,7 @@ impl Limit {
             ),
             Some(age) if age <= limit => return None,
             Some(_) => (
-                "old-database",
+                OLD,
                 format!(
                     "the newest advisory of the database is of {modified}, {} ago; at most {} are accepted: newer flaws are not found",
                     now.age(modified),

@@ -1,8 +1,10 @@
 //! The command line's grammar.
 
 mod about;
+mod advise;
 mod connection;
 mod database;
+mod diff;
 mod gate;
 pub mod java_index;
 mod role;
@@ -15,8 +17,10 @@ use clap::{Args as Group, Parser, Subcommand};
 
 pub use self::{
     about::{CompletionsArgs, ConfigCommand, ManArgs},
+    advise::AdviseArgs,
     connection::{ArchiveArgs, ConnectionArgs, ServerUrl},
     database::DbCommand,
+    diff::DiffArgs,
     gate::{GateArgs, PolicyCommand},
     role::{ClusterArgs, CoordinatorArgs, KeepArgs, ObserveArgs, ServeArgs, ServerArgs, WorkerArgs},
     token::{TokenCommand, TokenPlace},
@@ -63,6 +67,10 @@ pub enum Command {
     Scan(ScanArgs),
     /// Scan a registry, or the repositories of it that start with a prefix.
     Sweep(SweepArgs),
+    /// Compare two images: sizes, layers, packages, findings.
+    Diff(Box<DiffArgs>),
+    /// Predict which findings other bases would remove from an image, without building it.
+    Advise(Box<AdviseArgs>),
     /// Follow a scan of a server.
     Watch(WatchArgs),
     /// List the scans of a server.

@@ -21,6 +21,12 @@ pub(crate) fn mark<'a>(reports: impl Iterator<Item = &'a mut Report>) {
     }
 }
 
+/// How many of an image's lowest layers another image is, if it is wholly a part of it.
+pub(crate) fn length_of(image: &[Layer], base: &[Layer]) -> Option<usize> {
+    let (own, base) = (chain(image)?, chain(base)?);
+    (base.len() < own.len() && own.starts_with(&base)).then_some(base.len())
+}
+
 /// The uncompressed layers in order; `None` where one is not known, or there is none.
 fn chain(layers: &[Layer]) -> Option<Vec<String>> {
     let known = !layers.is_empty() && layers.iter().all(|layer| !layer.diff_id.is_empty());

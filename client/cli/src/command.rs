@@ -1,12 +1,15 @@
 //! The commands, one file each.
 
 mod about;
+mod advise;
 pub mod build;
 mod cancel;
 mod cluster;
 mod db;
 mod demo;
+mod diff;
 mod distribute;
+mod gather;
 mod java_index;
 mod policy;
 mod publish;
@@ -38,6 +41,8 @@ pub async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failu
     match command {
         Command::Scan(args) => scan::run(args, &settings).await,
         Command::Sweep(args) => sweep::run(args, &settings).await,
+        Command::Diff(args) => diff::run(*args, &settings).await,
+        Command::Advise(args) => advise::run(*args, &settings).await,
         Command::Watch(args) => watch::run(args, &settings).await,
         Command::Sweeps(args) => sweeps::run(args, &settings).await,
         Command::Cancel(args) => cancel::run(args, &settings).await,

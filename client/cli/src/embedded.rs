@@ -24,7 +24,10 @@ use strata_worker::{
         shelf::Shelf,
     },
     dispatch,
-    job::Context,
+    job::{
+        Context,
+        advise::{self, Predicted},
+    },
     queue::channel::{ChannelSink, ChannelSource},
     source::Sources,
 };
@@ -76,6 +79,7 @@ pub struct Embedded {
     handle: Handle,
     tokens: Arc<dyn Tokens>,
     sources: Sources,
+    context: Box<Context>,
     shutdown: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -133,10 +137,11 @@ impl Embedded {
         let ports = dispatch::Ports {
             jobs: Arc::new(ChannelSource::new(ends.interactive, ends.sweep, ends.withdrawn)),
             outcomes: Arc::new(ChannelSink::new(ends.outcomes)),
-            context,
+            context: context.clone(),
         };
         let worker = tokio::spawn(dispatch::run(dispatch::Config::default(), ports, shutdown.clone()));
-        Ok(Self { handle, tokens, sources, shutdown, tasks: vec![coordinator, worker] })
+        let context = Box::new(context);
+        Ok(Self { handle, tokens, sources, context, shutdown, tasks: vec![coordinator, worker] })
     }
 
     /// Access to the coordinator.
@@ -199,6 +204,23 @@ impl Embedded {
     /// When there is no such report.
     pub async fn report(&self, id: &str) -> Result<v1::Report, Failure> {
         self.handle.report(id).await.map_err(call_failure)
+    }
+
+    /// Predicts the report of an image whose lowest `base` layers are replaced by those of another image. Both must have
+    /// been scanned here.
+    ///
+    /// # Errors
+    /// When the analyses of their layers are not kept any more.
+    pub async fn predict(
+        &self,
+        image: &v1::Report,
+        base: usize,
+        onto: &v1::Report,
+    ) -> Result<Predicted, Failure> {
+        let predicted = advise::predict(&self.context, image, base, onto).await;
+        predicted.map_err(|error| {
+            Failure::incomplete(error.message).hint("an empty --cache-dir has the layers read again")
+        })
     }
 
     /// Stops a scan.

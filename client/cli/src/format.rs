@@ -13,11 +13,12 @@ mod since;
 mod spdx;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trivy;
 
 use std::io::{self, Write};
 
+pub(crate) use markdown::{code, escaped};
 pub use since::lines as since_lines;
 pub use table::{counts, heading};
 

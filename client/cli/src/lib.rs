@@ -4,12 +4,14 @@
 //! Data goes to stdout; logs and progress to stderr. Exit codes of every command: 0 passed, 1 the policy failed, 2 usage
 //! or configuration, 3 the scan could not be completed, 4 a report could not be submitted though that was required.
 
+pub mod advice;
 pub mod age;
 pub mod args;
 pub mod backend;
 mod bases;
 pub mod command;
 pub mod config;
+pub mod diff;
 pub mod embedded;
 pub mod exit;
 pub mod follow;

@@ -139,20 +139,43 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
 }
 
 fn replace(path: &Path, format: &Format, results: &Results) -> io::Result<()> {
+    replace_with(path, &mut |out| (format.write)(results, out))
+}
+
+/// Checks that a file can be written there, without leaving a trace.
+///
+/// # Errors
+/// When it cannot.
+pub fn check_file(path: &Path) -> Result<(), Failure> {
+    check(path).map_err(|error| failed(path, &error))
+}
+
+/// Writes a file whole or not at all.
+///
+/// # Errors
+/// When it cannot be written; then what was there is as it was.
+pub fn write_file(path: &Path, write: &mut Writer<'_>) -> Result<(), Failure> {
+    replace_with(path, write).map_err(|error| failed(path, &error))
+}
+
+/// What writes a file's content.
+type Writer<'w> = dyn FnMut(&mut dyn Write) -> io::Result<()> + 'w;
+
+fn replace_with(path: &Path, write: &mut Writer<'_>) -> io::Result<()> {
     let target = match place(path)? {
         Place::File(target) => target,
-        Place::Stream => return fill(&File::options().write(true).open(path)?, format, results),
+        Place::Stream => return fill(&File::options().write(true).open(path)?, write),
     };
     let file = beside(&target)?;
-    fill(file.as_file(), format, results)?;
+    fill(file.as_file(), write)?;
     file.as_file().sync_all()?;
     file.persist(&target).map_err(|error| error.error)?;
     Ok(())
 }
 
-fn fill(file: &File, format: &Format, results: &Results) -> io::Result<()> {
+fn fill(file: &File, write: &mut Writer<'_>) -> io::Result<()> {
     let mut out = BufWriter::new(file);
-    (format.write)(results, &mut out)?;
+    write(&mut out)?;
     out.flush()
 }
 

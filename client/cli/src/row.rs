@@ -52,7 +52,12 @@ pub fn name(image: &Image) -> &str {
 /// repository that is named in it, else the name of the file.
 #[must_use]
 pub fn repository(image: &Image) -> String {
-    let name = name(image);
+    repository_of(name(image))
+}
+
+/// As [`repository`], of one reference.
+#[must_use]
+pub fn repository_of(name: &str) -> String {
     let Some((path, tail)) = archive(name) else {
         return without_tag(name).unwrap_or_else(|| name.to_owned());
     };

@@ -7,6 +7,7 @@ mod find;
 use strata_proto::v1::{Event, ImageReported, Report, ScanState, Severity, SeverityCounts, event::Kind};
 
 use futures::StreamExt as _;
+use serde::Serialize;
 
 use self::compare::{Groups, Side};
 use crate::{backend::Backend, exit::Failure};
@@ -62,7 +63,7 @@ pub struct Gone {
 }
 
 /// A finding, as it is told apart: an advisory on a package, whatever the package's version.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Found {
     /// Identifier.
     pub id: String,
@@ -73,9 +74,15 @@ pub struct Found {
     /// Its version, where the finding is or was.
     pub version: String,
     /// The first version without the flaw; may be empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub fixed_version: String,
     /// How bad it is.
+    #[serde(serialize_with = "name_of")]
     pub severity: Severity,
+}
+
+fn name_of<S: serde::Serializer>(severity: &Severity, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_str(severity.name())
 }
 
 impl Delta {

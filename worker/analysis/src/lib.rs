@@ -42,6 +42,7 @@ pub mod layer;
 pub mod limits;
 pub mod model;
 pub mod purl;
+pub mod rebase;
 pub mod squash;
 #[cfg(test)]
 mod testing;

@@ -74,7 +74,7 @@ async fn attachments(context: &Context, job: &v1::AssessJob) -> Result<Attached,
     }
 }
 
-fn no_database(digest: &str) -> JobError {
+pub(super) fn no_database(digest: &str) -> JobError {
     let message = if digest.is_empty() {
         "failed to assess: this worker has no advisory database, and none is published; see `strata db publish`"
             .to_owned()
@@ -94,15 +94,7 @@ fn make_report(
 ) -> Result<(v1::Assessed, Bytes), JobError> {
     let inventories: Vec<model::Inventory> =
         packed.iter().map(|bytes| wire::decode(bytes)).collect::<Result<_, _>>()?;
-    let java = java.map(JavaIndexFile::view).transpose();
-    let java = java
-        .map_err(|error| JobError::later("java-index", format!("failed to read the Java index: {error}")))?;
-    let contents = squash::squash_with(&inventories.iter().collect::<Vec<_>>(), java.as_ref());
-    let view = database.view().map_err(|error| {
-        JobError::later("database", format!("failed to read the advisory database: {error}"))
-    })?;
-    let assessment = assess::assess(&contents, &view);
-    let mut report = report(facts, contents, assessment, database, fingerprint);
+    let mut report = assessed(facts, &inventories, database, java, fingerprint)?;
     let attached = attached.map(|attached| attached::read(attached, &facts.image_digest));
     if let Some(statements) = &attached {
         statements.apply(&mut report);
@@ -123,6 +115,29 @@ fn make_report(
         database_modified: report.database_modified.clone(),
     };
     Ok((assessed, Bytes::from(v1::Parcel { report_zstd }.encode_to_vec())))
+}
+
+/// The report of an image whose layers have these inventories.
+pub(super) fn assessed(
+    facts: &v1::ImageFacts,
+    inventories: &[model::Inventory],
+    database: &DatabaseFile,
+    java: Option<&JavaIndexFile>,
+    fingerprint: String,
+) -> Result<v1::Report, JobError> {
+    let java = java.map(JavaIndexFile::view).transpose();
+    let java = java
+        .map_err(|error| JobError::later("java-index", format!("failed to read the Java index: {error}")))?;
+    let contents = squash::squash_with(&inventories.iter().collect::<Vec<_>>(), java.as_ref());
+    let view = database.view().map_err(|error| {
+        JobError::later("database", format!("failed to read the advisory database: {error}"))
+    })?;
+    let assessment = assess::assess(&contents, &view);
+    let mut report = report(facts, contents, assessment, database, fingerprint);
+    for (layer, inventory) in report.layers.iter_mut().zip(inventories) {
+        layer.uncompressed_size = inventory.bytes;
+    }
+    Ok(report)
 }
 
 fn count(length: usize) -> u64 {

@@ -110,6 +110,7 @@ pub fn facts(
             created_by,
             size: entry.size,
             base: index < base,
+            uncompressed_size: 0,
         });
         facts.media_types.push(entry.media_type.clone());
     }

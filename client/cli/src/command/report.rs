@@ -58,7 +58,7 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
 }
 
 /// The archive of this machine is asked without a coordinator that would check.
-fn commit_prefix(text: &str) -> Result<String, Failure> {
+pub(super) fn commit_prefix(text: &str) -> Result<String, Failure> {
     let hexadecimal = text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !hexadecimal || !(7..=64).contains(&text.len()) {
         return Err(Failure::usage(format!("`{text}` is neither a commit nor at least seven digits of one")));
@@ -66,7 +66,7 @@ fn commit_prefix(text: &str) -> Result<String, Failure> {
     Ok(text.to_ascii_lowercase())
 }
 
-async fn show(id: &str, archive: &ArchiveArgs, settings: &Settings) -> Result<Report, Failure> {
+pub(super) async fn show(id: &str, archive: &ArchiveArgs, settings: &Settings) -> Result<Report, Failure> {
     if let Some(url) = &archive.server {
         return Ok(security::connect(url, &archive.connection, settings).await?.get_report(id).await?);
     }
@@ -78,7 +78,7 @@ async fn show(id: &str, archive: &ArchiveArgs, settings: &Settings) -> Result<Re
     })
 }
 
-async fn search(
+pub(super) async fn search(
     query: SearchReportsRequest,
     archive: &ArchiveArgs,
     settings: &Settings,

@@ -67,7 +67,7 @@ pub(super) async fn backend(target: &TargetArgs, settings: &Settings) -> Result<
 }
 
 /// Archives become explicit references; a path that is no image is named before any work begins.
-async fn references(images: &[String], backend: &Backend) -> Result<Vec<String>, Failure> {
+pub(super) async fn references(images: &[String], backend: &Backend) -> Result<Vec<String>, Failure> {
     let mut references = Vec::new();
     for image in images {
         match backend {

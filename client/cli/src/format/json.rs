@@ -110,6 +110,9 @@ struct JsonLayer {
     diff_id: String,
     created_by: String,
     size: u64,
+    /// Not there when not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uncompressed_size: Option<u64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     base: bool,
 }
@@ -280,6 +283,7 @@ fn image(image: Image, now: Moment) -> JsonImage {
                 diff_id: layer.diff_id,
                 created_by: layer.created_by,
                 size: layer.size,
+                uncompressed_size: Some(layer.uncompressed_size).filter(|size| *size > 0),
                 base: layer.base,
             })
             .collect(),

@@ -113,12 +113,13 @@ fn line(row: &Row<'_>) -> String {
     )
 }
 
-fn code(text: &str) -> String {
+/// A name in `<code>`.
+pub(crate) fn code(text: &str) -> String {
     format!("<code>{}</code>", escaped(text))
 }
 
 /// Every ASCII mark but `-`, `.` and the space as a number: none of them means anything then.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text::cut(&text::plain(text), MAX_TEXT).chars() {
         if c.is_ascii_punctuation() && c != '-' && c != '.' {

@@ -101,26 +101,15 @@ struct JsonChange {
     references: Vec<String>,
     before: Option<String>,
     after: String,
-    new: Vec<JsonFound>,
-    fixed: Vec<JsonFound>,
+    new: Vec<Found>,
+    fixed: Vec<Found>,
 }
 
 #[derive(Serialize)]
 struct JsonGone {
     references: Vec<String>,
     report: String,
-    findings: Vec<JsonFound>,
-}
-
-#[derive(Serialize)]
-struct JsonFound {
-    id: String,
-    severity: &'static str,
-    package: String,
-    ecosystem: String,
-    version: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    fixed_version: String,
+    findings: Vec<Found>,
 }
 
 pub(super) fn json(delta: &Delta) -> JsonSince {
@@ -150,8 +139,8 @@ fn change(change: &Change) -> JsonChange {
         references: change.references.clone(),
         before: change.before.clone(),
         after: change.after.clone(),
-        new: change.new.iter().map(found).collect(),
-        fixed: change.fixed.iter().map(found).collect(),
+        new: change.new.clone(),
+        fixed: change.fixed.clone(),
     }
 }
 
@@ -159,17 +148,6 @@ fn gone(gone: &Gone) -> JsonGone {
     JsonGone {
         references: gone.references.clone(),
         report: gone.report.clone(),
-        findings: gone.findings.iter().map(found).collect(),
-    }
-}
-
-fn found(found: &Found) -> JsonFound {
-    JsonFound {
-        id: found.id.clone(),
-        severity: found.severity.name(),
-        package: found.package.clone(),
-        ecosystem: found.ecosystem.clone(),
-        version: found.version.clone(),
-        fixed_version: found.fixed_version.clone(),
+        findings: gone.findings.clone(),
     }
 }

@@ -12,7 +12,7 @@ use strata_proto::v1::{
 use super::{TABLE, by_name};
 use crate::{age::Moment, results::Results};
 
-mod schema;
+pub(crate) mod schema;
 
 fn package(name: &str, version: &str, ecosystem: &str, file: &str, layer: u32) -> Package {
     Package {

@@ -1,10 +1,12 @@
-//! A report back from Strata's own JSON document: what tests of policies are written on. Only what policies look at.
+//! A report back from Strata's own JSON document: what tests of policies are written on, and what is compared. What nobody
+//! looks at there (scores, titles) is not read.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use strata_proto::v1::{
-    Distribution, Finding, FixState, Layer, Package, Problem, Property, Report, RunSettings, Severity,
+    Distribution, Finding, FixState, Layer, Package, Platform, Problem, Property, Report, RunSettings,
+    Severity,
 };
 
 /// The schema of documents that are understood.
@@ -20,7 +22,7 @@ pub enum BadFixture {
     #[error("its schema is {0}, and {SCHEMA} is understood")]
     Schema(u32),
     /// Not exactly one image.
-    #[error("it holds {0} images, and a test is about one")]
+    #[error("it holds {0} images, and one is wanted")]
     Images(usize),
     /// A name that is not known.
     #[error("finding {0}: `{1}` is not a {2}")]
@@ -40,6 +42,12 @@ struct Image {
     #[serde(default)]
     digest: String,
     #[serde(default)]
+    config: String,
+    #[serde(default)]
+    platform: String,
+    #[serde(default)]
+    fingerprint: String,
+    #[serde(default)]
     distribution: Option<Os>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
@@ -57,6 +65,8 @@ struct Image {
 
 #[derive(Default, Deserialize)]
 struct Database {
+    #[serde(default)]
+    digest: String,
     #[serde(default)]
     modified: String,
 }
@@ -79,11 +89,14 @@ struct Os {
     ended: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct JsonLayer {
-    #[serde(default)]
     digest: String,
-    #[serde(default)]
+    diff_id: String,
+    created_by: String,
+    size: u64,
+    uncompressed_size: u64,
     base: bool,
 }
 
@@ -148,11 +161,26 @@ pub fn read(text: &str) -> Result<(Report, Vec<String>), BadFixture> {
     }
 }
 
+/// Whether findings are left out of a document.
+#[must_use]
+pub fn hides(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Hidden {
+        #[serde(default)]
+        hidden_findings: u64,
+    }
+    serde_json::from_str::<Hidden>(text).map_or(true, |document| document.hidden_findings > 0)
+}
+
 fn report(image: Image) -> Result<(Report, Vec<String>), BadFixture> {
     let findings = image.findings.into_iter().map(|found| finding(found, &image.packages));
     let findings = findings.collect::<Result<_, _>>()?;
     let report = Report {
         image_digest: image.digest,
+        config_digest: image.config,
+        platform: platform(&image.platform),
+        fingerprint: image.fingerprint,
+        database_digest: image.database.digest,
         distribution: image.distribution.map(|os| Distribution {
             id: os.id,
             version: os.version,
@@ -163,7 +191,14 @@ fn report(image: Image) -> Result<(Report, Vec<String>), BadFixture> {
         layers: image
             .layers
             .into_iter()
-            .map(|layer| Layer { digest: layer.digest, base: layer.base, ..Layer::default() })
+            .map(|layer| Layer {
+                digest: layer.digest,
+                diff_id: layer.diff_id,
+                created_by: layer.created_by,
+                size: layer.size,
+                uncompressed_size: layer.uncompressed_size,
+                base: layer.base,
+            })
             .collect(),
         packages: image.packages.into_iter().map(package).collect(),
         findings,
@@ -178,6 +213,13 @@ fn report(image: Image) -> Result<(Report, Vec<String>), BadFixture> {
         ..Report::default()
     };
     Ok((report, image.references))
+}
+
+/// `os/architecture[/variant]`.
+fn platform(text: &str) -> Option<Platform> {
+    let (os, rest) = text.split_once('/')?;
+    let (architecture, variant) = rest.split_once('/').unwrap_or((rest, ""));
+    Some(Platform { os: os.to_owned(), architecture: architecture.to_owned(), variant: variant.to_owned() })
 }
 
 fn package(package: JsonPackage) -> Package {

@@ -1,12 +1,14 @@
 //! The executable as its users meet it: alone, as a cluster of processes on real servers, and the rules of the repository.
 
 mod access;
+mod advise;
 mod black_box;
 mod cancel;
 mod cluster;
 mod context;
 mod databases;
 mod deploy;
+mod diff;
 mod distribute;
 mod failover;
 mod fairness;

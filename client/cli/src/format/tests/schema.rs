@@ -27,6 +27,7 @@ fn judge(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<
             "enum" if rule.as_array().expect("a list").contains(value) => {}
             "const" if rule == value => {}
             "enum" | "const" => wrong.push(format!("{at}: {value} is not {rule}")),
+            "minimum" | "maximum" if !value.is_number() => {}
             "minimum" if value.as_f64() >= rule.as_f64() => {}
             "maximum" if value.as_f64() <= rule.as_f64() => {}
             "minimum" | "maximum" => wrong.push(format!("{at}: {value} is beyond {rule}")),
@@ -73,8 +74,13 @@ fn is(name: &str, value: &Value) -> bool {
 }
 
 fn wrong(document: &Value) -> Vec<String> {
-    let (schema, mut wrong) = (schema(), Vec::new());
-    judge(&schema, &schema, document, "", &mut wrong);
+    against(&schema(), document)
+}
+
+/// Where a document does not fit a schema, and why.
+pub(crate) fn against(schema: &Value, document: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    judge(schema, schema, document, "", &mut wrong);
     wrong
 }
 
