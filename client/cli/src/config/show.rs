@@ -148,7 +148,7 @@ fn write(
 
 /// Without the password of a URL.
 fn redacted(value: &str) -> String {
-    value.split(',').map(|part| redacted_one(part)).collect::<Vec<_>>().join(",")
+    value.split(',').map(redacted_one).collect::<Vec<_>>().join(",")
 }
 
 fn redacted_one(url: &str) -> String {
