@@ -2,9 +2,13 @@
 
 mod args;
 mod chaos;
+mod compare;
+mod heads;
 mod meter;
 mod print;
 mod process;
+mod profile;
+mod result;
 mod simulate;
 mod soak;
 mod sweep;
@@ -35,7 +39,12 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     let done = match args.command {
         Some(Command::Registry(args)) => registry(args).await.map(|()| true),
         Some(Command::Sweep(args)) => sweep_registry(args).await,
-        Some(Command::Run(args)) => run_both(args).await,
+        Some(Command::Run(args)) => match args.own.profile {
+            Some(name) => profile::profile(name, &args.own, &args.run).await,
+            None => run_both(args.run).await,
+        },
+        Some(Command::Compare(args)) => compare::compare(&args),
+        Some(Command::Heads(args)) => heads::heads(args).await,
         Some(Command::Chaos(args)) => chaos::chaos(args).await,
         Some(Command::Simulate(args)) => simulate::simulate(args).await,
         Some(Command::Soak(args)) => soak::soak(args).await,

@@ -8,7 +8,10 @@ use strata_loadtest::{
     registry::{Faults, Options},
 };
 
-use super::{chaos::ChaosArgs, simulate::SimulateArgs, soak::SoakArgs};
+use super::{
+    chaos::ChaosArgs, compare::CompareArgs, heads::HeadsArgs, profile::ProfileArgs, simulate::SimulateArgs,
+    soak::SoakArgs,
+};
 
 /// Sweeps a synthetic registry through the SDK and measures it.
 #[derive(Debug, Parser)]
@@ -26,8 +29,12 @@ pub(crate) enum Command {
     Registry(RegistryArgs),
     /// Sweep a registry that runs already
     Sweep(SweepArgs),
-    /// Start a synthetic registry in this process and sweep it (the default)
-    Run(RunArgs),
+    /// Start a synthetic registry in this process and sweep it (the default); or start everything and measure a profile
+    Run(Box<ProfileRunArgs>),
+    /// Compare two measurements of one profile
+    Compare(CompareArgs),
+    /// Ask a registry for one manifest's headers after the other, and nothing else
+    Heads(HeadsArgs),
     /// Sweep with a cluster of real processes, and hurt one of them after the other
     Chaos(ChaosArgs),
     /// Simulate a sweep of any size with the coordinator's own planner
@@ -55,6 +62,15 @@ pub(crate) struct SweepArgs {
     pub(crate) registry: String,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Arguments)]
+pub(crate) struct ProfileRunArgs {
+    #[command(flatten)]
+    pub(crate) own: ProfileArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
 }
 
 #[derive(Debug, Arguments)]

@@ -1,0 +1,108 @@
+//! How long somebody waits for the scan of one image: alone, and while a sweep keeps the workers busy.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use futures::StreamExt as _;
+use strata_client::{
+    Client,
+    v1::{ScanState, SubmitRequest, event::Kind},
+};
+use strata_loadtest::content::{Plan, Store as _, Synthetic};
+use tokio::time::{Instant, timeout};
+
+use super::Stage;
+use crate::drive::{
+    result::{Better, Latencies},
+    sweep,
+};
+
+/// The longest that one scan may take before the profile gives up.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+pub(super) async fn interactive(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    let count = stage.count(60);
+    stage.measured.setting("scans", count);
+    let deployment = stage.deploy()?;
+    let url = deployment.url()?;
+    // Images of their own, so that each scan has layers to read; the bases are known after the first ones.
+    let plan = stage.run.plan.plan();
+    let each = Plan { repositories: 2 * count, tags_per_repository: 2, seed: plan.seed + 1, ..plan };
+    let single = Arc::new(Synthetic::new(each));
+    let (swept, single_host) = (stage.content(), stage.registry(&single).await?);
+    let host = single_host.host();
+    let names = single.repositories(None, usize::MAX);
+    let reference = |name: &String| format!("{host}/{name}:latest");
+    let (alone, during) = names.split_at(names.len() / 2);
+    // The first scan of a process warms connections and bases: it is no one's latency.
+    let mut warm = during.iter().rev().take(10).map(reference);
+    let mut client = Client::connect(&url).await.context("connect")?;
+    for reference in warm.by_ref() {
+        scan(&mut client, &reference).await?;
+    }
+    let mut idle = Latencies::new()?;
+    for reference in alone.iter().map(reference) {
+        idle.note(scan(&mut client, &reference).await?);
+    }
+    let registry = stage.registry(&swept).await?;
+    let (target, sweep_host) = (stage.target(&url), registry.host());
+    let sweep = tokio::spawn(async move { sweep::sweep(&target, &sweep_host, None).await });
+    let mut busy = Latencies::new()?;
+    let fresh = during.len().saturating_sub(10);
+    for reference in during.iter().take(fresh).map(reference) {
+        let latency = scan(&mut client, &reference).await?;
+        if sweep.is_finished() {
+            break;
+        }
+        busy.note(latency);
+    }
+    let measured = sweep.await.context("sweep")??;
+    stage.complete(&measured);
+    stage.measured.latencies("idle", &idle);
+    stage.measured.latencies("during-sweep", &busy);
+    super::sweeps::say(&mut stage.measured, "sweep", &measured);
+    let enough = u64::from(count / 2);
+    let counted = busy.count();
+    stage
+        .measured
+        .must(counted >= enough, || format!("the sweep was over after {counted} scans: sweep more images"));
+    for (name, quantile) in [("p50", 0.5), ("p99", 0.99)] {
+        let ratio = busy.quantile_ms(quantile) / idle.quantile_ms(quantile);
+        stage.measured.figure(format!("during-per-idle.{name}"), ratio, "", Better::Lower);
+    }
+    for registry in [registry, single_host] {
+        registry.shutdown().await.context("stop the registry")?;
+    }
+    Ok(())
+}
+
+/// Scans one image, and returns how long its report took.
+async fn scan(client: &mut Client, reference: &str) -> anyhow::Result<Duration> {
+    let begin = Instant::now();
+    let request = SubmitRequest {
+        images: vec![reference.to_owned()],
+        platform: "linux/amd64".to_owned(),
+        tenant: "interactive".to_owned(),
+        ..SubmitRequest::default()
+    };
+    let id = client.submit(request).await.with_context(|| format!("scan {reference}"))?;
+    let mut events = client.watch(&id, 0, true);
+    let mut latency = None;
+    while let Some(event) =
+        timeout(PATIENCE, events.next()).await.with_context(|| format!("wait for {reference}"))?
+    {
+        match event.with_context(|| format!("follow the scan of {reference}"))?.kind {
+            Some(Kind::Reported(_)) => latency = Some(begin.elapsed()),
+            Some(Kind::Finished(end)) => {
+                let state = end.state();
+                ensure!(
+                    state == ScanState::Completed,
+                    "scan {reference}: it ended as {}",
+                    state.as_str_name()
+                );
+            }
+            _ => {}
+        }
+    }
+    latency.with_context(|| format!("scan {reference}: there is no report"))
+}

@@ -1,0 +1,55 @@
+//! Searches over all reports of a swept registry: by vulnerability, package, image and reference.
+
+use std::time::Instant;
+
+use anyhow::Context as _;
+use strata_client::{Client, v1::SearchReportsRequest};
+
+use super::Stage;
+use crate::drive::result::{Better, Latencies};
+
+pub(super) async fn search(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    let count = stage.count(200);
+    stage.measured.setting("searches", count);
+    let (content, deployment) = (stage.content(), stage.deploy()?);
+    let registry = stage.registry(&content).await?;
+    let url = deployment.url()?;
+    let swept = stage.sweep(&url, &registry).await?;
+    stage.measured.figure("reports", swept.images as f64, "", Better::Neither);
+    let mut client = Client::connect(&url).await.context("connect")?;
+    let any = SearchReportsRequest { limit: 100, ..SearchReportsRequest::default() };
+    let some = client.search_reports(any.clone()).await.context("search")?;
+    let digests: Vec<String> = some.iter().map(|report| report.image_digest.clone()).collect();
+    let references: Vec<String> = some.iter().flat_map(|report| report.references.first().cloned()).collect();
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+    // What many images have, what few have, and what none has.
+    let vulnerabilities = texts(&["CVE-2021-23337", "CVE-2023-5678", "CVE-2019-1549", "CVE-1999-0001"]);
+    let packages = texts(&["lodash", "Django", "openssl", "libssl3", "no-such-package"]);
+    let kinds: [(&str, &[String]); 4] = [
+        ("vulnerability", &vulnerabilities),
+        ("package", &packages),
+        ("digest", &digests),
+        ("reference", &references),
+    ];
+    for (kind, values) in kinds {
+        let (mut latencies, mut found) = (Latencies::new()?, 0);
+        for value in values.iter().cycle().take(usize::try_from(count)?) {
+            let mut request = SearchReportsRequest { limit: 50, ..SearchReportsRequest::default() };
+            match kind {
+                "vulnerability" => request.vulnerability.clone_from(value),
+                "package" => request.package.clone_from(value),
+                "digest" => request.image_digest.clone_from(value),
+                _ => request.reference.clone_from(value),
+            }
+            let begin = Instant::now();
+            found +=
+                client.search_reports(request).await.with_context(|| format!("search {kind} {value}"))?.len();
+            latencies.note(begin.elapsed());
+        }
+        stage.measured.latencies(kind, &latencies);
+        stage.measured.figure(format!("{kind}.p95"), latencies.quantile_ms(0.95), "ms", Better::Lower);
+        stage.measured.figure(format!("{kind}.found"), found as f64, "", Better::Neither);
+        stage.measured.must(found > 0, || format!("no search by {kind} found anything"));
+    }
+    registry.shutdown().await.context("stop the registry")
+}

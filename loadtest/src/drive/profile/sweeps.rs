@@ -1,0 +1,136 @@
+//! Whole sweeps: cold, several at once, unchanged, against another database.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use futures::future::try_join_all;
+use strata_loadtest::registry::Registry;
+
+use super::{Stage, changed_database};
+use crate::drive::{
+    heads,
+    meter::Measured,
+    result::{Better, Measurement},
+    sweep,
+};
+
+/// How long the plain load generator asks, before and after.
+const ASK: Duration = Duration::from_secs(5);
+const CONNECTIONS: u32 = 16;
+
+pub(super) async fn cold(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    let (content, deployment) = (stage.content(), stage.deploy()?);
+    let registry = stage.registry(&content).await?;
+    let before = deployment.spent()?;
+    let measured = stage.sweep(&deployment.url()?, &registry).await?;
+    say(&mut stage.measured, "cold", &measured);
+    stage.spending("cold", &deployment, &before, measured.images)?;
+    once(stage, &registry, measured.layers_analysed, measured.distinct_layers);
+    registry.shutdown().await.context("stop the registry")
+}
+
+/// Sweeps of the same registry, begun at the same time.
+pub(super) async fn concurrent(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    let count = stage.count(3);
+    stage.measured.setting("sweeps", count);
+    let (content, deployment) = (stage.content(), stage.deploy()?);
+    let registry = stage.registry(&content).await?;
+    let before = deployment.spent()?;
+    let target = stage.target(&deployment.url()?);
+    let host = registry.host();
+    let all = try_join_all((0..count).map(|_| sweep::sweep(&target, &host, None))).await?;
+    let (mut analysed, mut images, mut distinct) = (0, 0, 0);
+    for measured in &all {
+        stage.complete(measured);
+        analysed += measured.layers_analysed;
+        images += measured.images;
+        distinct = distinct.max(measured.distinct_layers);
+    }
+    let seconds = all.iter().map(|measured| measured.seconds).fold(0.0, f64::max);
+    stage.measured.figure("images-per-second", images as f64 / seconds, "images/s", Better::Higher);
+    stage.spending("concurrent", &deployment, &before, images)?;
+    once(stage, &registry, analysed, distinct);
+    registry.shutdown().await.context("stop the registry")
+}
+
+/// Every distinct layer was read once, and analysed once.
+fn once(stage: &mut Stage<'_>, registry: &Registry, analysed: u64, distinct: u64) {
+    let ratio = analysed as f64 / distinct.max(1) as f64;
+    let downloads = registry.blob_downloads();
+    let most = downloads.values().copied().max().unwrap_or_default();
+    let measured = &mut stage.measured;
+    measured.figure("layers.distinct", distinct as f64, "", Better::Neither);
+    measured.figure("layers.analysed", analysed as f64, "", Better::Neither);
+    measured.figure("layers.analysed-per-distinct", ratio, "", Better::Lower);
+    measured.figure("layers.most-downloads", most as f64, "", Better::Lower);
+    measured.must(analysed == distinct, || format!("{analysed} analyses of {distinct} distinct layers"));
+}
+
+pub(super) async fn unchanged(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    let (content, deployment) = (stage.content(), stage.deploy()?);
+    let registry = stage.registry(&content).await?;
+    let url = deployment.url()?;
+    let cold = stage.sweep(&url, &registry).await?;
+    say(&mut stage.measured, "cold", &cold);
+    let paths = Arc::new(heads::paths(&*content)?);
+    let host = registry.host();
+    let ask = || heads::ask(&host, Arc::clone(&paths), CONNECTIONS, ASK);
+    let first = ask().await?;
+    registry.reset_counts();
+    let before = deployment.spent()?;
+    let measured = stage.sweep(&url, &registry).await?;
+    let counts = registry.counts();
+    stage.spending("unchanged", &deployment, &before, measured.images)?;
+    let second = ask().await?;
+    let heads = f64::midpoint(first.per_second(), second.per_second());
+    let references = measured.unchanged as f64 / measured.seconds;
+    say(&mut stage.measured, "unchanged", &measured);
+    let rows = [
+        ("heads-per-second", heads, "HEAD/s", Better::Neither),
+        ("references-per-second", references, "references/s", Better::Higher),
+        ("references-per-head", references / heads, "", Better::Higher),
+        ("unchanged.head-requests", counts.manifest_heads as f64, "", Better::Lower),
+        ("unchanged.manifests-read", counts.manifest_gets as f64, "", Better::Lower),
+        ("unchanged.blobs-read", counts.blob_gets as f64, "", Better::Lower),
+    ];
+    for (name, value, unit, better) in rows {
+        stage.measured.figure(name, value, unit, better);
+    }
+    let (unchanged, all) = (measured.unchanged, measured.references - measured.skipped);
+    stage.measured.must(unchanged == all, || format!("{unchanged} of {all} references were unchanged"));
+    stage.measured.must(counts.blob_gets == 0, || format!("{} blobs were read", counts.blob_gets));
+    registry.shutdown().await.context("stop the registry")
+}
+
+pub(super) async fn reassess(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    let (content, mut deployment) = (stage.content(), stage.deploy()?);
+    let registry = stage.registry(&content).await?;
+    let cold = stage.sweep(&deployment.url()?, &registry).await?;
+    say(&mut stage.measured, "cold", &cold);
+    deployment.use_database(&changed_database(&stage.strata, stage.home.path())?)?;
+    registry.reset_counts();
+    let before = deployment.spent()?;
+    let measured = stage.sweep(&deployment.url()?, &registry).await?;
+    let counts = registry.counts();
+    stage.spending("reassess", &deployment, &before, measured.images)?;
+    say(&mut stage.measured, "reassess", &measured);
+    stage.measured.figure("reassess.blobs-read", counts.blob_gets as f64, "", Better::Lower);
+    stage.measured.must(counts.blob_gets == 0, || format!("{} blobs were read", counts.blob_gets));
+    let findings = (cold.findings, measured.findings);
+    stage.measured.must(findings.0 != findings.1, || "the other database finds the same".to_owned());
+    registry.shutdown().await.context("stop the registry")
+}
+
+pub(super) fn say(measured: &mut Measurement, prefix: &str, sweep: &Measured) {
+    let first = sweep.seconds_to_first_report.unwrap_or(sweep.seconds);
+    let rows = [
+        ("seconds", sweep.seconds, "s", Better::Lower),
+        ("seconds-to-first-report", first, "s", Better::Lower),
+        ("images", sweep.images as f64, "", Better::Neither),
+        ("images-per-second", sweep.images_per_second, "images/s", Better::Higher),
+        ("bytes-per-second", sweep.bytes_read as f64 / sweep.seconds / 1e6, "MB/s", Better::Higher),
+    ];
+    for (name, value, unit, better) in rows {
+        measured.figure(format!("{prefix}.{name}"), value, unit, better);
+    }
+}
