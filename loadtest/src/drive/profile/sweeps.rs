@@ -62,7 +62,7 @@ fn once(stage: &mut Stage<'_>, registry: &Registry, analysed: u64, distinct: u64
     measured.figure("layers.distinct", distinct as f64, "", Better::Neither);
     measured.figure("layers.analysed", analysed as f64, "", Better::Neither);
     measured.figure("layers.analysed-per-distinct", ratio, "", Better::Lower);
-    measured.figure("layers.most-downloads", most as f64, "", Better::Lower);
+    measured.figure("blobs.most-downloads", most as f64, "", Better::Neither);
     measured.must(analysed == distinct, || format!("{analysed} analyses of {distinct} distinct layers"));
 }
 
