@@ -24,7 +24,7 @@ pub(super) struct Deployment {
 }
 
 enum Running {
-    Embedded(Server),
+    Embedded(Box<Server>),
     Cluster(Box<Cluster>),
 }
 
@@ -36,7 +36,7 @@ impl Deployment {
     pub(super) fn start(strata: &Path, database: &Path, workers: usize) -> anyhow::Result<Self> {
         let home = TempDir::new().context("make a home")?;
         let running = if workers == 0 {
-            Running::Embedded(embedded(strata, database, home.path())?)
+            Running::Embedded(Box::new(embedded(strata, database, home.path())?))
         } else {
             let layout = Layout { workers, ..Layout::new(strata, database) };
             Running::Cluster(Box::new(Cluster::start(&layout)?))
@@ -57,7 +57,7 @@ impl Deployment {
             Running::Embedded(server) => {
                 // One process reads its database once: the archive and the inventories stay.
                 server.terminate()?;
-                *server = embedded(&self.strata, database, self.home.path())?;
+                **server = embedded(&self.strata, database, self.home.path())?;
             }
             Running::Cluster(cluster) => {
                 let url = cluster.urls().into_iter().next().context("find the coordinator")?;
