@@ -43,8 +43,19 @@ mod sql {
     pub(super) const EVENTS: &str =
         "SELECT body FROM events WHERE scan = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
     pub(super) const INSERT_REPORT: &str =
-        "INSERT INTO reports (id, image_digest, created_unix_ms, summary, body)
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+        "INSERT INTO reports (id, image_digest, created_unix_ms, summary, body, asked)
+         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+    pub(super) const USE_OUTLINE: &str =
+        "UPDATE outlines SET used_unix_ms = $3 WHERE database_digest = $1 AND scheme = $2";
+    pub(super) const PUT_OUTLINE: &str =
+        "INSERT INTO outlines (database_digest, modified, scheme, used_unix_ms, body) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (database_digest) DO UPDATE SET modified = excluded.modified, scheme = excluded.scheme,
+             used_unix_ms = excluded.used_unix_ms, body = excluded.body";
+    pub(super) const DROP_OUTLINES: &str = "DELETE FROM outlines WHERE database_digest NOT IN
+         (SELECT o.database_digest FROM outlines o ORDER BY o.used_unix_ms DESC, o.database_digest LIMIT $1)";
+    pub(super) const OUTLINES: &str =
+        "SELECT database_digest, modified, scheme FROM outlines ORDER BY used_unix_ms DESC, database_digest";
+    pub(super) const OUTLINE: &str = "SELECT body FROM outlines WHERE database_digest = $1";
     pub(super) const REPORT_NUMBER: &str = "SELECT number FROM reports WHERE id = $1";
     pub(super) const REPORT: &str = "SELECT body FROM reports WHERE id = $1";
     pub(super) const INSERT_TOKEN: &str =

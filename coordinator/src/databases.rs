@@ -8,6 +8,7 @@
 pub mod fixed;
 pub mod nats;
 
+mod outline;
 mod tidy;
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
 };
 
 pub(crate) use self::tidy::tidy;
-use crate::ports::{DatabaseInfo, Databases, Inspector, PortError};
+use crate::ports::{DatabaseInfo, Databases, Inspector, Outlines, PortError};
 
 /// Why a database was not published. The texts are for people.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,7 @@ pub struct Publisher {
     inspector: Arc<dyn Inspector>,
     spool: PathBuf,
     max_bytes: u64,
+    outlines: Option<Arc<dyn Outlines>>,
 }
 
 impl Publisher {
@@ -60,7 +62,7 @@ impl Publisher {
         spool: PathBuf,
         max_bytes: u64,
     ) -> Self {
-        Self { databases, inspector, spool, max_bytes }
+        Self { databases, inspector, spool, max_bytes, outlines: None }
     }
 
     /// Checks every byte of a file, keeps it under its digest and makes it the current one.
@@ -69,6 +71,7 @@ impl Publisher {
     /// As the variants say.
     pub async fn publish_file(&self, path: &Path) -> Result<DatabaseInfo, PublishError> {
         let (info, file) = self.inspect(path).await?;
+        let file = self.outline(&info, file).await?;
         self.databases.publish(&info, file).await?;
         tracing::info!(digest = info.digest, modified = info.modified, "a database is published");
         Ok(info)
@@ -92,6 +95,7 @@ impl Publisher {
             );
             return Ok(None);
         }
+        let file = self.outline(&info, file).await?;
         self.databases.publish(&info, file).await?;
         tracing::info!(digest = info.digest, modified = info.modified, "a database is published");
         Ok(Some(info))

@@ -13,6 +13,7 @@ mod publisher;
 mod pump;
 mod restore;
 mod retain;
+mod standing;
 mod term;
 mod traces;
 
@@ -197,6 +198,7 @@ impl Role {
             stores: config.stores.max(1),
             deserted: Arc::default(),
             traces: Traces::default(),
+            standing: standing::Standing::default(),
         };
         let restored = !config.restore || drive.restore().await.is_some();
         if restored {
@@ -240,6 +242,7 @@ struct Drive {
     /// Whether no worker is there.
     deserted: Arc<AtomicBool>,
     traces: Traces,
+    standing: standing::Standing,
 }
 
 /// What is owed once a cycle is recorded.

@@ -40,9 +40,10 @@ use std::{
 
 use strata_proto::{
     digest::Digest,
-    v1::{Event, Failure, Job, Outcome, ReportSummary, Retry, Scan, outcome},
+    v1::{Event, Failure, Job, Outcome, Retry, Scan, outcome},
 };
 
+pub use self::known::{CopyOf, Known, LookUp, Sought};
 use self::{
     basis::Shared,
     counted::Unclaimed,
@@ -150,7 +151,7 @@ pub enum PlanEvent {
         /// Its number.
         look_up: u64,
         /// What the archive knows, by the ids that were sought.
-        known: BTreeMap<String, ReportSummary>,
+        known: BTreeMap<String, Known>,
     },
     /// Time passed.
     Tick {
@@ -199,26 +200,12 @@ pub struct StoreReport {
     pub image: String,
     /// Id of the report.
     pub report_id: String,
-    /// Where the report waits; `None` when it is in the archive and only gets further references.
+    /// Where the report waits; `None` when it is in the archive.
     pub parcel: Option<String>,
+    /// The report that it is a copy of; `None` when it is in the archive itself and only gets further references.
+    pub copy_of: Option<CopyOf>,
     /// Scans and their references.
     pub wanted_by: Vec<(String, Vec<String>)>,
-}
-
-/// Reports that may be in the archive.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LookUp {
-    /// Number of this command, for the answer.
-    pub look_up: u64,
-    /// Each once.
-    pub wanted: Vec<Sought>,
-}
-
-/// A report that would do.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Sought {
-    /// Its id, by which it is answered.
-    pub report_id: String,
 }
 
 /// Number of a scan within this process.

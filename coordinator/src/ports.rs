@@ -6,6 +6,7 @@ use std::{fs::File, path::Path, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use strata_proto::{
+    outline::Outline,
     trace::TraceHeaders,
     v1::{Event, Job, Outcome, Report, ReportSummary, Scan, SearchReportsRequest},
 };
@@ -87,9 +88,64 @@ pub trait Lead: Send + Sync {
     async fn asked_to_cancel(&self) -> Result<Vec<String>, PortError>;
 }
 
+/// A report that is to be stored.
+#[derive(Debug, Clone, Copy)]
+pub struct NewReport<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// What it says.
+    pub report: &'a Report,
+    /// Encoded `strata_proto::outline::Asked`; `None` when it is not known.
+    pub asked: Option<&'a [u8]>,
+    /// When it is stored, in milliseconds since 1970-01-01 UTC.
+    pub stored_unix_ms: i64,
+    /// When it was assessed, where that was against an earlier database; else 0.
+    pub assessed_unix_ms: i64,
+}
+
+/// A report and what it asked of its database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskedReport {
+    /// What lists show of it, without its references.
+    pub summary: ReportSummary,
+    /// Encoded `strata_proto::outline::Asked`.
+    pub asked: Vec<u8>,
+}
+
+/// A database whose outline is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outlined {
+    /// Its digest.
+    pub digest: String,
+    /// Newest modification in it, RFC 3339.
+    pub modified: String,
+    /// How the outline was made.
+    pub scheme: u32,
+}
+
+/// Outlines of databases, and what reports asked: with both it is known which reports a new database leaves as they are.
+#[async_trait]
+pub trait Outlines: Send + Sync {
+    /// Notes that a database is in use, at that time in milliseconds since 1970-01-01 UTC; false when its outline of this
+    /// scheme is not kept.
+    async fn use_outline(&self, digest: &str, scheme: u32, at_unix_ms: i64) -> Result<bool, PortError>;
+    /// Keeps an outline (encoded `strata_proto::outline::Outline`) in the place of the database's earlier one. Only those of
+    /// the [`OUTLINES_KEPT`] databases that were used last stay.
+    async fn put_outline(&self, of: &Outlined, outline: &[u8], at_unix_ms: i64) -> Result<(), PortError>;
+    /// The databases whose outlines are kept, the one that was used last first.
+    async fn outlines(&self) -> Result<Vec<Outlined>, PortError>;
+    /// An encoded outline.
+    async fn outline(&self, digest: &str) -> Result<Option<Vec<u8>>, PortError>;
+    /// Those of these reports that are there and whose questions are known, in any order.
+    async fn asked_reports(&self, ids: &[String]) -> Result<Vec<AskedReport>, PortError>;
+}
+
+/// Outlines that an archive keeps.
+pub const OUTLINES_KEPT: u32 = 16;
+
 /// Scans, events by sequence, and reports. Writes are idempotent: the same again changes nothing.
 #[async_trait]
-pub trait Archive: Send + Sync {
+pub trait Archive: Outlines {
     /// Records a new scan. With an idempotency key that is known, returns the scan that has it instead.
     async fn create_scan(&self, scan: &Scan) -> Result<Scan, PortError>;
     /// Replaces state and summary of a scan.
@@ -109,11 +165,9 @@ pub trait Archive: Send + Sync {
     /// Stores a report under its id, compressed, with its references in this scan and the keys that it is searched by.
     async fn put_report(
         &self,
-        id: &str,
+        new: NewReport<'_>,
         scan: &str,
         references: &[String],
-        report: &Report,
-        at_unix_ms: i64,
     ) -> Result<(), PortError>;
     /// Gives a report further references in a scan; false when it is not there.
     async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError>;
@@ -209,6 +263,19 @@ pub trait Databases: Send + Sync {
     async fn kept(&self) -> Result<Vec<String>, PortError>;
     /// Keeps one no longer. One that is not there is no error.
     async fn remove(&self, digest: &str) -> Result<(), PortError>;
+    /// The file of a database, where it is on this machine: to be outlined when a scan uses it for the first time. Elsewhere
+    /// outlines are made before publication.
+    fn local(&self, _digest: &str) -> Result<Option<LocalDatabase>, PortError> {
+        Ok(None)
+    }
+}
+
+/// A database on this machine.
+pub struct LocalDatabase {
+    /// What it is.
+    pub info: DatabaseInfo,
+    /// Makes its outline; blocks. The error is for people.
+    pub outline: Box<dyn FnOnce() -> Result<Outline, String> + Send>,
 }
 
 /// Looks into database files, which the coordinator itself cannot read.
@@ -218,4 +285,17 @@ pub trait Inspector: Send + Sync {
     /// # Errors
     /// For people, when it is no database or is damaged.
     fn inspect(&self, file: &File, name: &Path) -> Result<DatabaseInfo, String>;
+
+    /// How this inspector makes outlines; `None`: it makes none, and a new database has every image assessed again.
+    fn scheme(&self) -> Option<u32> {
+        None
+    }
+
+    /// Outlines a file that was inspected; blocks.
+    ///
+    /// # Errors
+    /// For people, when it cannot be read.
+    fn outline(&self, _file: &File, name: &Path) -> Result<Outline, String> {
+        Err(format!("{}: outlines are not made here", name.display()))
+    }
 }

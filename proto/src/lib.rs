@@ -5,12 +5,14 @@
 //!   `inventory.proto` are spoken between our own processes only.
 //! * [`digest`], [`reference`], [`severity`]: values with a syntax.
 //! * [`endpoint`]: where NATS and Redis are, and how to log in.
+//! * [`outline`]: what reports asked of a database, and what databases are compared by.
 //! * [`seal`]: tags over what is in Redis.
 //! * [`subject`]: the only place that spells NATS subjects, streams and Redis keys.
 //! * [`trace`]: the trace context's way through message headers.
 
 pub mod digest;
 pub mod endpoint;
+pub mod outline;
 pub mod reference;
 pub mod seal;
 pub mod severity;

@@ -183,7 +183,8 @@ impl FileAdvisories {
     }
 
     /// The file of that digest, where it is the current one or one that it replaced.
-    fn held(&self, digest: &str) -> Option<Arc<DatabaseFile>> {
+    #[must_use]
+    pub fn held(&self, digest: &str) -> Option<Arc<DatabaseFile>> {
         let files = self.0.files.read().unwrap_or_else(PoisonError::into_inner);
         let mut all = std::iter::once(&files.current).chain(&files.replaced);
         all.find(|file| file.digest() == digest).cloned()

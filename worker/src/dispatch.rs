@@ -318,7 +318,11 @@ fn carry_out<'a>(
                     resolve,
                 )
                 .await
-                .map(|resolved| Resolved { fingerprint: context.report_fingerprint(), ..resolved })
+                .map(|resolved| Resolved {
+                    fingerprint: context.report_fingerprint(),
+                    assessor: strata_analysis::assess::assessor(),
+                    ..resolved
+                })
                 .map(Answer::Resolved)
             }
             Some(Verb::Index(index)) => job::index::index(context, token, index).await.map(Answer::Indexed),

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 pub(crate) use about::about_itself;
 pub(crate) use db::watch as watch_database;
-pub(crate) use publish::{Reader as DatabaseReader, info as database_info};
+pub(crate) use publish::{Reader as DatabaseReader, info as database_info, outline};
 pub(crate) use roles::{announce, listen};
 pub(crate) use sweeps::when;
 

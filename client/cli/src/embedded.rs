@@ -13,7 +13,7 @@ use strata_coordinator::{
     databases::{Publisher, fixed::FixedDatabases},
     drive::{self, CoordinatorConfig, Retention},
     handle::{CallError, Handle},
-    ports::{Parcels, PortError, Tokens},
+    ports::{LocalDatabase, Parcels, PortError, Tokens},
     queue::channel::ChannelQueue,
 };
 use strata_proto::{trace, v1};
@@ -248,6 +248,13 @@ fn databases(advisories: &FileAdvisories, settings: &Settings) -> Publisher {
         let current = file.current();
         let current = current.map_err(|error| PortError { action: error.action, reason: error.reason })?;
         Ok(Some(command::database_info(&current)))
+    });
+    let file = advisories.clone();
+    let fixed = fixed.outlined(move |digest| {
+        Ok(file.held(digest).map(|held| LocalDatabase {
+            info: command::database_info(&held),
+            outline: Box::new(move || command::outline(&held)),
+        }))
     });
     Publisher::new(Arc::new(fixed), Arc::new(command::DatabaseReader), settings.spool_dir.clone(), 0)
 }

@@ -3,6 +3,7 @@
 mod forget;
 mod known;
 mod lead;
+mod outlines;
 mod tokens;
 
 use std::{str::FromStr as _, time::Duration};
@@ -25,7 +26,7 @@ use super::{
 };
 use crate::{
     access::sight::Sight,
-    ports::{Archive, PortError},
+    ports::{Archive, NewReport, PortError},
 };
 
 const CONNECT: Duration = Duration::from_secs(5);
@@ -212,15 +213,14 @@ impl Archive for PostgresArchive {
 
     async fn put_report(
         &self,
-        id: &str,
+        new: NewReport<'_>,
         scan: &str,
         references: &[String],
-        report: &Report,
-        at_unix_ms: i64,
     ) -> Result<(), PortError> {
         const ACTION: &str = "store a report";
+        let NewReport { id, report, .. } = new;
         let packed = report::pack(report).map_err(|error| refused(ACTION, error.to_string()))?;
-        let summary = report::summary(id, report, at_unix_ms).encode_to_vec();
+        let summary = report::summary(&new).encode_to_vec();
         let mut transaction = self.begin().await.map_err(failed(ACTION))?;
         // What it refers to must not be forgotten meanwhile.
         let lock = sqlx::query("SELECT pg_advisory_xact_lock_shared($1)").bind(forget::LOCK);
@@ -228,9 +228,10 @@ impl Archive for PostgresArchive {
         let inserted = sqlx::query(sql::INSERT_REPORT)
             .bind(id)
             .bind(&report.image_digest)
-            .bind(at_unix_ms)
+            .bind(new.stored_unix_ms)
             .bind(summary)
             .bind(packed)
+            .bind(new.asked)
             .execute(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;

@@ -3,7 +3,12 @@
 use std::{collections::BTreeSet, io::Read as _};
 
 use prost::Message as _;
-use strata_proto::v1::{Parcel, Report, ReportSummary, Severity, SeverityCounts};
+use strata_proto::{
+    outline::MOST_ASKED_BYTES,
+    v1::{Parcel, Report, ReportSummary, Severity, SeverityCounts},
+};
+
+use crate::ports::NewReport;
 
 /// Upper limit of one report's encoded size in bytes: some hundred thousand packages.
 pub const MOST_BYTES: u64 = 256 << 20;
@@ -44,17 +49,29 @@ pub fn unpack(bytes: &[u8]) -> Result<Report, BadReport> {
     Ok(Report::decode(plain.as_slice())?)
 }
 
+/// What a parcel holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opened {
+    /// The report.
+    pub report: Report,
+    /// Encoded `strata_proto::outline::Asked`; `None` when the worker did not tell it, or told too much.
+    pub asked: Option<Vec<u8>>,
+}
+
 /// Reads a parcel.
 ///
 /// # Errors
 /// As [`unpack`].
-pub fn open_parcel(bytes: &[u8]) -> Result<Report, BadReport> {
-    unpack(&Parcel::decode(bytes)?.report_zstd)
+pub fn open_parcel(bytes: &[u8]) -> Result<Opened, BadReport> {
+    let Parcel { report_zstd, asked } = Parcel::decode(bytes)?;
+    let asked = Some(asked).filter(|asked| (1..=MOST_ASKED_BYTES).contains(&asked.len()));
+    Ok(Opened { report: unpack(&report_zstd)?, asked })
 }
 
 /// What a list of reports shows of one, without its references.
 #[must_use]
-pub fn summary(id: &str, report: &Report, created_unix_ms: i64) -> ReportSummary {
+pub fn summary(new: &NewReport<'_>) -> ReportSummary {
+    let NewReport { id, report, stored_unix_ms, assessed_unix_ms, .. } = *new;
     let mut findings = SeverityCounts::default();
     for finding in &report.findings {
         findings.add(Severity::try_from(finding.severity).unwrap_or_default());
@@ -68,7 +85,8 @@ pub fn summary(id: &str, report: &Report, created_unix_ms: i64) -> ReportSummary
         problems: u64::try_from(report.problems.len()).unwrap_or(u64::MAX),
         database_digest: report.database_digest.clone(),
         database_modified: report.database_modified.clone(),
-        created_unix_ms,
+        created_unix_ms: stored_unix_ms,
+        assessed_unix_ms,
     }
 }
 

@@ -3,6 +3,7 @@
 mod forget;
 mod known;
 mod lead;
+mod outlines;
 mod tokens;
 
 use std::{path::Path, time::Duration};
@@ -25,18 +26,19 @@ use super::{
 };
 use crate::{
     access::sight::Sight,
-    ports::{Archive, PortError},
+    ports::{Archive, NewReport, PortError},
 };
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(20);
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0001_archive.sql"),
     include_str!("../../migrations/sqlite/0002_databases.sql"),
     include_str!("../../migrations/sqlite/0003_lead.sql"),
     include_str!("../../migrations/sqlite/0004_tokens.sql"),
     include_str!("../../migrations/sqlite/0005_retention.sql"),
     include_str!("../../migrations/sqlite/0006_sources.sql"),
+    include_str!("../../migrations/sqlite/0007_outlines.sql"),
 ];
 
 /// An archive in a file.
@@ -265,23 +267,23 @@ impl Archive for SqliteArchive {
 
     async fn put_report(
         &self,
-        id: &str,
+        new: NewReport<'_>,
         scan: &str,
         references: &[String],
-        report: &Report,
-        at_unix_ms: i64,
     ) -> Result<(), PortError> {
         const ACTION: &str = "store a report";
+        let NewReport { id, report, .. } = new;
         let packed = report::pack(report).map_err(|error| refused(ACTION, error.to_string()))?;
-        let summary = report::summary(id, report, at_unix_ms).encode_to_vec();
+        let summary = report::summary(&new).encode_to_vec();
         let _writer = self.writer.lock().await;
         let mut transaction = self.begin().await.map_err(failed(ACTION))?;
         let inserted = sqlx::query(sql::INSERT_REPORT)
             .bind(id)
             .bind(&report.image_digest)
-            .bind(at_unix_ms)
+            .bind(new.stored_unix_ms)
             .bind(summary)
             .bind(packed)
+            .bind(new.asked)
             .execute(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;

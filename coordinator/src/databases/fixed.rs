@@ -4,21 +4,35 @@ use std::fs::File;
 
 use async_trait::async_trait;
 
-use crate::ports::{DatabaseInfo, Databases, PortError};
+use crate::ports::{DatabaseInfo, Databases, LocalDatabase, PortError};
 
 /// Tells the digest of the database that is in use now; `None` where there is none.
 type Ask = dyn Fn() -> Result<Option<DatabaseInfo>, PortError> + Send + Sync;
 
+/// Finds the file of a digest.
+type Find = dyn Fn(&str) -> Result<Option<LocalDatabase>, PortError> + Send + Sync;
+
 /// One database that comes from elsewhere.
 pub struct FixedDatabases {
     ask: Box<Ask>,
+    file: Box<Find>,
 }
 
 impl FixedDatabases {
     /// What the function says is current at the moment of asking.
     #[must_use]
     pub fn new(ask: impl Fn() -> Result<Option<DatabaseInfo>, PortError> + Send + Sync + 'static) -> Self {
-        Self { ask: Box::new(ask) }
+        Self { ask: Box::new(ask), file: Box::new(|_| Ok(None)) }
+    }
+
+    /// With a way to the file of a digest, so that it can be outlined.
+    #[must_use]
+    pub fn outlined(
+        mut self,
+        file: impl Fn(&str) -> Result<Option<LocalDatabase>, PortError> + Send + Sync + 'static,
+    ) -> Self {
+        self.file = Box::new(file);
+        self
     }
 
     /// None at all.
@@ -46,5 +60,9 @@ impl Databases for FixedDatabases {
 
     async fn remove(&self, _: &str) -> Result<(), PortError> {
         Ok(())
+    }
+
+    fn local(&self, digest: &str) -> Result<Option<LocalDatabase>, PortError> {
+        (self.file)(digest)
     }
 }

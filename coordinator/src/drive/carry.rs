@@ -1,21 +1,21 @@
 //! Carries out the planner's commands in the order that makes them safe: reports, events, scans, then the rest.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     future::Future,
     time::{Duration, SystemTime},
 };
 
 use futures::StreamExt as _;
-use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState};
+use strata_proto::v1::{Event, Scan, ScanState};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{Drive, Ports, now_ms, publisher::Order};
 use crate::{
-    archive::report::open_parcel,
-    plan::{Command, LookUp, PlanEvent, Sought, StoreReport},
-    ports::PortError,
+    archive::report::{Opened, open_parcel},
+    plan::{Command, CopyOf, PlanEvent, StoreReport},
+    ports::{AskedReport, NewReport, PortError},
 };
 
 /// Pauses between tries of what must not be dropped.
@@ -88,8 +88,11 @@ impl Drive {
         let mut commands = Vec::new();
         for (store, started, result) in results {
             let result = result?;
-            if matches!(result, PlanEvent::Stored { .. }) {
-                self.traces.archived(&self.live, &store, started);
+            match (&result, &store.copy_of) {
+                (PlanEvent::Stored { .. }, _) => self.traces.archived(&self.live, &store, started),
+                // It would be found again, and lost again.
+                (_, Some(of)) => self.standing.reject(&of.report_id),
+                _ => {}
             }
             commands.extend(self.plan.apply(result));
         }
@@ -97,50 +100,76 @@ impl Drive {
     }
 }
 
-impl Drive {
-    /// One question to the archive for all of them.
-    async fn look_up(&mut self, look_ups: Vec<LookUp>) -> Option<Vec<Command>> {
-        let ids: BTreeSet<&str> =
-            look_ups.iter().flat_map(|one| &one.wanted).map(|sought| sought.report_id.as_str()).collect();
-        if ids.is_empty() {
-            return Some(Vec::new());
-        }
-        let ids: Vec<String> = ids.into_iter().map(str::to_owned).collect();
-        let archive = &self.ports.archive;
-        let found = persist(&self.shutdown, || archive.known_reports(&ids)).await?;
-        let known: BTreeMap<String, ReportSummary> =
-            found.into_iter().map(|summary| (summary.report_id.clone(), summary)).collect();
-        let mut commands = Vec::new();
-        for LookUp { look_up, wanted } in look_ups {
-            let of = |sought: Sought| {
-                let summary = known.get(&sought.report_id)?.clone();
-                Some((sought.report_id, summary))
-            };
-            let known = wanted.into_iter().filter_map(of).collect();
-            commands.extend(self.plan.apply(PlanEvent::LookedUp { look_up, known }));
-        }
-        Some(commands)
-    }
-}
-
 async fn store_one(ports: &Ports, shutdown: &CancellationToken, store: &StoreReport) -> Option<PlanEvent> {
-    let Some(parcel) = &store.parcel else { return refer(ports, shutdown, store).await };
-    let mut report = open(ports, shutdown, parcel).await?;
-    if report.is_none() {
-        // The id says all that a report is made of: who archived it before archived the same.
-        report = persist(shutdown, || ports.archive.report(&store.report_id)).await?;
+    if let Some(of) = &store.copy_of {
+        return copy(ports, shutdown, store, of).await;
     }
-    let Some(report) = report else {
+    let Some(parcel) = &store.parcel else { return refer(ports, shutdown, store).await };
+    let mut opened = open(ports, shutdown, parcel).await?;
+    if opened.is_none() {
+        // The id says all that a report is made of: who archived it before archived the same.
+        let archived = persist(shutdown, || ports.archive.report(&store.report_id)).await?;
+        opened = archived.map(|report| Opened { report, asked: None });
+    }
+    let Some(Opened { report, asked }) = opened else {
         return Some(PlanEvent::Lost { store: store.store });
     };
-    let now_ms = now_ms();
-    for (scan, references) in &store.wanted_by {
-        persist(shutdown, || ports.archive.put_report(&store.report_id, scan, references, &report, now_ms))
-            .await?;
-    }
+    let new = NewReport {
+        id: &store.report_id,
+        report: &report,
+        asked: asked.as_deref(),
+        stored_unix_ms: now_ms(),
+        assessed_unix_ms: 0,
+    };
+    put(ports, shutdown, new, store).await?;
     if let Err(error) = ports.parcels.discard(parcel).await {
         tracing::debug!(%error, parcel, "a parcel stays until it expires");
     }
+    Some(PlanEvent::Stored { store: store.store })
+}
+
+async fn put(
+    ports: &Ports,
+    shutdown: &CancellationToken,
+    new: NewReport<'_>,
+    store: &StoreReport,
+) -> Option<()> {
+    for (scan, references) in &store.wanted_by {
+        persist(shutdown, || ports.archive.put_report(new, scan, references)).await?;
+    }
+    Some(())
+}
+
+/// A report against another database, under the name that it has with this one.
+async fn copy(
+    ports: &Ports,
+    shutdown: &CancellationToken,
+    store: &StoreReport,
+    of: &CopyOf,
+) -> Option<PlanEvent> {
+    let lost = Some(PlanEvent::Lost { store: store.store });
+    let ids = [of.report_id.clone()];
+    let asked = persist(shutdown, || ports.archive.asked_reports(&ids)).await?.pop();
+    let Some(AskedReport { asked, .. }) = asked else { return lost };
+    let mut report = match ports.archive.report(&of.report_id).await {
+        Ok(Some(report)) => report,
+        Ok(None) => return lost,
+        // Away or damaged: the image can be assessed in any case.
+        Err(error) => {
+            tracing::warn!(%error, report = of.report_id, "a report cannot be copied");
+            return lost;
+        }
+    };
+    report.database_digest.clone_from(&of.database_digest);
+    report.database_modified.clone_from(&of.database_modified);
+    let new = NewReport {
+        id: &store.report_id,
+        report: &report,
+        asked: Some(&asked),
+        stored_unix_ms: now_ms(),
+        assessed_unix_ms: of.assessed_unix_ms,
+    };
+    put(ports, shutdown, new, store).await?;
     Some(PlanEvent::Stored { store: store.store })
 }
 
@@ -155,14 +184,14 @@ async fn refer(ports: &Ports, shutdown: &CancellationToken, store: &StoreReport)
 }
 
 /// A parcel's report; an inner `None` when it is gone or damaged.
-async fn open(ports: &Ports, shutdown: &CancellationToken, parcel: &str) -> Option<Option<Report>> {
+async fn open(ports: &Ports, shutdown: &CancellationToken, parcel: &str) -> Option<Option<Opened>> {
     let Some(bytes) = persist(shutdown, || ports.parcels.take(parcel)).await? else {
         tracing::warn!(parcel, "a report's parcel is gone");
         return Some(None);
     };
     let opened = tokio::task::spawn_blocking(move || open_parcel(&bytes)).await;
     match opened {
-        Ok(Ok(report)) => Some(Some(report)),
+        Ok(Ok(opened)) => Some(Some(opened)),
         Ok(Err(error)) => {
             tracing::warn!(%error, parcel, "a report's parcel is damaged");
             Some(None)

@@ -14,7 +14,7 @@ use strata_proto::{
 };
 
 use super::{
-    Command, Plan, ScanNumber, StoreReport,
+    Command, CopyOf, Plan, ScanNumber, StoreReport,
     basis::{Basis, Shared},
     later,
     reported::{Done, Reported},
@@ -70,8 +70,18 @@ pub(super) struct Store {
     image: ImageKey,
     report: Box<Reported>,
     wanted_by: Wanted,
-    /// False when the report only gets further references.
+    /// False when the report is the archive's, or a copy of one of its reports.
     fresh: bool,
+}
+
+/// Where a report comes from.
+pub(super) enum Origin {
+    /// The archive has it: it gets further references.
+    Archive,
+    /// A worker put it down there.
+    Parcel(String),
+    /// Another report of the archive says the same.
+    Copy(CopyOf),
 }
 
 impl ImageKey {
@@ -114,7 +124,7 @@ impl Plan {
                 return self.fail(number, vec![reference.into()], &failure.0, &failure.1);
             }
             Some(Done::Reported(report)) => {
-                return self.store(key, report, None, [(number, vec![reference])].into());
+                return self.store(key, report, Origin::Archive, [(number, vec![reference])].into());
             }
             None => {}
         }
@@ -229,7 +239,7 @@ impl Plan {
         let parcel = assessed.parcel.clone();
         let modified = self.modified.of(&assessed.database_modified);
         let report = Reported::fresh(assessed, modified, image.parts.iter().map(|part| part.digest));
-        self.store(key, Box::new(report), Some(parcel), wanted_by);
+        self.store(key, Box::new(report), Origin::Parcel(parcel), wanted_by);
     }
 
     /// The cache lost what the image is assessed from: do that again first.
@@ -271,10 +281,16 @@ impl Plan {
         &mut self,
         image: ImageKey,
         report: Box<Reported>,
-        parcel: Option<String>,
+        origin: Origin,
         wanted_by: Wanted,
     ) {
+        let (parcel, copy_of) = match origin {
+            Origin::Archive => (None, None),
+            Origin::Parcel(name) => (Some(name), None),
+            Origin::Copy(of) => (None, Some(of)),
+        };
         self.next_store += 1;
+        let fresh = parcel.is_some();
         let texts = |references: &Vec<Box<str>>| references.iter().map(|text| text.to_string()).collect();
         let names = wanted_by
             .iter()
@@ -286,10 +302,11 @@ impl Plan {
             store: self.next_store,
             image: image.digest.to_string(),
             report_id: report.report_id.to_string(),
-            parcel: parcel.clone(),
+            parcel,
+            copy_of,
             wanted_by: names,
         }));
-        self.stores.insert(self.next_store, Store { image, report, wanted_by, fresh: parcel.is_some() });
+        self.stores.insert(self.next_store, Store { image, report, wanted_by, fresh });
     }
 
     pub(super) fn stored(&mut self, store: u64) {
@@ -302,7 +319,7 @@ impl Plan {
             && !image.wanted_by.is_empty()
         {
             // These came while the report was being archived.
-            self.store(store.image, store.report, None, image.wanted_by);
+            self.store(store.image, store.report, Origin::Archive, image.wanted_by);
         }
     }
 

@@ -56,13 +56,18 @@ impl Reported {
         submitted_ms: i64,
         layers: impl Iterator<Item = Digest>,
     ) -> Self {
+        // A copy is as old as what it was copied from.
+        let assessed_ms = match summary.assessed_unix_ms {
+            0 => summary.created_unix_ms,
+            assessed => assessed,
+        };
         Self {
             report_id: summary.report_id.as_str().into(),
             packages: summary.packages,
             findings: summary.findings.unwrap_or_default(),
             problems: summary.problems,
             database_modified,
-            unchanged: summary.created_unix_ms < submitted_ms,
+            unchanged: assessed_ms < submitted_ms,
             layers: prefixes(layers),
         }
     }

@@ -13,7 +13,7 @@ use strata_proto::{
 use super::{
     Plan, ScanNumber,
     image::ImageKey,
-    known::Found,
+    known::{Found, Worker},
     later,
     retry::{Budget, Class, Verdict},
     tidy, tidy_code,
@@ -66,6 +66,7 @@ impl Plan {
         let Task::Resolve { references, round } = work.task else { return };
         let number = work.scan;
         self.touched.insert(number);
+        let worker = Worker::of(&resolved);
         let mut answers: BTreeMap<String, Option<Answer>> =
             resolved.references.into_iter().map(|one| (one.reference, one.result)).collect();
         let attempts = self.config.attempts_of(work.job.lane());
@@ -99,7 +100,7 @@ impl Plan {
                 }
             }
         }
-        self.seek(number, &resolved.fingerprint, found);
+        self.seek(number, &worker, found);
         for (budget, pause, references) in again.into_values() {
             if let Some(key) = self.resolve_again(number, references, &[], round + 1) {
                 self.postpone(&key, budget, pause);

@@ -3,6 +3,7 @@
 mod commits;
 mod election;
 mod forget;
+mod outlines;
 mod postgres;
 mod sqlite;
 mod suite;

@@ -25,7 +25,7 @@ use crate::model::{Model, Running, archive, databases};
 
 /// Names of databases in memory. Clones share them.
 #[derive(Clone, Default)]
-struct Names(Arc<Inner>);
+pub(crate) struct Names(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {

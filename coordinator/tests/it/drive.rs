@@ -5,24 +5,20 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use async_trait::async_trait;
 use futures::StreamExt as _;
 use strata_coordinator::{
-    access::sight::Sight,
     archive::sqlite::SqliteArchive,
     databases::fixed::FixedDatabases,
     drive::CoordinatorConfig,
     handle::{CallError, Events},
-    ports::{Archive, PortError},
+    ports::Archive,
 };
 use strata_proto::{
     trace::TraceHeaders,
-    v1::{
-        Event, RegistryTarget, Report, ReportSummary, Scan, ScanState, SearchReportsRequest, SubmitRequest,
-        WatchRequest, event::Kind,
-    },
+    v1::{Event, RegistryTarget, ScanState, SearchReportsRequest, SubmitRequest, WatchRequest, event::Kind},
 };
 
+use crate::flaky::Flaky;
 use crate::model::{Model, Running, archive, databases, digest};
 
 const REFERENCES: [(&str, &[&str]); 4] = [
@@ -273,87 +269,6 @@ async fn lost_parcels_and_failed_publications_are_made_up_for() {
     let events = to_the_end(watch(&running, &scan, 0, false).await).await;
     assert_eq!(fates(&events), all_reported());
     running.stop().await;
-}
-
-/// An archive that refuses while the test says so.
-struct Flaky {
-    inner: Arc<SqliteArchive>,
-    refuses: AtomicBool,
-    refused: AtomicUsize,
-    model: Model,
-}
-
-impl Flaky {
-    fn gate(&self) -> Result<(), PortError> {
-        if !self.refuses.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        self.refused.fetch_add(1, Ordering::SeqCst);
-        self.model.touch();
-        Err(PortError { action: "write", reason: "the test says so".to_owned() })
-    }
-}
-
-#[async_trait]
-impl Archive for Flaky {
-    /// Without a turn for the planner's task before the scan is recorded.
-    async fn create_scan(&self, scan: &Scan) -> Result<Scan, PortError> {
-        futures::executor::block_on(self.inner.create_scan(scan))
-    }
-    async fn update_scan(&self, scan: &Scan) -> Result<(), PortError> {
-        self.gate()?;
-        self.inner.update_scan(scan).await
-    }
-    async fn scan(&self, id: &str) -> Result<Option<Scan>, PortError> {
-        self.inner.scan(id).await
-    }
-    async fn scans(&self, limit: u32, before: &str) -> Result<Vec<Scan>, PortError> {
-        self.inner.scans(limit, before).await
-    }
-    async fn pinned(&self) -> Result<Vec<String>, PortError> {
-        self.inner.pinned().await
-    }
-    async fn running(&self) -> Result<Vec<Scan>, PortError> {
-        self.inner.running().await
-    }
-    async fn append(&self, events: &[Event]) -> Result<(), PortError> {
-        self.gate()?;
-        self.inner.append(events).await
-    }
-    async fn events(&self, scan: &str, after: u64, limit: u32) -> Result<Vec<Event>, PortError> {
-        self.inner.events(scan, after, limit).await
-    }
-    async fn put_report(
-        &self,
-        id: &str,
-        scan: &str,
-        references: &[String],
-        report: &Report,
-        at_unix_ms: i64,
-    ) -> Result<(), PortError> {
-        self.gate()?;
-        self.inner.put_report(id, scan, references, report, at_unix_ms).await
-    }
-    async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
-        self.gate()?;
-        self.inner.add_references(id, scan, references).await
-    }
-    async fn known_reports(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError> {
-        self.inner.known_reports(ids).await
-    }
-    async fn report(&self, id: &str) -> Result<Option<Report>, PortError> {
-        self.inner.report(id).await
-    }
-    async fn shows_report(&self, id: &str, sight: &Sight) -> Result<bool, PortError> {
-        self.inner.shows_report(id, sight).await
-    }
-    async fn search(
-        &self,
-        query: &SearchReportsRequest,
-        sight: &Sight,
-    ) -> Result<Vec<ReportSummary>, PortError> {
-        self.inner.search(query, sight).await
-    }
 }
 
 fn flaky(model: &Model, inner: Arc<SqliteArchive>) -> Arc<Flaky> {

@@ -8,6 +8,7 @@ mod archive;
 mod calls;
 mod databases;
 mod drive;
+mod flaky;
 mod lead;
 mod model;
 mod oidc;
@@ -18,4 +19,5 @@ mod queue;
 #[expect(dead_code, reason = "these tests need only a part of it")]
 mod servers;
 mod service;
+mod standing;
 mod webhook;

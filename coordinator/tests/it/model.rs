@@ -1,10 +1,9 @@
 //! A queue whose workers are in it: each job is answered as soon as it is published, unless the test holds it back.
 
+mod published;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    fs::File,
-    io::Read as _,
-    path::Path,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -17,22 +16,23 @@ use strata_coordinator::{
     databases::{Publisher, fixed::FixedDatabases},
     drive::{CoordinatorConfig, Ports, start},
     handle::Handle,
-    ports::{
-        Archive, DatabaseInfo, Databases, Inspector, JobQueue, Lead, OutcomeDelivery, OutcomeHandle, Parcels,
-        PortError, Published,
-    },
+    ports::{Archive, JobQueue, Lead, OutcomeDelivery, OutcomeHandle, Parcels, PortError, Published},
 };
 use strata_proto::{
-    WIRE_VERSION, subject,
+    WIRE_VERSION,
+    outline::Asked,
+    subject,
     trace::TraceHeaders,
     v1::{
-        Assessed, Failure, Indexed, Job, Listed, Outcome, Package, Parcel, Report, Resolved, ResolvedImage,
-        ResolvedLayer, ResolvedReference, Retry, job::Verb, outcome, resolved_reference,
+        AssessJob, Assessed, Failure, Indexed, Job, Listed, Outcome, Package, Parcel, Report, Resolved,
+        ResolvedImage, ResolvedLayer, ResolvedReference, Retry, job::Verb, outcome, resolved_reference,
     },
 };
 use tempfile::TempDir;
 use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use published::databases;
 
 /// Everything on the other side of the coordinator's ports.
 #[derive(Clone, Default)]
@@ -63,6 +63,12 @@ pub(crate) struct State {
     /// Verbs of the outcomes that were acknowledged.
     pub(crate) acknowledged: Vec<&'static str>,
     pub(crate) withdrawn: usize,
+    /// Which *assess* the workers have: with 0 they tell neither it nor their fingerprint.
+    pub(crate) assessor: u64,
+    /// Keys that images ask their database for, by the image's name; others do not tell.
+    pub(crate) asks: BTreeMap<&'static str, Vec<u32>>,
+    /// Images that were assessed.
+    pub(crate) assessed: Vec<String>,
     verbs: BTreeMap<String, &'static str>,
 }
 
@@ -149,13 +155,14 @@ impl State {
             Verb::List(list) => outcome::Result::Listed(self.list(&list.repository)),
             Verb::Resolve(resolve) => {
                 let references = resolve.references.iter().map(|text| self.resolve(text)).collect();
-                outcome::Result::Resolved(Resolved { references, ..Resolved::default() })
+                let fingerprint = if self.assessor == 0 { String::new() } else { "f".to_owned() };
+                outcome::Result::Resolved(Resolved { references, fingerprint, assessor: self.assessor })
             }
             Verb::Index(index) => {
                 self.indexed.push(index.digest);
                 outcome::Result::Indexed(Indexed { analysed: true, bytes: 100, packages: 1 })
             }
-            Verb::Assess(assess) => self.assess(&assess.image_digest),
+            Verb::Assess(assess) => self.assess(&assess),
         };
         self.verbs.insert(job.key.clone(), verb);
         self.outcomes.push_back(Outcome {
@@ -201,14 +208,23 @@ impl State {
         ResolvedReference { reference: reference.to_owned(), result: Some(result) }
     }
 
-    fn assess(&mut self, image: &str) -> outcome::Result {
-        let id = image.trim_start_matches("sha256:").to_owned();
+    fn assess(&mut self, job: &AssessJob) -> outcome::Result {
+        let (image, database) = (&job.image_digest, &job.database_digest);
+        let id = match self.assessor {
+            0 => image.trim_start_matches("sha256:").to_owned(),
+            _ => subject::report_id(image, &job.platform, "f", database),
+        };
+        self.assessed.push(image.clone());
         let report = Report {
-            image_digest: image.to_owned(),
+            image_digest: image.clone(),
+            database_digest: database.clone(),
             packages: vec![Package { name: "musl".to_owned(), ..Package::default() }],
             ..Report::default()
         };
-        let parcel = Parcel { report_zstd: report::pack(&report).expect("packed") };
+        let keys = self.asks.iter().find(|(name, _)| digest(name) == *image).map(|(_, keys)| keys.clone());
+        let asked = keys.map(|keys| Asked { scheme: 1, assessor: self.assessor, keys }.encode());
+        let report_zstd = report::pack(&report).expect("packed");
+        let parcel = Parcel { report_zstd, asked: asked.unwrap_or_default() };
         self.parcels.insert(id.clone(), parcel.encode_to_vec().into());
         outcome::Result::Assessed(Assessed {
             parcel: id.clone(),
@@ -298,26 +314,6 @@ impl Parcels for Model {
         self.state().parcels.remove(name);
         Ok(())
     }
-}
-
-/// A publisher that takes every file for a database: its name is its text.
-pub(crate) fn databases(databases: impl Databases + 'static) -> Publisher {
-    struct Text;
-    impl Inspector for Text {
-        fn inspect(&self, mut file: &File, _: &Path) -> Result<DatabaseInfo, String> {
-            let mut text = String::new();
-            file.read_to_string(&mut text).map_err(|error| error.to_string())?;
-            match text.split_once(' ') {
-                Some((digest, modified)) => Ok(DatabaseInfo {
-                    digest: digest.to_owned(),
-                    modified: modified.to_owned(),
-                    size: text.len() as u64,
-                }),
-                None => Err(format!("`{text}` is no database")),
-            }
-        }
-    }
-    Publisher::new(Arc::new(databases), Arc::new(Text), std::env::temp_dir(), 100)
 }
 
 /// A running coordinator.

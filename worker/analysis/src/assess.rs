@@ -3,6 +3,7 @@
 
 pub(crate) mod affects;
 mod builds;
+mod consult;
 mod ending;
 mod gaps;
 mod merge;
@@ -10,14 +11,18 @@ mod risk;
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
+
 use affects::Answer;
 use builds::is_for;
 pub(crate) use builds::is_for_machine;
+use consult::Consult;
+pub use consult::MOST_ASKED;
 use gaps::Gaps;
 use merge::Merge;
 
 use crate::{
-    database::{Database, DatabaseError},
+    database::{Database, DatabaseError, outline},
     ecosystem::{self, AdvisoryKey, Ecosystem},
     model::{Contents, Installed, Problem},
 };
@@ -110,6 +115,20 @@ pub struct Assessment {
     pub end_of_life: Option<EndOfLife>,
     /// What could not be assessed: a distribution without advisories in the database, a version that is none.
     pub problems: Vec<Problem>,
+    /// Keys under which the database was asked, in order: any database whose outline agrees on them gives the same assessment.
+    /// `None` when there were more than [`MOST_ASKED`].
+    pub asked: Option<Vec<outline::Key>>,
+}
+
+/// Raised when *assess* makes something else of the same image and the same answers.
+const REVISION: u32 = 1;
+
+/// Which *assess* this is: an assessment may stand for one that this *assess* would make only when it made it. Versions of
+/// Strata differ, for what changes between them is not known.
+#[must_use]
+pub fn assessor() -> u64 {
+    let named = format!("{} {REVISION} {}", env!("CARGO_PKG_VERSION"), outline::REVISION);
+    Sha256::digest(named).iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }
 
 /// Matches an image's packages against the database.
@@ -117,14 +136,15 @@ pub struct Assessment {
 pub fn assess(contents: &Contents, database: &Database<'_>) -> Assessment {
     let mut assessment = Assessment::default();
     let mut gaps = Gaps::default();
+    let consult = Consult::new(database);
     for (index, installed) in contents.packages.iter().enumerate() {
         let Some(row) = ecosystem::by_name(installed.ecosystem) else {
             gaps.unknown_ecosystem(installed.ecosystem);
             continue;
         };
         let keys = (row.advisory_keys)(&installed.package, contents.distribution.as_ref());
-        gaps.asked(row, &installed.package, &keys, database);
-        let assessed = Assessor { database, row, installed }.assess(&keys);
+        gaps.asked(row, &installed.package, &keys, &consult);
+        let assessed = Assessor { database: &consult, row, installed }.assess(&keys);
         match assessed {
             Ok(found) => {
                 assessment.findings.extend(found.flaws.finish(index, row.order));
@@ -135,18 +155,19 @@ pub fn assess(contents: &Contents, database: &Database<'_>) -> Assessment {
     }
     assessment.problems.extend(gaps.problems(contents.distribution.as_ref()));
     if let Some(distribution) = &contents.distribution {
-        let (end_of_life, problem) = ending::of(distribution, database);
+        let (end_of_life, problem) = ending::of(distribution, &consult);
         assessment.end_of_life = end_of_life;
         assessment.problems.extend(problem);
     }
     assessment.problems.sort();
     assessment.problems.dedup();
+    assessment.asked = consult.asked();
     assessment
 }
 
 /// Assesses one package.
 struct Assessor<'a, 'd> {
-    database: &'a Database<'d>,
+    database: &'a Consult<'a, 'd>,
     row: &'a Ecosystem,
     installed: &'a Installed,
 }

@@ -1,7 +1,7 @@
 //! The advisory database: one immutable, content-addressed file, read in place from a byte slice.
 //! `layout` is the format, `osv` one advisory as OSV's JSON has it, `source` the sources and their readers, `part` a file that was
 //! read, `build` compiles the file, `score` reads EPSS and the catalogue of known exploited vulnerabilities, `lifecycle` when
-//! distributions end.
+//! distributions end, `outline` what two databases are compared by.
 
 mod advisory;
 pub mod build;
@@ -14,6 +14,7 @@ mod identity;
 mod layout;
 pub mod lifecycle;
 pub mod osv;
+pub mod outline;
 mod part;
 pub(crate) mod ranges;
 mod rating;
@@ -34,7 +35,7 @@ pub(crate) use ecosystems::names as ecosystem_names;
 
 pub use advisory::{Advisory, Flaw};
 pub use build::{Added, Builder, Built, Statistics};
-pub use diff::{Change, diff};
+pub use diff::{Change, Changed, diff};
 pub use entry::{Entries, Entry, Rule};
 pub use lifecycle::Lifecycle;
 pub use part::Part;
@@ -224,8 +225,21 @@ impl<'a> Database<'a> {
     /// # Errors
     /// When the index leads out of the file.
     pub fn lookup(&self, ecosystem: &str, package: &str) -> Result<Option<Entries<'a>>, DatabaseError> {
+        self.find(ecosystem, package).1
+    }
+
+    /// As [`Self::lookup`], with the hash by which the index was asked.
+    pub(crate) fn find(
+        &self,
+        ecosystem: &str,
+        package: &str,
+    ) -> (u64, Result<Option<Entries<'a>>, DatabaseError>) {
         let package: Cow<'_, str> = ecosystems::package_key(ecosystem, package);
         let hash = layout::hash(ecosystem, &package);
+        (hash, self.probe(hash, ecosystem, &package))
+    }
+
+    fn probe(&self, hash: u64, ecosystem: &str, package: &str) -> Result<Option<Entries<'a>>, DatabaseError> {
         let (slots, _) = self.slots.as_chunks::<8>();
         let Some(mask) = slots.len().checked_sub(1) else { return Ok(None) };
         // The low half chooses the slot, the high half is compared before the key is read.

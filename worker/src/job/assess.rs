@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message as _;
-use strata_analysis::{assess, model, squash};
-use strata_proto::{subject, v1};
+use strata_analysis::{assess, database::outline, model, squash};
+use strata_proto::{outline::Asked, subject, v1};
 
 use crate::{
     advisories::DatabaseFile,
@@ -94,7 +94,8 @@ fn make_report(
 ) -> Result<(v1::Assessed, Bytes), JobError> {
     let inventories: Vec<model::Inventory> =
         packed.iter().map(|bytes| wire::decode(bytes)).collect::<Result<_, _>>()?;
-    let mut report = assessed(facts, &inventories, database, java, fingerprint)?;
+    let (mut report, keys) = assessed(facts, &inventories, database, java, fingerprint)?;
+    let asked = keys.map(|keys| asked(keys).encode()).unwrap_or_default();
     let attached = attached.map(|attached| attached::read(attached, &facts.image_digest));
     if let Some(statements) = &attached {
         statements.apply(&mut report);
@@ -114,17 +115,25 @@ fn make_report(
         problems: count(report.problems.len()),
         database_modified: report.database_modified.clone(),
     };
-    Ok((assessed, Bytes::from(v1::Parcel { report_zstd }.encode_to_vec())))
+    Ok((assessed, Bytes::from(v1::Parcel { report_zstd, asked }.encode_to_vec())))
 }
 
-/// The report of an image whose layers have these inventories.
+/// The report's questions: for whoever has to know whether another database would answer them alike.
+fn asked(keys: Vec<outline::Key>) -> Asked {
+    Asked { scheme: outline::REVISION, assessor: assess::assessor(), keys }
+}
+
+/// The keys that a report asked its database for; `None` when there were too many.
+type Questions = Option<Vec<outline::Key>>;
+
+/// The report of an image whose layers have these inventories, and what it asked.
 pub(super) fn assessed(
     facts: &v1::ImageFacts,
     inventories: &[model::Inventory],
     database: &DatabaseFile,
     java: Option<&JavaIndexFile>,
     fingerprint: String,
-) -> Result<v1::Report, JobError> {
+) -> Result<(v1::Report, Questions), JobError> {
     let java = java.map(JavaIndexFile::view).transpose();
     let java = java
         .map_err(|error| JobError::later("java-index", format!("failed to read the Java index: {error}")))?;
@@ -132,12 +141,13 @@ pub(super) fn assessed(
     let view = database.view().map_err(|error| {
         JobError::later("database", format!("failed to read the advisory database: {error}"))
     })?;
-    let assessment = assess::assess(&contents, &view);
+    let mut assessment = assess::assess(&contents, &view);
+    let asked = assessment.asked.take();
     let mut report = report(facts, contents, assessment, database, fingerprint);
     for (layer, inventory) in report.layers.iter_mut().zip(inventories) {
         layer.uncompressed_size = inventory.bytes;
     }
-    Ok(report)
+    Ok((report, asked))
 }
 
 fn count(length: usize) -> u64 {

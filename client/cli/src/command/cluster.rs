@@ -53,7 +53,8 @@ pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> R
         Arc::new(publish::Reader),
         settings.spool_dir.clone(),
         args.db_max_mib.saturating_mul(1 << 20),
-    );
+    )
+    .outlining(Arc::clone(&archive) as _);
     let listener = listen(&args.serve.listen).await?;
     let webhooks = Webhooks::open(&args.webhooks, &args.serve).await?;
     let shutdown = stop_on_signal();

@@ -3,7 +3,7 @@
 use std::{io::Write as _, path::Path, process::ExitCode, time::Instant};
 
 use comfy_table::{Table, presets};
-use strata_analysis::database::build::Statistics;
+use strata_analysis::database::{Changed, build::Statistics};
 use strata_worker::advisories::{DatabaseFile, FileAdvisories, OpenError};
 
 use crate::{
@@ -162,10 +162,16 @@ fn diff(old: &DatabaseFile, new: &DatabaseFile) -> Result<(), Failure> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for change in &changes {
         // A reader that has enough (`| head`) is no error.
-        if writeln!(out, "{}\t{}", change.ecosystem, change.package).is_err() {
+        let what = match &change.what {
+            Changed::Package(name) => name.clone(),
+            Changed::Whole => "(as a whole)".to_owned(),
+            Changed::Release(release) => format!("(end of {release})"),
+        };
+        if writeln!(out, "{}\t{what}", change.ecosystem).is_err() {
             return Ok(());
         }
     }
-    let _ = writeln!(std::io::stderr(), "{} packages have changed advisories", changes.len());
+    let packages = changes.iter().filter(|change| matches!(change.what, Changed::Package(_))).count();
+    let _ = writeln!(std::io::stderr(), "{packages} packages have changed advisories");
     Ok(())
 }

@@ -8,11 +8,13 @@ use std::{
 };
 
 use futures::StreamExt as _;
+use strata_analysis::database::outline;
 use strata_client::v1::DatabaseChunk;
 use strata_coordinator::{
     databases::Publisher,
     ports::{DatabaseInfo, Inspector},
 };
+use strata_proto::outline::Outline;
 use strata_worker::advisories::DatabaseFile;
 use tokio::io::AsyncReadExt as _;
 use tokio_util::sync::CancellationToken;
@@ -81,6 +83,25 @@ impl Inspector for Reader {
         opened.verify(&name).map_err(|error| error.to_string())?;
         Ok(info(&opened))
     }
+
+    fn scheme(&self) -> Option<u32> {
+        Some(outline::REVISION)
+    }
+
+    fn outline(&self, file: &File, name: &Path) -> Result<Outline, String> {
+        let name = name.display().to_string();
+        outline(&DatabaseFile::of(file, &name).map_err(|error| error.to_string())?)
+    }
+}
+
+/// What a database says under each key, for the coordinator's archive.
+pub(crate) fn outline(file: &DatabaseFile) -> Result<Outline, String> {
+    let started = std::time::Instant::now();
+    let made = file.view().and_then(|view| outline::Outline::of(&view));
+    let entries = made.map_err(|error| format!("{}: {error}", file.digest()))?.entries;
+    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(digest = file.digest(), keys = entries.len(), ms, "a database was outlined");
+    Ok(Outline { scheme: outline::REVISION, entries })
 }
 
 /// Publishes a coordinator's file, and again whenever it is replaced.

@@ -9,7 +9,7 @@ use super::{
 use crate::ports::PortError;
 
 /// Texts as one value, for `json_each`.
-fn list(texts: &[String]) -> String {
+pub(super) fn list(texts: &[String]) -> String {
     serde_json::Value::from_iter(texts.iter().map(String::as_str)).to_string()
 }
 

@@ -38,7 +38,11 @@ impl World {
             Verb::List(list) => outcome::Result::Listed(self.list(&list.repository, &list.cursor)),
             Verb::Resolve(resolve) => {
                 let references = resolve.references.iter().map(|text| self.resolve(text)).collect();
-                outcome::Result::Resolved(Resolved { references, fingerprint: FINGERPRINT.to_owned() })
+                outcome::Result::Resolved(Resolved {
+                    references,
+                    fingerprint: FINGERPRINT.to_owned(),
+                    ..Resolved::default()
+                })
             }
             Verb::Index(index) => self.index(&index.digest),
             Verb::Assess(assess) => self.assess(assess),

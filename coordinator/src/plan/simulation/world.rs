@@ -250,7 +250,7 @@ impl World {
                 };
                 let ids = look_up.wanted.iter().map(|sought| &sought.report_id);
                 let known = ids.filter(|id| self.reports.contains_key(*id));
-                let known = known.map(|id| (id.clone(), summary(id))).collect();
+                let known = known.map(|id| (id.clone(), summary(id).into())).collect();
                 return Some(PlanEvent::LookedUp { look_up: look_up.look_up, known });
             }
             Command::Publish(job) => {

@@ -8,7 +8,7 @@ use strata_proto::{
 };
 
 use super::{
-    super::{Command, LookUp, PlanEvent},
+    super::{Command, CopyOf, Known, LookUp, PlanEvent},
     bench::{self, Bench, digest, image, images},
 };
 
@@ -25,7 +25,7 @@ fn asked(commands: &[Command]) -> Option<LookUp> {
     })
 }
 
-fn summary(of: &str, created_unix_ms: i64) -> (String, ReportSummary) {
+fn summary(of: &str, created_unix_ms: i64) -> (String, Known) {
     let summary = ReportSummary {
         report_id: id(of),
         packages: 7,
@@ -34,7 +34,7 @@ fn summary(of: &str, created_unix_ms: i64) -> (String, ReportSummary) {
         created_unix_ms,
         ..ReportSummary::default()
     };
-    (id(of), summary)
+    (id(of), summary.into())
 }
 
 /// Two names of one image that is known, and one that is not.
@@ -126,4 +126,34 @@ fn nobody_asks_where_the_report_cannot_be_named() {
         assert_eq!(asked(&bench.resolve_by(fingerprint, &resolve, &found)), None);
         assert_eq!(bench.jobs("assess").len(), 1, "{database} {fingerprint}");
     }
+}
+
+#[test]
+fn what_another_database_says_too_is_copied_and_unchanged() {
+    let mut bench = Bench::default();
+    let look_up = ask(&mut bench);
+    let sought = look_up.wanted.iter().find(|sought| sought.report_id == id("a")).expect("asked");
+    assert_eq!((&*sought.image_digest, &*sought.platform), (&*digest("a"), "linux/amd64"));
+    assert_eq!((&*sought.fingerprint, sought.assessor, &*sought.database), ("f", 7, DATABASE));
+    assert!(!look_up.many, "images by name");
+    let copy_of = CopyOf {
+        report_id: "older".to_owned(),
+        database_digest: DATABASE.to_owned(),
+        database_modified: "2026-01-02T00:00:00Z".to_owned(),
+        assessed_unix_ms: 999,
+    };
+    let (of, mut known) = summary("a", 5_000);
+    known.summary.assessed_unix_ms = 999;
+    known.copy_of = Some(copy_of.clone());
+    let known = BTreeMap::from([(of, known)]);
+    let commands = bench.apply(PlanEvent::LookedUp { look_up: look_up.look_up, known });
+    let stores = bench::stores(&commands);
+    assert_eq!(stores.len(), 1, "one copy for both names");
+    assert_eq!(
+        (&stores[0].copy_of, &stores[0].parcel, &*stores[0].report_id),
+        (&Some(copy_of), &None, &*id("a"))
+    );
+    bench.apply(PlanEvent::Stored { store: stores[0].store });
+    let ledger = bench.plan.scan("s").and_then(|scan| scan.summary?.ledger).expect("a ledger");
+    assert_eq!((ledger.enumerated, ledger.reported, ledger.unchanged), (3, 0, 2), "as old as its origin");
 }

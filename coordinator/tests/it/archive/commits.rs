@@ -3,6 +3,8 @@
 use strata_coordinator::{access::sight::Sight, ports::Archive};
 use strata_proto::v1::{Report, Scan, SearchReportsRequest, SourceContext, SubmitRequest};
 
+use super::suite::new_report;
+
 pub(super) async fn reports_are_found_by_the_commit_that_their_scan_tells(archive: &dyn Archive) {
     let commits = [
         ("09-a", "6909610f00000000000000000000000000000001"),
@@ -15,7 +17,10 @@ pub(super) async fn reports_are_found_by_the_commit_that_their_scan_tells(archiv
         archive.create_scan(&scan).await.expect("recorded");
         let report = Report { image_digest: format!("sha256:{}", scan.id), ..Report::default() };
         let names = [format!("r.example/nine:{number}")];
-        archive.put_report(&scan.id, &scan.id, &names, &report, 900 + number).await.expect("stored");
+        archive
+            .put_report(new_report(&scan.id, &report, 900 + number), &scan.id, &names)
+            .await
+            .expect("stored");
     }
     for (commit, want) in [
         ("6909610f", vec!["09-b", "09-a"]),

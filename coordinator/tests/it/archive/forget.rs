@@ -12,7 +12,7 @@ use strata_proto::v1::{
     event::Kind,
 };
 
-use super::suite::{event, report, scan};
+use super::suite::{event, new_report, report, scan};
 
 const KEPT_FOR_EVER: i64 = i64::MIN;
 
@@ -105,7 +105,7 @@ async fn fill(archive: &dyn Archive) {
         let body = report(image, &[&format!("only-{id}"), "every"], &[]);
         for scan in wanted_by {
             let references = [format!("r.example/{id}:{scan}")];
-            archive.put_report(id, scan, &references, &body, at).await.expect("stored");
+            archive.put_report(new_report(id, &body, at), scan, &references).await.expect("stored");
         }
     }
 }
@@ -161,7 +161,10 @@ async fn by_age<A: Archive + Forget>(archive: &A) {
     let again = archive.create_scan(&scan("z6", ScanState::Completed, "key of z1")).await.expect("recorded");
     assert_eq!(again.id, "z6");
     let body = report("sha256:a", &["only-old"], &[]);
-    archive.put_report("old", "z6", &["r.example/old:z6".to_owned()], &body, 9).await.expect("stored");
+    archive
+        .put_report(new_report("old", &body, 9), "z6", &["r.example/old:z6".to_owned()])
+        .await
+        .expect("stored");
     assert_eq!(with_package(archive, "only-old").await.len(), 1);
     assert_eq!(forget(archive, &Keep { scans_from: String::new(), ..keep }).await, Forgotten::default());
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use strata_coordinator::{
     access::{sight::Sight, token::mint},
-    ports::{Archive, Forget, Tokens},
+    ports::{Archive, Forget, NewReport, Tokens},
 };
 use strata_proto::v1::{
     CreateTokenRequest, Event, Finding, ImageReported, ImageSkipped, Package, Report, Scan, ScanFinished,
@@ -74,7 +74,7 @@ async fn what_is_hidden_is_not_found(archive: &dyn Archive) {
     ] {
         for (scan, reference) in references {
             let report = report(id, &["hidden"], &[]);
-            archive.put_report(id, scan, &names(&[reference]), &report, 1).await.expect("stored");
+            archive.put_report(new_report(id, &report, 1), scan, &names(&[reference])).await.expect("stored");
         }
     }
     let sight = |prefixes: &[&str], own: Option<&str>| Sight {
@@ -231,6 +231,11 @@ pub(super) fn report(image: &str, packages: &[&str], vulnerabilities: &[&str]) -
     }
 }
 
+/// A report that was stored then.
+pub(super) fn new_report<'a>(id: &'a str, report: &'a Report, stored_unix_ms: i64) -> NewReport<'a> {
+    NewReport { id, report, asked: None, stored_unix_ms, assessed_unix_ms: 0 }
+}
+
 fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
@@ -238,10 +243,10 @@ fn names(names: &[&str]) -> Vec<String> {
 async fn reports_are_stored_once_with_all_their_references(archive: &dyn Archive) {
     let stored = report("sha256:05", &["zlib", "musl"], &["CVE-2005-1"]);
     let references = names(&["r.example/five:1", "r.example/five:2"]);
-    archive.put_report("05", "s1", &references, &stored, 100).await.expect("stored");
-    archive.put_report("05", "s1", &references, &stored, 100).await.expect("the same again");
+    archive.put_report(new_report("05", &stored, 100), "s1", &references).await.expect("stored");
+    archive.put_report(new_report("05", &stored, 100), "s1", &references).await.expect("the same again");
     archive
-        .put_report("05", "s2", &names(&["r.example/five:3"]), &stored, 900)
+        .put_report(new_report("05", &stored, 900), "s2", &names(&["r.example/five:3"]))
         .await
         .expect("more references");
     assert_eq!(archive.report("05").await.expect("read"), Some(stored));
@@ -260,7 +265,10 @@ async fn reports_are_stored_once_with_all_their_references(archive: &dyn Archive
 async fn what_is_there_is_known_and_gets_further_references(archive: &dyn Archive) {
     for (id, at) in [("known-1", 100), ("known-2", 200)] {
         let stored = report(&format!("sha256:{id}"), &["zlib"], &["CVE-2008-1"]);
-        archive.put_report(id, "s1", &names(&["r.example/eight:1"]), &stored, at).await.expect("stored");
+        archive
+            .put_report(new_report(id, &stored, at), "s1", &names(&["r.example/eight:1"]))
+            .await
+            .expect("stored");
     }
     let mut known = archive.known_reports(&names(&["known-2", "none", "known-1"])).await.expect("looked");
     known.sort_by(|a, b| a.report_id.cmp(&b.report_id));
@@ -290,7 +298,7 @@ async fn every_field_of_a_search_must_match(archive: &dyn Archive) {
         ("06c", "r.example/six/100%:1", ["zstd", "gzip"], ["CVE-2006-3", "CVE-2006-4"], 650),
     ] {
         let report = report(&format!("sha256:{id}"), &packages, &ids);
-        archive.put_report(id, "s", &names(&[reference]), &report, at).await.expect("stored");
+        archive.put_report(new_report(id, &report, at), "s", &names(&[reference])).await.expect("stored");
     }
     let query = |edit: fn(&mut SearchReportsRequest)| {
         let mut query =
@@ -335,7 +343,10 @@ async fn every_field_of_a_search_must_match(archive: &dyn Archive) {
 async fn hostile_names_are_stored_and_found(archive: &dyn Archive) {
     let long = "n".repeat(100_000);
     let report = report("sha256:07", &[&long, "zero\0byte", "", "quo\"te'\\"], &["\0", "CVE-\u{1f4a5}"]);
-    archive.put_report("07", "s", &names(&["r.example/seven:1"]), &report, 1).await.expect("stored");
+    archive
+        .put_report(new_report("07", &report, 1), "s", &names(&["r.example/seven:1"]))
+        .await
+        .expect("stored");
     assert_eq!(archive.report("07").await.expect("read"), Some(report));
     for package in ["zerobyte", "quo\"te'\\"] {
         let query = SearchReportsRequest { package: package.to_owned(), limit: 5, ..Default::default() };
@@ -357,7 +368,10 @@ async fn writers_at_once_do_not_fail(archive: Arc<dyn Archive>) {
                     let id = format!("08-{sequence}");
                     // All writers store the same reports with the same terms.
                     let report = report(&id, &["shared", &id, "other"], &["CVE-8-1", "CVE-8-2", &id]);
-                    archive.put_report(&id, &scan, &[format!("r/{scan}")], &report, 1).await.expect("stored");
+                    archive
+                        .put_report(new_report(&id, &report, 1), &scan, &[format!("r/{scan}")])
+                        .await
+                        .expect("stored");
                 }
             })
         })

@@ -1,25 +1,20 @@
 //! The distribution's end of life.
 
-use super::EndOfLife;
-use crate::{
-    database::Database,
-    model::{Distribution, Problem},
-};
+use super::{EndOfLife, consult::Consult};
+use crate::model::{Distribution, Problem};
 
 /// When the release ends, and the problem that it has ended: nobody writes advisories for it any more, so that the absence of
 /// findings says nothing. The day that counts is the database's own: a report depends on no clock.
 pub(super) fn of(
     distribution: &Distribution,
-    database: &Database<'_>,
+    database: &Consult<'_, '_>,
 ) -> (Option<EndOfLife>, Option<Problem>) {
     let problem = |code: &'static str, message| Problem { code: code.into(), message, file: String::new() };
-    let day = database.as_of();
-    let lifecycle = match database.lifecycle(distribution) {
+    let (lifecycle, passed) = match database.lifecycle(distribution) {
         Ok(None) => return (None, None),
-        Ok(Some(lifecycle)) => lifecycle,
+        Ok(Some(found)) => found,
         Err(error) => return (None, Some(problem("damaged-advisories", error.to_string()))),
     };
-    let passed = lifecycle.has_ended(&day);
     let found = EndOfLife { date: lifecycle.end.to_owned(), extended: lifecycle.extended.to_owned(), passed };
     if !passed {
         return (Some(found), None);

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::consult::Consult;
 use crate::{
-    database::{Database, DatabaseError},
+    database::DatabaseError,
     ecosystem::{AdvisoryKey, Ecosystem},
     model::{Distribution, Package, Problem},
 };
@@ -29,7 +30,7 @@ impl Gaps {
         row: &Ecosystem,
         package: &Package,
         keys: &[AdvisoryKey],
-        database: &Database<'_>,
+        database: &Consult<'_, '_>,
     ) {
         let Some(first) = keys.first() else {
             *self.keyless.entry((row.name, row.system)).or_default() += 1;

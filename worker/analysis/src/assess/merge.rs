@@ -7,10 +7,11 @@ use std::{
 
 use super::{
     Finding, FixState, Severity,
+    consult::Consult,
     risk::{Factors, risk},
 };
 use crate::{
-    database::{Advisory, Database, DatabaseError, Entry, Flaw, Score},
+    database::{Advisory, DatabaseError, Entry, Flaw, Score},
     version::Scheme,
 };
 
@@ -37,7 +38,7 @@ pub(super) struct Merge<'d> {
 impl<'d> Merge<'d> {
     pub(super) fn add(
         &mut self,
-        database: &Database<'d>,
+        database: &Consult<'_, 'd>,
         entry: &Entry<'d>,
         fix: Option<&'d str>,
         stream: bool,
@@ -81,7 +82,7 @@ impl<'d> Merge<'d> {
     /// Notes that the flaws of a stream's advisory are fixed in the package, whatever others say.
     pub(super) fn fixed_in_stream(
         &mut self,
-        database: &Database<'d>,
+        database: &Consult<'_, 'd>,
         entry: &Entry<'d>,
     ) -> Result<(), DatabaseError> {
         self.fixed.extend(database.advisory(entry.advisory)?.flaws);

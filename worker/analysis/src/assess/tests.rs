@@ -3,6 +3,8 @@
 //! `lifecycles.csv` are optional, `expected.txt` is what *assess* finds. A new case needs no Rust: run the tests with
 //! `STRATA_UPDATE_CASES=1` in the environment to write the expectation, then read it.
 
+mod asked;
+
 use std::{
     collections::BTreeSet,
     fmt::Write as _,

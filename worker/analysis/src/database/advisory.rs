@@ -14,7 +14,7 @@ pub struct Advisory<'a> {
     /// Identifier in its source.
     pub id: &'a str,
     /// Seconds since 1970 of its last modification; 0 when it does not tell.
-    modified: u64,
+    pub(super) modified: u64,
     /// The source's rating; `Unknown` when it gives none.
     pub rating: Severity,
     /// The score of its vectors.

@@ -1,82 +1,98 @@
-//! What changed between two databases: the keys whose packages must be assessed again.
+//! What changed between two databases: the keys whose packages must be assessed again. The hashes are those of outlines, so
+//! that whoever compares outlines finds the same.
 
 use std::cmp::Ordering;
 
-use super::{Database, DatabaseError, Entries, Rule};
+use super::{
+    Database, DatabaseError, layout,
+    outline::{self, Facts, Key, Release},
+};
 
-/// One (ecosystem, package) whose advisories differ.
+/// One key under which two databases say different things.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
-    /// `Debian:12`, `npm`.
+    /// `Debian:12`, `npm`; a distribution (`debian`) where the end of one of its releases changed.
     pub ecosystem: String,
-    /// Name of the package.
-    pub package: String,
+    /// What of it changed.
+    pub what: Changed,
+    /// The key in outlines.
+    pub key: Key,
 }
 
-/// The keys whose advisories differ between two databases, in order: added, removed, or with another content. A
-/// changed rating, score or threat of a flaw counts as well, for a report shows it.
+/// What changed of an ecosystem or a distribution.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Changed {
+    /// The advisories of this package.
+    Package(String),
+    /// Whether the database knows the ecosystem, and for which architectures.
+    Whole,
+    /// When this release ends, or whether it has.
+    Release(String),
+}
+
+/// The keys whose facts differ between two databases, in order: packages, ecosystems, releases. A changed rating, score,
+/// threat or date of modification counts as well, for a report shows it.
 ///
 /// # Errors
 /// When one of the databases is damaged.
 pub fn diff(old: &Database<'_>, new: &Database<'_>) -> Result<Vec<Change>, DatabaseError> {
-    let (mut left, mut right) = (0, 0);
-    let mut changes = Vec::new();
-    let mut change = |ecosystem: &str, package: &str| {
-        changes.push(Change { ecosystem: ecosystem.to_owned(), package: package.to_owned() });
+    let mut changes = packages(old, new)?;
+    let wholes = merge(outline::ecosystems(old).collect(), outline::ecosystems(new).collect());
+    changes.extend(wholes.into_iter().map(|name| Change {
+        ecosystem: name.to_owned(),
+        what: Changed::Whole,
+        key: outline::ecosystem(name),
+    }));
+    let rows = |database| -> Result<Vec<_>, DatabaseError> {
+        let rows = outline::releases(database)?.into_iter();
+        Ok(rows.map(|Release { distribution, release, facts }| ((distribution, release), facts)).collect())
     };
-    while left < old.key_count() || right < new.key_count() {
-        let before = if left < old.key_count() { Some(old.key(left)?) } else { None };
-        let after = if right < new.key_count() { Some(new.key(right)?) } else { None };
-        match (before, after) {
-            (Some((ecosystem, package, _)), None) => {
-                change(ecosystem, package);
-                left += 1;
-            }
-            (None, Some((ecosystem, package, _))) => {
-                change(ecosystem, package);
-                right += 1;
-            }
-            (Some(before), Some(after)) => match (before.0, before.1).cmp(&(after.0, after.1)) {
-                Ordering::Less => {
-                    change(before.0, before.1);
-                    left += 1;
-                }
-                Ordering::Greater => {
-                    change(after.0, after.1);
-                    right += 1;
-                }
-                Ordering::Equal => {
-                    if facts(old, before.2)? != facts(new, after.2)? {
-                        change(before.0, before.1);
-                    }
-                    left += 1;
-                    right += 1;
-                }
-            },
-            (None, None) => break,
-        }
-    }
+    changes.extend(merge(rows(old)?, rows(new)?).into_iter().map(|(distribution, release)| Change {
+        ecosystem: distribution.to_owned(),
+        what: Changed::Release(release.to_owned()),
+        key: outline::release(distribution, release),
+    }));
     Ok(changes)
 }
 
-/// Everything that a report could show of a key, without the numbers that only mean something within one file.
-fn facts(database: &Database<'_>, entries: Entries<'_>) -> Result<Vec<String>, DatabaseError> {
-    let mut facts = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let advisory = database.advisory(entry.advisory)?;
-        let rule = match &entry.rule {
-            Rule::Before(fixed) => format!("<{fixed}"),
-            Rule::Ranges { ranges, versions, .. } => format!("{ranges:?} {versions:?}"),
+/// The names whose facts differ, of two lists in any order.
+fn merge<N: Ord + Copy>(mut old: Vec<(N, u64)>, mut new: Vec<(N, u64)>) -> Vec<N> {
+    old.sort_unstable();
+    new.sort_unstable();
+    let differs = |all: &[(N, u64)], one: &(N, u64)| all.binary_search(one).is_err();
+    let mut changed: Vec<N> = old.iter().filter(|one| differs(&new, one)).map(|one| one.0).collect();
+    changed.extend(new.iter().filter(|one| differs(&old, one)).map(|one| one.0));
+    changed.sort_unstable();
+    changed.dedup();
+    changed
+}
+
+fn packages(old: &Database<'_>, new: &Database<'_>) -> Result<Vec<Change>, DatabaseError> {
+    let (before, after) = (Facts::of(old)?, Facts::of(new)?);
+    let (mut left, mut right) = (0, 0);
+    let mut changes = Vec::new();
+    loop {
+        let old_key = if left < old.key_count() { Some(old.key(left)?) } else { None };
+        let new_key = if right < new.key_count() { Some(new.key(right)?) } else { None };
+        let order = match (&old_key, &new_key) {
+            (None, None) => return Ok(changes),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(old), Some(new)) => (old.0, old.1).cmp(&(new.0, new.1)),
         };
-        let mut flaws = Vec::new();
-        for flaw in &advisory.flaws {
-            flaws.push(format!("{:?}", database.flaw(*flaw)?));
+        left += usize::from(order.is_le());
+        right += usize::from(order.is_ge());
+        let name = old_key.as_ref().filter(|_| order.is_le()).or(new_key.as_ref());
+        let name = name.map(|(ecosystem, package, _)| (*ecosystem, *package));
+        if let (Ordering::Equal, Some((_, _, old)), Some((_, _, new))) = (order, old_key, new_key)
+            && before.package(old)? == after.package(new)?
+        {
+            continue;
         }
-        let own = (entry.state, entry.rating, entry.score, entry.modular, entry.stream, entry.arch);
-        let shown = (advisory.id, advisory.rating, advisory.score, advisory.title, &advisory.aliases);
-        facts.push(format!("{rule} {own:?} {shown:?} {flaws:?}"));
+        changes.extend(name.map(|(ecosystem, package)| Change {
+            ecosystem: ecosystem.to_owned(),
+            what: Changed::Package(package.to_owned()),
+            key: outline::package(layout::hash(ecosystem, package)),
+        }));
     }
-    facts.sort_unstable();
-    Ok(facts)
 }

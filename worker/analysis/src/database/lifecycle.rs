@@ -93,26 +93,61 @@ impl Lifecycle<'_> {
     pub fn has_ended(&self, moment: &str) -> bool {
         moment.get(..10).is_some_and(|day| self.end < day)
     }
+
+    /// The rows that may speak of a distribution, as distribution and release: the whole version, and what stands before
+    /// each of its dots.
+    pub(crate) fn keys(distribution: &Distribution) -> impl Iterator<Item = (&str, &str)> {
+        let id = known_as(distribution);
+        let version = distribution.version.as_str();
+        let before_dots = version.match_indices('.').filter_map(|(at, _)| version.get(..at));
+        before_dots.chain([version]).map(move |release| (id, release))
+    }
+}
+
+/// The rows of a section: distribution, release, and when it ends.
+pub(super) fn rows<'a>(
+    section: &'a [u8],
+) -> impl Iterator<Item = Result<(&'a str, &'a str, Lifecycle<'a>), DatabaseError>> {
+    let mut cursor = Cursor::new(section);
+    std::iter::from_fn(move || {
+        if cursor.is_empty() {
+            return None;
+        }
+        let row = row(&mut cursor);
+        if row.is_err() {
+            // What follows a broken row cannot be read either.
+            cursor = Cursor::new(&[]);
+        }
+        Some(row)
+    })
+}
+
+fn row<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a str, &'a str, Lifecycle<'a>), DatabaseError> {
+    let (of, release) = (cursor.text()?, cursor.text()?);
+    Ok((of, release, Lifecycle { end: cursor.text()?, extended: cursor.text()?, source: cursor.text()? }))
 }
 
 /// Distributions whose releases are those of another one.
 const SAME: &[(&str, &str)] =
     &[("rhel_container", "rhel"), ("redhat", "rhel"), ("sled", "sles"), ("sles_sap", "sles")];
 
+/// Under which name the table has a distribution.
+fn known_as(distribution: &Distribution) -> &str {
+    let id = distribution.id.as_str();
+    let id = SAME.iter().find(|(alias, _)| *alias == id).map_or(id, |(_, of)| of);
+    // CentOS Stream has the identity of CentOS, which ended long before it.
+    if id == "centos" && distribution.title.contains("Stream") { "centos-stream" } else { id }
+}
+
 /// The row of a section that speaks of the distribution: the longest release that its version belongs to.
 pub(super) fn find<'a>(
     section: &'a [u8],
     distribution: &Distribution,
 ) -> Result<Option<Lifecycle<'a>>, DatabaseError> {
-    let id = distribution.id.as_str();
-    let id = SAME.iter().find(|(alias, _)| *alias == id).map_or(id, |(_, of)| of);
-    // CentOS Stream has the identity of CentOS, which ended long before it.
-    let id = if id == "centos" && distribution.title.contains("Stream") { "centos-stream" } else { id };
-    let mut cursor = Cursor::new(section);
+    let id = known_as(distribution);
     let mut found: Option<(usize, Lifecycle<'a>)> = None;
-    while !cursor.is_empty() {
-        let (of, release) = (cursor.text()?, cursor.text()?);
-        let row = Lifecycle { end: cursor.text()?, extended: cursor.text()?, source: cursor.text()? };
+    for row in rows(section) {
+        let (of, release, row) = row?;
         let rest = distribution.version.strip_prefix(release);
         let belongs = of == id && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         if belongs && found.as_ref().is_none_or(|(length, _)| release.len() > *length) {

@@ -1,10 +1,10 @@
 use proptest::prelude::*;
 
 use super::{Added, Builder};
-use crate::database::{Database, DatabaseError, Entries, Rule, diff, score::Threats};
+use crate::database::{Changed, Database, DatabaseError, Entries, Rule, diff, score::Threats};
 
 /// One record that affects one package in one simple range.
-fn simple(id: &str, ecosystem: &str, package: &str, fixed: &str) -> String {
+pub(in crate::database) fn simple(id: &str, ecosystem: &str, package: &str, fixed: &str) -> String {
     format!(
         r#"{{"id": "{id}", "modified": "2024-05-06T07:08:09Z", "affected": [{{"package": {{"ecosystem":
         "{ecosystem}", "name": "{package}"}}, "ranges": [{{"type": "ECOSYSTEM", "events": [{{"introduced": "0"}},
@@ -133,8 +133,11 @@ fn a_diff_names_the_keys_that_changed() {
     let (old, new) = (compile(&old), compile(&new));
     let (old, new) = (Database::open(&old).expect("whole"), Database::open(&new).expect("whole"));
     let changes = diff(&old, &new).expect("readable");
-    let changes: Vec<_> = changes.iter().map(|change| (&*change.ecosystem, &*change.package)).collect();
-    assert_eq!(changes, [("Debian:12", "new"), ("npm", "changed"), ("npm", "gone")]);
+    let changes: Vec<_> = changes.iter().map(|change| (&*change.ecosystem, change.what.clone())).collect();
+    let package = |name: &str| Changed::Package(name.to_owned());
+    let packages = [("Debian:12", package("new")), ("npm", package("changed")), ("npm", package("gone"))];
+    assert_eq!(changes[..3], packages);
+    assert_eq!(changes[3..], [("Debian:12", Changed::Whole)]);
     assert_eq!(diff(&new, &new).expect("readable"), []);
 }
 

@@ -1,0 +1,11 @@
+-- Under which keys a report asked its database; NULL where that is not known.
+ALTER TABLE reports ADD COLUMN asked BYTEA;
+
+-- What databases say under each key, so that two of them can be compared when the files themselves are gone.
+CREATE TABLE outlines (
+    database_digest TEXT COLLATE "C" PRIMARY KEY,
+    modified TEXT NOT NULL,
+    scheme BIGINT NOT NULL,
+    used_unix_ms BIGINT NOT NULL,
+    body BYTEA NOT NULL
+);

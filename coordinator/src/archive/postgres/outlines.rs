@@ -1,0 +1,63 @@
+//! Outlines of databases, and what reports asked.
+
+use async_trait::async_trait;
+
+use super::{
+    super::{decode, failed, refused, sql},
+    PostgresArchive,
+};
+use crate::ports::{AskedReport, OUTLINES_KEPT, Outlined, Outlines, PortError};
+
+#[async_trait]
+impl Outlines for PostgresArchive {
+    async fn use_outline(&self, digest: &str, scheme: u32, at_unix_ms: i64) -> Result<bool, PortError> {
+        let update = sqlx::query(sql::USE_OUTLINE).bind(digest).bind(i64::from(scheme)).bind(at_unix_ms);
+        let done = update.execute(&self.pool).await.map_err(failed("note that a database is in use"))?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    async fn put_outline(&self, of: &Outlined, outline: &[u8], at_unix_ms: i64) -> Result<(), PortError> {
+        const ACTION: &str = "keep the outline of a database";
+        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        sqlx::query(sql::PUT_OUTLINE)
+            .bind(&of.digest)
+            .bind(&of.modified)
+            .bind(i64::from(of.scheme))
+            .bind(at_unix_ms)
+            .bind(outline)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed(ACTION))?;
+        let drop = sqlx::query(sql::DROP_OUTLINES).bind(i64::from(OUTLINES_KEPT));
+        drop.execute(&mut *transaction).await.map_err(failed(ACTION))?;
+        transaction.commit().await.map_err(failed(ACTION))
+    }
+
+    async fn outlines(&self) -> Result<Vec<Outlined>, PortError> {
+        const ACTION: &str = "list the outlines of databases";
+        let rows: Vec<(String, String, i64)> =
+            sqlx::query_as(sql::OUTLINES).fetch_all(&self.pool).await.map_err(failed(ACTION))?;
+        let read = |(digest, modified, scheme): (String, String, i64)| {
+            let scheme = u32::try_from(scheme).map_err(|error| refused(ACTION, error.to_string()))?;
+            Ok(Outlined { digest, modified, scheme })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    async fn outline(&self, digest: &str) -> Result<Option<Vec<u8>>, PortError> {
+        let query = sqlx::query_scalar(sql::OUTLINE).bind(digest).fetch_optional(&self.pool);
+        query.await.map_err(failed("read the outline of a database"))
+    }
+
+    async fn asked_reports(&self, ids: &[String]) -> Result<Vec<AskedReport>, PortError> {
+        const ACTION: &str = "look for reports and what they asked";
+        let query =
+            sqlx::query_as("SELECT summary, asked FROM reports WHERE id = ANY($1) AND asked IS NOT NULL");
+        let rows: Vec<(Vec<u8>, Vec<u8>)> =
+            query.bind(ids.to_vec()).fetch_all(&self.pool).await.map_err(failed(ACTION))?;
+        let read = |(summary, asked): (Vec<u8>, Vec<u8>)| {
+            Ok(AskedReport { summary: decode(ACTION, &summary)?, asked })
+        };
+        rows.into_iter().map(read).collect()
+    }
+}

@@ -1,0 +1,114 @@
+//! An archive that fails when a test wants it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use strata_coordinator::{
+    access::sight::Sight,
+    archive::sqlite::SqliteArchive,
+    ports::{Archive, AskedReport, NewReport, Outlined, Outlines, PortError},
+};
+use strata_proto::v1::{Event, Report, ReportSummary, Scan, SearchReportsRequest};
+
+use crate::model::Model;
+
+/// An archive that refuses while the test says so.
+pub(crate) struct Flaky {
+    pub(crate) inner: Arc<SqliteArchive>,
+    pub(crate) refuses: AtomicBool,
+    pub(crate) refused: AtomicUsize,
+    pub(crate) model: Model,
+}
+
+impl Flaky {
+    fn gate(&self) -> Result<(), PortError> {
+        if !self.refuses.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.refused.fetch_add(1, Ordering::SeqCst);
+        self.model.touch();
+        Err(PortError { action: "write", reason: "the test says so".to_owned() })
+    }
+}
+
+#[async_trait]
+impl Outlines for Flaky {
+    async fn use_outline(&self, digest: &str, scheme: u32, at_unix_ms: i64) -> Result<bool, PortError> {
+        self.inner.use_outline(digest, scheme, at_unix_ms).await
+    }
+    async fn put_outline(&self, of: &Outlined, outline: &[u8], at_unix_ms: i64) -> Result<(), PortError> {
+        self.inner.put_outline(of, outline, at_unix_ms).await
+    }
+    async fn outlines(&self) -> Result<Vec<Outlined>, PortError> {
+        self.inner.outlines().await
+    }
+    async fn outline(&self, digest: &str) -> Result<Option<Vec<u8>>, PortError> {
+        self.inner.outline(digest).await
+    }
+    async fn asked_reports(&self, ids: &[String]) -> Result<Vec<AskedReport>, PortError> {
+        self.inner.asked_reports(ids).await
+    }
+}
+
+#[async_trait]
+impl Archive for Flaky {
+    /// Without a turn for the planner's task before the scan is recorded.
+    async fn create_scan(&self, scan: &Scan) -> Result<Scan, PortError> {
+        futures::executor::block_on(self.inner.create_scan(scan))
+    }
+    async fn update_scan(&self, scan: &Scan) -> Result<(), PortError> {
+        self.gate()?;
+        self.inner.update_scan(scan).await
+    }
+    async fn scan(&self, id: &str) -> Result<Option<Scan>, PortError> {
+        self.inner.scan(id).await
+    }
+    async fn scans(&self, limit: u32, before: &str) -> Result<Vec<Scan>, PortError> {
+        self.inner.scans(limit, before).await
+    }
+    async fn pinned(&self) -> Result<Vec<String>, PortError> {
+        self.inner.pinned().await
+    }
+    async fn running(&self) -> Result<Vec<Scan>, PortError> {
+        self.inner.running().await
+    }
+    async fn append(&self, events: &[Event]) -> Result<(), PortError> {
+        self.gate()?;
+        self.inner.append(events).await
+    }
+    async fn events(&self, scan: &str, after: u64, limit: u32) -> Result<Vec<Event>, PortError> {
+        self.inner.events(scan, after, limit).await
+    }
+    async fn put_report(
+        &self,
+        new: NewReport<'_>,
+        scan: &str,
+        references: &[String],
+    ) -> Result<(), PortError> {
+        self.gate()?;
+        self.inner.put_report(new, scan, references).await
+    }
+    async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
+        self.gate()?;
+        self.inner.add_references(id, scan, references).await
+    }
+    async fn known_reports(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError> {
+        self.inner.known_reports(ids).await
+    }
+    async fn report(&self, id: &str) -> Result<Option<Report>, PortError> {
+        self.inner.report(id).await
+    }
+    async fn shows_report(&self, id: &str, sight: &Sight) -> Result<bool, PortError> {
+        self.inner.shows_report(id, sight).await
+    }
+    async fn search(
+        &self,
+        query: &SearchReportsRequest,
+        sight: &Sight,
+    ) -> Result<Vec<ReportSummary>, PortError> {
+        self.inner.search(query, sight).await
+    }
+}
