@@ -141,7 +141,9 @@ fn outcomes_of_every_version_are_read() {
             reference("r.example/a:3", Resolution::Skipped(skipped)),
         ],
         fingerprint: text("f1"),
+        ..v1::Resolved::default()
     };
+    let told = v1::Resolved { assessor: 0x0102_0304_0506_0708, ..resolved.clone() };
     let assessed = v1::Assessed {
         parcel: text("parcel"),
         report_id: text("report"),
@@ -152,6 +154,9 @@ fn outcomes_of_every_version_are_read() {
     };
     check(1, "outcome-listed", &outcome(Answer::Listed(listed)));
     check(1, "outcome-resolved", &outcome(Answer::Resolved(resolved)));
+    check(1, "outcome-resolved-assessor", &outcome(Answer::Resolved(told)));
+    check(1, "parcel", &v1::Parcel { report_zstd: vec![1, 2, 3], ..v1::Parcel::default() });
+    check(1, "parcel-asked", &v1::Parcel { report_zstd: vec![1, 2, 3], asked: vec![4, 5] });
     check(
         1,
         "outcome-indexed",
