@@ -82,6 +82,9 @@ pub(super) struct Found {
     pub(super) image: ResolvedImage,
 }
 
+/// A report that is there already, and the references that it is for.
+type There = (Box<Reported>, Origin, Vec<Box<str>>);
+
 /// What a worker tells of itself: by whom the images would be assessed.
 pub(super) struct Worker {
     fingerprint: Arc<str>,
@@ -162,7 +165,7 @@ impl Plan {
     /// The archive knows these reports, by the ids that were sought; all other images are assessed.
     pub(super) fn looked_up(&mut self, look_up: u64, known: &BTreeMap<String, Known>) {
         let Some(Asking { scan: number, images }) = self.asking.remove(&look_up) else { return };
-        let mut reported: BTreeMap<ImageKey, (Box<Reported>, Origin, Vec<Box<str>>)> = BTreeMap::new();
+        let mut reported: BTreeMap<ImageKey, There> = BTreeMap::new();
         for (Found { reference, key, image }, report_id) in images {
             // A scan that ended meanwhile wants nothing.
             let Some(scan) = self.scans.get_mut(&number) else { return };

@@ -100,7 +100,11 @@ impl Model {
             Some(Verb::List(list)) => outcome::Result::Listed(self.list(list)),
             Some(Verb::Resolve(resolve)) => {
                 let references = resolve.references.iter().map(|text| self.resolve(text)).collect();
-                outcome::Result::Resolved(Resolved { references, fingerprint: FINGERPRINT.to_owned() })
+                outcome::Result::Resolved(Resolved {
+                    references,
+                    fingerprint: FINGERPRINT.to_owned(),
+                    ..Resolved::default()
+                })
             }
             Some(Verb::Index(index)) => self.index(index),
             Some(Verb::Assess(assess)) => assessed(assess),

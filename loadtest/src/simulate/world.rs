@@ -186,8 +186,9 @@ impl World {
             Command::LookUp(look_up) => {
                 let summary = |report_id: String| ReportSummary { report_id, ..ReportSummary::default() };
                 let known = look_up.wanted.into_iter().filter(|_| self.scenario.unchanged);
-                let known =
-                    known.map(|sought| (sought.report_id.clone(), summary(sought.report_id))).collect();
+                let known = known
+                    .map(|sought| (sought.report_id.clone(), summary(sought.report_id).into()))
+                    .collect();
                 return Some(PlanEvent::LookedUp { look_up: look_up.look_up, known });
             }
         }

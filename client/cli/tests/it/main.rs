@@ -7,6 +7,7 @@ mod cancel;
 mod cluster;
 mod context;
 mod databases;
+mod delta;
 mod deploy;
 mod diff;
 mod distribute;

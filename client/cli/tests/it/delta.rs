@@ -1,0 +1,127 @@
+//! A new database: only the images that hold what it speaks of anew are assessed, and every report is as a sweep from nothing
+//! would have made it.
+
+use std::sync::Arc;
+
+use strata_cli::command::build;
+use strata_coordinator::{
+    archive::{report, sqlite::SqliteArchive},
+    ports::Archive as _,
+};
+use strata_loadtest::{
+    content::{Arch, Blob, Compression, Fixed, FixedImage},
+    registry::{Options, Registry},
+};
+use strata_proto::v1::{Report, ScanState};
+use tokio::{net::TcpListener, runtime::Runtime};
+
+use crate::strata::User;
+
+const IMAGES: u64 = 20;
+/// Images with the package of which the new database speaks anew.
+const TOUCHED: u64 = 3;
+
+/// Every image has lodash; the first ones have minimist too, and each a package of its own that no advisory names.
+fn registry(runtime: &Runtime) -> Registry {
+    let mut fixed = Fixed::new();
+    for number in 0..IMAGES {
+        let package = |name: &str, version: &str| {
+            let path = format!("app/node_modules/{name}/package.json");
+            (path, format!(r#"{{"name":"{name}","version":"{version}"}}"#))
+        };
+        let mut files = vec![package("lodash", "4.17.4"), package(&format!("own-{number}"), "1.0.0")];
+        if number < TOUCHED {
+            files.push(package("minimist", "1.2.0"));
+        }
+        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_bytes())).collect();
+        let layers = [Blob::of_files(&files, Compression::Gzip).expect("a layer")];
+        let repository = format!("app{number}");
+        fixed.image(&FixedImage {
+            repository: &repository,
+            tag: "1",
+            layers: &layers,
+            arch: Arch::Amd64,
+            docker: false,
+        });
+    }
+    runtime.block_on(async {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+        Registry::serve(listener, Arc::new(fixed), Options::default()).expect("a registry")
+    })
+}
+
+/// An advisory of one npm package.
+fn advisory(id: &str, package: &str, fixed: &str, modified: &str) -> (String, String) {
+    let record = serde_json::json!({
+        "id": id, "modified": modified, "summary": "A flaw",
+        "affected": [{"package": {"ecosystem": "npm", "name": package},
+            "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": fixed}]}]}],
+    });
+    (format!("npm/{id}.json"), record.to_string())
+}
+
+fn write(user: &User, advisories: &[(String, String)]) {
+    let texts: Vec<(&str, &str)> =
+        advisories.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let built = build::compile_texts(&texts).expect("sound advisories");
+    build::write(&built, &user.database()).expect("a database");
+}
+
+/// The reports of a user's last sweep, by reference, with their ids.
+async fn reports(user: &User) -> Vec<(String, String, Report)> {
+    let archive = SqliteArchive::open(&user.home.path().join("cache/archive.sqlite")).await.expect("opened");
+    let scan = archive.scans(1, "").await.expect("listed").pop().expect("a sweep");
+    assert_eq!(scan.state(), ScanState::Completed);
+    let mut found = Vec::new();
+    for event in archive.events(&scan.id, 0, 1_000).await.expect("read") {
+        if let Some(strata_proto::v1::event::Kind::Reported(one)) = event.kind {
+            let report = archive.report(&one.report_id).await.expect("read").expect("there");
+            found.push((one.references.join(" "), one.report_id, report));
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+#[test]
+fn a_new_database_has_only_those_images_assessed_of_which_it_says_something_new() {
+    let (user, other, runtime) =
+        (User::without_database(), User::without_database(), crate::cluster::runtime());
+    let registry = registry(&runtime);
+    let host = registry.host();
+    let lodash = advisory("GHSA-aaaa-aaaa-aaaa", "lodash", "4.17.21", "2026-01-01T00:00:00Z");
+    let before =
+        [lodash.clone(), advisory("GHSA-bbbb-bbbb-bbbb", "minimist", "1.2.6", "2026-01-01T00:00:00Z")];
+    let after = [
+        lodash,
+        advisory("GHSA-bbbb-bbbb-bbbb", "minimist", "1.2.7", "2026-02-02T00:00:00Z"),
+        advisory("GHSA-cccc-cccc-cccc", "nobody-has-it", "1.0.0", "2026-02-02T00:00:00Z"),
+    ];
+    write(&user, &before);
+    let (run, first) = user.json(&["sweep", &host]);
+    run.expect(0, &[]);
+    let ledger = |document: &serde_json::Value| {
+        let ledger = &document["summary"];
+        ["enumerated", "reported", "unchanged"].map(|name| ledger[name].as_u64().unwrap_or_default())
+    };
+    assert_eq!(ledger(&first), [IMAGES, IMAGES, 0], "{first}");
+
+    write(&user, &after);
+    let (run, second) = user.json(&["sweep", &host]);
+    run.expect(0, &[]);
+    assert_eq!(ledger(&second), [IMAGES, TOUCHED, IMAGES - TOUCHED]);
+
+    // From nothing, with the new database.
+    write(&other, &after);
+    other.run(&["sweep", &host]).expect(0, &[]);
+    let (held, anew) = runtime.block_on(async { (reports(&user).await, reports(&other).await) });
+    assert_eq!((held.len() as u64, anew.len() as u64), (IMAGES, IMAGES));
+    for (held, anew) in held.iter().zip(&anew) {
+        assert_eq!((&held.0, &held.1), (&anew.0, &anew.1), "names and ids");
+        let bytes = |report| report::pack(report).expect("packed");
+        assert_eq!(bytes(&held.2), bytes(&anew.2), "{}", held.0);
+        assert_eq!(held.2, anew.2, "{}", held.0);
+        assert_eq!(held.2.database_modified, "2026-02-02T00:00:00Z");
+    }
+    drop(registry);
+}
