@@ -14,6 +14,7 @@
 mod basis;
 mod counted;
 mod crew;
+mod flakes;
 mod glob;
 mod image;
 mod known;
@@ -72,13 +73,15 @@ pub struct PlanConfig {
     pub pages: u32,
     /// References of one scan, at most.
     pub references: u64,
-    /// Attempts at one job of an interactive scan before its failure counts. Somebody waits for the answer.
+    /// Attempts at one job of an interactive scan before its failure counts. Somebody waits for the answer. All jobs of an image
+    /// together may have as many spells of failures, and one more for each layer (`plan/flakes.rs`).
     pub attempts: u32,
     /// The same for a sweep, which outlasts a registry's restart.
     pub sweep_attempts: u32,
     /// Milliseconds that one job waits in all because the other side asked for it (429, `Retry-After`), before its failure counts.
     pub patience_ms: u64,
-    /// How often the inputs of one image may vanish from the cache before the image fails.
+    /// How often the inputs of one image, or its report on its way, may vanish from the cache before the image fails. A cache that
+    /// is emptied once costs up to two of them.
     pub rounds: u32,
     /// First pause before another attempt, in milliseconds; it doubles from there.
     pub backoff_first_ms: u64,
@@ -102,7 +105,7 @@ impl Default for PlanConfig {
             attempts: 5,
             sweep_attempts: 8,
             patience_ms: 30 * 60_000,
-            rounds: 3,
+            rounds: 10,
             backoff_first_ms: 1_000,
             backoff_most_ms: 60_000,
             reconcile_ms: 10_000,

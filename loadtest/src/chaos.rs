@@ -3,6 +3,7 @@
 //! [`FAULTS`] is the table: one file for each kind of fault, one row for each fault. [`strike`] runs one of them and says
 //! what came of it: the ledger must be exact, the reports those of an undisturbed sweep, and nothing may be left behind.
 
+pub mod cancel;
 pub mod cluster;
 pub mod follow;
 pub mod leftovers;

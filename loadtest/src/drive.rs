@@ -1,6 +1,7 @@
 //! The driver: three commands around one measurement.
 
 mod args;
+mod cancel;
 mod chaos;
 mod compare;
 mod heads;
@@ -9,6 +10,7 @@ mod print;
 mod process;
 mod profile;
 mod result;
+mod signal;
 mod simulate;
 mod soak;
 mod sweep;
@@ -34,21 +36,21 @@ use args::{Command, RegistryArgs, RunArgs, SweepArgs};
 /// The sweep did not complete, or its account is not what the plan says (see the table of exit codes of `strata`).
 const NOT_COMPLETED: u8 = 3;
 
-/// Runs a command; what goes wrong is one sentence on stderr.
+/// Runs a command; what goes wrong is one sentence on stderr. SIGINT and SIGTERM end it, and with it every server that it
+/// started and every file that it made.
 pub(crate) async fn run(args: Args) -> ExitCode {
+    let mut told = signal::listen();
     let done = match args.command {
-        Some(Command::Registry(args)) => registry(args).await.map(|()| true),
-        Some(Command::Sweep(args)) => sweep_registry(args).await,
-        Some(Command::Run(args)) => match args.own.profile {
-            Some(name) => profile::profile(name, &args.own, &args.run).await,
-            None => run_both(args.run).await,
+        // It says what it was asked for before it ends.
+        Some(Command::Registry(args)) => registry(args, told).await.map(|()| true),
+        command => tokio::select! {
+            done = carry_out(command, args.run) => match told.now() {
+                // Whatever it waited for did not come because of the signal.
+                Some(signal) => return signal.exit(),
+                None => done,
+            },
+            signal = told.came() => return signal.exit(),
         },
-        Some(Command::Compare(args)) => compare::compare(&args),
-        Some(Command::Heads(args)) => heads::heads(args).await,
-        Some(Command::Chaos(args)) => chaos::chaos(args).await,
-        Some(Command::Simulate(args)) => simulate::simulate(args).await,
-        Some(Command::Soak(args)) => soak::soak(args).await,
-        None => run_both(args.run).await,
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -60,8 +62,25 @@ pub(crate) async fn run(args: Args) -> ExitCode {
     }
 }
 
+async fn carry_out(command: Option<Command>, run: RunArgs) -> anyhow::Result<bool> {
+    match command {
+        Some(Command::Registry(_)) | None => run_both(run).await,
+        Some(Command::Sweep(args)) => sweep_registry(args).await,
+        Some(Command::Run(args)) => match args.own.profile {
+            Some(name) => profile::profile(name, &args.own, &args.run).await,
+            None => run_both(args.run).await,
+        },
+        Some(Command::Compare(args)) => compare::compare(&args),
+        Some(Command::Heads(args)) => heads::heads(args).await,
+        Some(Command::Chaos(args)) => chaos::chaos(args).await,
+        Some(Command::Simulate(args)) => simulate::simulate(args).await,
+        Some(Command::Soak(args)) => soak::soak(args).await,
+        Some(Command::Cancel(args)) => cancel::cancel(args).await,
+    }
+}
+
 /// Serves a plan until the process is interrupted.
-async fn registry(args: RegistryArgs) -> anyhow::Result<()> {
+async fn registry(args: RegistryArgs, mut told: signal::Told) -> anyhow::Result<()> {
     let listener =
         TcpListener::bind(args.listen).await.with_context(|| format!("listen on {}", args.listen))?;
     let content = Arc::new(Synthetic::new(args.plan.plan()));
@@ -76,7 +95,7 @@ async fn registry(args: RegistryArgs) -> anyhow::Result<()> {
     let registry = Registry::serve(listener, Arc::clone(&content) as _, args.plan.options());
     let registry = registry.context("start the registry")?;
     writeln!(io::stdout(), "{}", registry.host()).context("print the address")?;
-    tokio::signal::ctrl_c().await.context("wait for an interrupt")?;
+    told.came().await;
     let counts = registry.counts();
     registry.shutdown().await.context("stop the registry")?;
     let seconds = process::processor(std::process::id())?.as_secs_f64();

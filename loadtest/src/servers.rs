@@ -5,7 +5,8 @@ use std::{
     fs::{self, File},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -14,6 +15,21 @@ use tempfile::TempDir;
 
 /// How long a server may take until it listens: a busy machine is no fault.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a process may take to end that was asked to: what orchestrators give it (`deploy/`), before they kill it.
+const GRACE: Duration = Duration::from_secs(120);
+
+/// Whether this process was told to end: nothing is waited for any more.
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// Makes every wait for a server end with an error, so that those that were started can be dropped.
+pub fn stop() {
+    STOPPING.store(true, Ordering::Release);
+}
+
+fn go_on() -> anyhow::Result<()> {
+    ensure!(!STOPPING.load(Ordering::Acquire), "wait: this process was told to end");
+    Ok(())
+}
 
 /// A port that was free a moment ago.
 ///
@@ -73,10 +89,37 @@ impl Server {
     /// Asks it to end, and waits until it has.
     ///
     /// # Errors
-    /// When it had ended before.
+    /// When it had ended before, or does not end within the grace that an orchestrator gives it; then it was killed.
     pub fn terminate(&mut self) -> anyhow::Result<()> {
         self.signal("TERM")?;
-        self.child.wait().context("wait for a process's end").map(drop)
+        self.wait(GRACE).map(drop)
+    }
+
+    /// Waits for its end. It is killed when that does not come in time.
+    ///
+    /// # Errors
+    /// When it does not end in time; the message holds its log.
+    pub fn wait(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait().context("wait for a process's end")? {
+                return Ok(status);
+            }
+            if Instant::now() >= deadline {
+                self.kill()?;
+                bail!("end process {} within {} s: {}", self.pid(), patience.as_secs(), self.log());
+            }
+            go_on()?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Stops it where it stands, as a host that hangs: it keeps its connections and answers nobody. Only [`Self::kill`] ends it.
+    ///
+    /// # Errors
+    /// When it had ended before.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.signal("STOP")
     }
 
     /// Asks PostgreSQL to end without waiting for its clients, and waits until it has.
@@ -85,10 +128,14 @@ impl Server {
     /// When it had ended before.
     pub fn interrupt(&mut self) -> anyhow::Result<()> {
         self.signal("INT")?;
-        self.child.wait().context("wait for a process's end").map(drop)
+        self.wait(GRACE).map(drop)
     }
 
-    fn signal(&mut self, name: &str) -> anyhow::Result<()> {
+    /// Sends it a signal by its name, without `SIG`.
+    ///
+    /// # Errors
+    /// When it had ended before.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
         let pid = self.pid().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status().context("run kill")?;
         ensure!(sent.success(), "signal process {pid}, which had ended: {}", self.log());
@@ -136,6 +183,7 @@ impl Server {
                 self.command,
                 self.log()
             );
+            go_on()?;
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())
@@ -228,6 +276,7 @@ pub fn postgres() -> anyhow::Result<Server> {
         }
         let said = String::from_utf8_lossy(&made.stderr).into_owned();
         ensure!(Instant::now() < deadline, "run createdb: {said}");
+        go_on()?;
         std::thread::sleep(Duration::from_millis(50));
     }
 }

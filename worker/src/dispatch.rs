@@ -20,18 +20,21 @@ use crate::{
     measure,
     ports::{Delivery, DeliveryHandle, EXTEND_EVERY, JobSource, OutcomeSink, Token},
 };
-use trial::{Trial, Trials};
+pub use trial::Poison;
+use trial::{Begun, Trial, Trials};
 
 /// Code of the failure of a job that was withdrawn while it ran. It counts as no attempt.
 const CANCELLED: &str = "cancelled";
+/// How long handing jobs back may take after the drain time: the servers may be away.
+const HAND_BACK: Duration = Duration::from_secs(10);
 
 /// How the worker shares itself out.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Jobs at once, both lanes together.
     pub slots: usize,
-    /// Executions of one job that began and did not end before it is given up as poison; more where workers die often.
-    pub max_executions: u64,
+    /// When a job that workers died of is given up.
+    pub poison: Poison,
     /// How long running jobs may go on after a shutdown began.
     pub drain: Duration,
 }
@@ -39,7 +42,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { slots: cores * 2 + 2, max_executions: 3, drain: Duration::from_secs(60) }
+        Self { slots: cores * 2 + 2, poison: Poison::default(), drain: Duration::from_secs(60) }
     }
 }
 
@@ -64,7 +67,8 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) {
     let tasks = TaskTracker::new();
     let hard_stop = CancellationToken::new();
     let trials = Arc::new(Trials::new(Arc::clone(&ports.context.cache)));
-    if let Err(error) = ports.context.cache.started().await {
+    let cache = Arc::clone(&ports.context.cache);
+    if let Err(error) = cache.started().await {
         tracing::warn!(%error, "the start of this worker is not counted");
     }
     let lane = |lane, own: Option<Arc<Semaphore>>| {
@@ -86,7 +90,15 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) {
     if tokio::time::timeout(config.drain, tasks.wait()).await.is_err() {
         tracing::warn!(jobs = tasks.len(), "jobs are handed back: they did not end within the drain time");
         hard_stop.cancel();
-        tasks.wait().await;
+        if tokio::time::timeout(HAND_BACK, tasks.wait()).await.is_err() {
+            tracing::warn!(
+                jobs = tasks.len(),
+                "jobs are left to the queue, which hands them out again by itself"
+            );
+        }
+    }
+    if let Err(error) = cache.stopped().await {
+        tracing::debug!(%error, "the start of this worker stays counted for a while");
     }
 }
 
@@ -225,15 +237,16 @@ fn work<'a>(
     handle: &'a dyn DeliveryHandle,
 ) -> BoxFuture<'a, ()> {
     Box::pin(async move {
-        let begun = trial.begin(config.max_executions).await;
+        let begun = trial.begin(config.poison).await;
         let executions = token.executions;
         let started = std::time::Instant::now();
-        let result = if begun.executions > begun.most {
-            let error = poison(job, begun.executions - 1);
-            report_failure(handle.bury(job, &error.message).await);
-            Err(error)
-        } else {
-            carry_out(&ports.context, token, job).await
+        let result = match &begun {
+            Begun::Poison(executions) => {
+                let error = poison(job, *executions);
+                report_failure(handle.bury(job, &error.message).await);
+                Err(error)
+            }
+            Begun::Place { .. } => carry_out(&ports.context, token, job).await,
         };
         let (name, took) = (name_of(&result), started.elapsed());
         measure::job(subject::verb(job), name, took);

@@ -102,6 +102,15 @@ pub enum Claim {
     Done,
 }
 
+/// What is known of a job that comes again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Past {
+    /// Its executions that began and did not end, the first included.
+    pub executions: u64,
+    /// Workers that started lately, less those that ended in good order.
+    pub starts: u64,
+}
+
 /// Inventories (compressed, opaque here), image facts and parcels, shared by all workers. Everything in it can be made again.
 #[async_trait]
 pub trait InventoryCache: Send + Sync {
@@ -121,11 +130,19 @@ pub trait InventoryCache: Send + Sync {
     async fn started(&self) -> Result<(), PortError> {
         Ok(())
     }
-    /// Counts an execution of a job that was handed out before, and tells how many began and did not end, the first and this
-    /// one included, and how many workers started lately. Without a cache that outlives a worker, deliveries are what is known.
-    async fn begin(&self, job: &str, token: &Token) -> Result<(u64, u64), PortError> {
+    /// Takes back that a start was counted: this worker ends in good order.
+    async fn stopped(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+    /// What is known of a job that was handed out before. Without a cache that outlives a worker, deliveries are.
+    async fn past(&self, job: &str, token: &Token) -> Result<Past, PortError> {
         let _ = job;
-        Ok((token.executions, 0))
+        Ok(Past { executions: token.executions.saturating_sub(1), starts: 0 })
+    }
+    /// Counts an execution of a job that was handed out before.
+    async fn begin(&self, job: &str, token: &Token) -> Result<(), PortError> {
+        let _ = (job, token);
+        Ok(())
     }
     /// Forgets the executions of a job: it has an outcome.
     async fn end(&self, job: &str, token: &Token) -> Result<(), PortError> {

@@ -7,6 +7,7 @@ mod database;
 mod diff;
 mod gate;
 pub mod java_index;
+mod queue;
 mod role;
 mod token;
 mod webhook;
@@ -22,6 +23,7 @@ pub use self::{
     database::DbCommand,
     diff::DiffArgs,
     gate::{GateArgs, PolicyCommand},
+    queue::QueueArgs,
     role::{ClusterArgs, CoordinatorArgs, KeepArgs, ObserveArgs, ServeArgs, ServerArgs, WorkerArgs},
     token::{TokenCommand, TokenPlace},
     webhook::WebhookArgs,

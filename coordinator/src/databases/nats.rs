@@ -23,8 +23,6 @@ use tokio::{sync::Mutex, time::timeout};
 
 use crate::ports::{DatabaseInfo, Databases, PortError};
 
-/// Bytes of all databases together, chunks' headers included.
-const MAX_BYTES: i64 = 1 << 30;
 /// A server that is silent for so long while a database is sent or listed is given up.
 const PATIENCE: Duration = Duration::from_secs(300);
 const LIST_PATIENCE: Duration = Duration::from_secs(30);
@@ -41,12 +39,12 @@ pub struct NatsDatabases {
 }
 
 impl NatsDatabases {
-    /// Opens the object store, or makes it, and reads which database is current.
+    /// Opens the object store, or makes it for that many bytes (chunks' headers included), and reads which database is current.
     ///
     /// # Errors
     /// When the server refuses, or has a store of the name that throws away or cannot replace.
-    pub(crate) async fn open(jetstream: Context, replicas: usize) -> Result<Self, PortError> {
-        let store = store(&jetstream, replicas).await?;
+    pub(crate) async fn open(jetstream: Context, replicas: usize, max_bytes: i64) -> Result<Self, PortError> {
+        let store = store(&jetstream, replicas, max_bytes).await?;
         let databases = Self { store, jetstream, current: RwLock::default(), sending: Mutex::default() };
         databases.drop_orphans().await?;
         databases.look().await?;
@@ -153,7 +151,7 @@ fn source(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(String::new, ToString::to_string)
 }
 
-async fn store(jetstream: &Context, replicas: usize) -> Result<ObjectStore, PortError> {
+async fn store(jetstream: &Context, replicas: usize, max_bytes: i64) -> Result<ObjectStore, PortError> {
     let failed = |reason: String| PortError {
         action: "set up the object store of databases",
         reason: format!("{}: {reason}", subject::DATABASES),
@@ -165,7 +163,7 @@ async fn store(jetstream: &Context, replicas: usize) -> Result<ObjectStore, Port
             GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                 let wanted = StoreConfig {
                     bucket: subject::DATABASES.to_owned(),
-                    max_bytes: MAX_BYTES,
+                    max_bytes,
                     storage: StorageType::File,
                     num_replicas: replicas,
                     ..StoreConfig::default()

@@ -21,6 +21,8 @@ use crate::{
 /// Pauses between tries of what must not be dropped.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// What an attempt under way still has when the shutdown begins.
+const LAST_MOMENT: Duration = Duration::from_secs(3);
 
 impl Drive {
     /// Carries out commands and all that they lead to. `None` at shutdown.
@@ -203,14 +205,18 @@ async fn open(ports: &Ports, shutdown: &CancellationToken, parcel: &str) -> Opti
     }
 }
 
-/// Tries until it works, or until shutdown (`None`).
+/// Tries until it works, or until shutdown (`None`): then the attempt under way has a moment, because its server may never answer.
 pub(super) async fn persist<T, F>(shutdown: &CancellationToken, mut attempt: impl FnMut() -> F) -> Option<T>
 where
     F: Future<Output = Result<T, PortError>>,
 {
     let mut pause = FIRST_PAUSE;
     loop {
-        match attempt().await {
+        let attempted = tokio::select! {
+            attempted = attempt() => attempted,
+            () = moment_after(shutdown) => return None,
+        };
+        match attempted {
             Ok(value) => return Some(value),
             Err(error) => {
                 crate::measure::store_error();
@@ -222,4 +228,10 @@ where
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
         }
     }
+}
+
+/// Ends a moment after the shutdown began.
+pub(super) async fn moment_after(shutdown: &CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(LAST_MOMENT).await;
 }

@@ -16,6 +16,7 @@ use strata_proto::{
 use super::{
     Command, CopyOf, Plan, ScanNumber, StoreReport,
     basis::{Basis, Shared},
+    flakes::Flakes,
     later,
     reported::{Done, Reported},
     work::{Key, Task},
@@ -55,6 +56,8 @@ pub(super) struct Image {
     pub(super) rounds: u32,
     /// Its assess and refresh jobs, also those that ended.
     jobs: Vec<Key>,
+    /// What its jobs failed.
+    pub(super) flakes: Flakes,
     stage: Stage,
 }
 
@@ -159,6 +162,7 @@ impl Plan {
             wanted_by: [(number, vec![reference.clone()])].into(),
             rounds: 0,
             jobs: Vec::new(),
+            flakes: Flakes::default(),
             stage: Stage::Collecting,
         };
         self.images.insert(key.clone(), image);

@@ -29,6 +29,13 @@ pub(super) struct Layer {
     tried: BTreeSet<String>,
 }
 
+impl Layer {
+    /// Images that wait for it.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = &ImageKey> {
+        self.images.iter()
+    }
+}
+
 /// Layers that were indexed lately: an answer of *resolve* may be older than the inventory. Only membership is asked of
 /// the set; the queue bounds it.
 #[derive(Default)]

@@ -142,7 +142,7 @@ fn a_publication_that_failed_is_repeated_soon() {
 
 #[test]
 fn an_image_whose_inputs_keep_vanishing_fails_after_some_rounds() {
-    let mut bench = Bench::default();
+    let mut bench = Bench::new(PlanConfig { rounds: 3, ..PlanConfig::default() });
     bench.submit("s", images(&["r.example/a:1"]));
     let resolve = bench.only_job("resolve");
     bench.resolve(&resolve, &[("r.example/a:1", image("a", &["base"], &["base"]))]);

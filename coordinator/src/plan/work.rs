@@ -197,6 +197,9 @@ impl Plan {
         }
         work.state = State::Waiting;
         self.set_timer(key, pause);
+        if Class::of(&failure) == Class::Later {
+            self.charge(key, &failure);
+        }
     }
 
     fn give_up(&mut self, key: &Key, failure: &Failure) {

@@ -7,6 +7,7 @@
 
 mod connection;
 mod janitor;
+mod limits;
 mod message;
 mod outcomes;
 mod topology;
@@ -29,6 +30,7 @@ use strata_proto::{
 };
 use tokio::task::JoinHandle;
 
+pub use self::limits::Limits;
 use self::{connection::Connection, outcomes::Outcomes, withdrawals::Withdrawals};
 use crate::databases::nats::NatsDatabases;
 use crate::ports::{JobQueue, OutcomeDelivery, PortError, Published};
@@ -46,8 +48,8 @@ pub struct NatsConfig {
     pub outcome_wait: Duration,
     /// How often to look for messages that no worker will ever be handed.
     pub janitor_every: Duration,
-    /// How many jobs the stream may hold; further ones are refused until there is room.
-    pub max_jobs: i64,
+    /// What streams hold that are made now.
+    pub limits: Limits,
 }
 
 impl NatsConfig {
@@ -60,7 +62,7 @@ impl NatsConfig {
             ack_wait: subject::ACK_WAIT,
             outcome_wait: Duration::from_secs(15),
             janitor_every: Duration::from_secs(60),
-            max_jobs: 1_000_000,
+            limits: Limits::default(),
         }
     }
 }
@@ -71,6 +73,7 @@ pub struct NatsQueue {
     outcomes: Outcomes,
     janitor: JoinHandle<()>,
     replicas: usize,
+    databases_bytes: i64,
     withdrawals: Withdrawals,
 }
 
@@ -95,10 +98,10 @@ impl NatsQueue {
         let connection = connection::connect(&config.endpoint).await?;
         topology::ensure(&connection.jetstream, &config).await?;
         let outcomes = Outcomes::new(connection.clone());
-        let replicas = config.replicas;
+        let (replicas, databases_bytes) = (config.replicas, config.limits.databases_bytes);
         let janitor = tokio::spawn(janitor::run(connection.clone(), config));
         let withdrawals = Withdrawals::start(connection.client.clone());
-        Ok(Self { connection, outcomes, janitor, replicas, withdrawals })
+        Ok(Self { connection, outcomes, janitor, replicas, databases_bytes, withdrawals })
     }
 
     /// The object store of advisory databases, over the same connection.
@@ -106,7 +109,7 @@ impl NatsQueue {
     /// # Errors
     /// When the server refuses, or has a store of the name that breaks a promise.
     pub async fn databases(&self) -> Result<NatsDatabases, PortError> {
-        NatsDatabases::open(self.connection.jetstream.clone(), self.replicas).await
+        NatsDatabases::open(self.connection.jetstream.clone(), self.replicas, self.databases_bytes).await
     }
 
     /// What waits and runs in each lane, interactive first.

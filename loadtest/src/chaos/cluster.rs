@@ -28,6 +28,10 @@ pub struct Layout {
     pub before_first_worker: Vec<String>,
     /// The spool of all workers, where it is not a directory of the cluster's own.
     pub spool: Option<PathBuf>,
+    /// Whether workers show their metrics.
+    pub metrics: bool,
+    /// More of the roles' environment.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Layout {
@@ -42,6 +46,8 @@ impl Layout {
             host: Ipv4Addr::LOCALHOST.into(),
             before_first_worker: Vec::new(),
             spool: None,
+            metrics: false,
+            environment: Vec::new(),
         }
     }
 }
@@ -63,6 +69,8 @@ pub struct Cluster {
     pub redis_address: SocketAddr,
     /// PostgreSQL.
     pub postgres: Server,
+    /// Where each worker shows its metrics, where they do.
+    pub metrics: Vec<SocketAddr>,
     home: TempDir,
     spool: PathBuf,
 }
@@ -86,6 +94,7 @@ impl Cluster {
             nats,
             redis,
             postgres,
+            metrics: Vec::new(),
             home,
             spool,
         };
@@ -97,6 +106,13 @@ impl Cluster {
             let before: &[String] = if number == 0 { &layout.before_first_worker } else { &[] };
             let mut command = cluster.role(layout, before);
             command.arg("worker").args(cluster.servers());
+            if layout.metrics {
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+                command.args(["--metrics", &address.to_string()]);
+                cluster.workers.push(Server::start(command, Some(address), TempDir::new()?)?);
+                cluster.metrics.push(address);
+                continue;
+            }
             cluster.workers.push(Server::start(command, None, TempDir::new()?)?);
         }
         Ok(cluster)
@@ -132,7 +148,7 @@ impl Cluster {
         };
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.home.path()).env("STRATA_DATA_DIR", self.home.path());
-        command.env("STRATA_SPOOL_DIR", &self.spool).arg("-v");
+        command.env("STRATA_SPOOL_DIR", &self.spool).envs(layout.environment.iter().cloned()).arg("-v");
         command
     }
 

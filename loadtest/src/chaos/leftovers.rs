@@ -1,4 +1,7 @@
-//! What a sweep leaves behind: leases in Redis, messages in JetStream's streams, files in the spool.
+//! What a sweep leaves behind: leases in Redis, messages in JetStream's streams, files in the spool; and what it leaves that
+//! would stay for ever.
+
+mod bounds;
 
 use std::{
     io::{Read as _, Write as _},
@@ -39,11 +42,13 @@ fn look(cluster: &Cluster) -> anyhow::Result<Vec<String>> {
             left.push(format!("{} of {pattern} in Redis, such as {key}", keys.len()));
         }
     }
-    for (stream, messages) in messages(cluster.monitor)? {
-        if [subject::JOBS, subject::OUTCOMES].contains(&stream.as_str()) && messages > 0 {
-            left.push(format!("{messages} messages in {stream}"));
+    for stream in streams(cluster.monitor)? {
+        if [subject::JOBS, subject::OUTCOMES].contains(&stream.name.as_str()) && stream.messages > 0 {
+            left.push(format!("{} messages in {}", stream.messages, stream.name));
         }
+        left.extend(bounds::unbounded(&stream.name, &stream.config));
     }
+    left.extend(bounds::endless(cluster.redis_address)?);
     let files = std::fs::read_dir(cluster.spool()).context("look into the spool")?;
     for file in files {
         left.push(format!("file {} in the spool", file.context("look into the spool")?.path().display()));
@@ -71,11 +76,17 @@ fn keys(address: SocketAddr, pattern: &str) -> anyhow::Result<Vec<String>> {
     Ok(lines.into_iter().filter(|line| line.starts_with("strata:")).collect())
 }
 
-/// Messages of each stream, as NATS' monitor tells.
-fn messages(address: SocketAddr) -> anyhow::Result<Vec<(String, u64)>> {
+/// A stream, as NATS' monitor tells.
+struct Stream {
+    name: String,
+    messages: u64,
+    config: Value,
+}
+
+fn streams(address: SocketAddr) -> anyhow::Result<Vec<Stream>> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT).context("reach NATS' monitor")?;
     stream.set_read_timeout(Some(TIMEOUT)).context("ask NATS' monitor")?;
-    let request = "GET /jsz?accounts=true&streams=true HTTP/1.0\r\n\r\n";
+    let request = "GET /jsz?accounts=true&streams=true&config=true HTTP/1.0\r\n\r\n";
     stream.write_all(request.as_bytes()).context("ask NATS' monitor")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).context("ask NATS' monitor")?;
@@ -85,9 +96,10 @@ fn messages(address: SocketAddr) -> anyhow::Result<Vec<(String, u64)>> {
     for account in document["account_details"].as_array().context("find NATS' accounts")? {
         for stream in account["stream_detail"].as_array().into_iter().flatten() {
             let name = stream["name"].as_str().unwrap_or_default().to_owned();
-            found.push((name, stream["state"]["messages"].as_u64().context("count a stream's messages")?));
+            let messages = stream["state"]["messages"].as_u64().context("count a stream's messages")?;
+            found.push(Stream { name, messages, config: stream["config"].clone() });
         }
     }
-    ensure!(found.iter().any(|(name, _)| name == subject::JOBS), "find stream {}", subject::JOBS);
+    ensure!(found.iter().any(|stream| stream.name == subject::JOBS), "find stream {}", subject::JOBS);
     Ok(found)
 }

@@ -9,7 +9,7 @@ use strata_loadtest::{
 };
 
 use super::{
-    chaos::ChaosArgs, compare::CompareArgs, heads::HeadsArgs, profile::ProfileArgs, simulate::SimulateArgs,
+    cancel::CancelArgs, chaos::ChaosArgs, compare::CompareArgs, heads::HeadsArgs, profile::ProfileArgs, simulate::SimulateArgs,
     soak::SoakArgs,
 };
 
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// Sweep one registry after the other with a cluster of real processes, and watch their memory
     Soak(SoakArgs),
+    /// Cancel sweeps of a cluster of real processes in their middle, and measure how long they are noticed still
+    Cancel(CancelArgs),
 }
 
 #[derive(Debug, Arguments)]

@@ -17,6 +17,11 @@ pub(crate) fn most_resident(pid: u32) -> anyhow::Result<u64> {
     status(pid, "VmHWM:")
 }
 
+/// Resident memory that it shares with no other, in KiB.
+pub(crate) fn private(pid: u32) -> anyhow::Result<u64> {
+    status(pid, "RssAnon:")
+}
+
 fn status(pid: u32, field: &str) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("look at a process")?;
     let line = status.lines().find_map(|line| line.strip_prefix(field)).context("find its memory")?;

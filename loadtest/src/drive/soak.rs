@@ -1,30 +1,32 @@
 //! `soak`: a cluster under load for a while, sweep after sweep of images that it has not seen, and the resident memory of each of its
 //! processes.
 
+mod load;
+mod memory;
+mod table;
+
 use std::{
+    fs::File,
     io::{self, Write as _},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::Args as Arguments;
-use strata_client::v1::{RegistryTarget, ScanState, SubmitRequest};
-use strata_loadtest::{
-    chaos::{
-        cluster::{Cluster, Layout},
-        follow::{Follow, Progress},
-    },
-    content::{Plan, Synthetic},
-    registry::{Options, Registry},
+use strata_loadtest::chaos::{
+    cluster::{Cluster, Layout},
+    leftovers::redis,
 };
 use tempfile::TempDir;
-use tokio::{
-    sync::watch,
-    time::{Instant, MissedTickBehavior, interval},
-};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use self::{
+    load::Load,
+    memory::Memory,
+    table::{Watched, table},
+};
 use super::chaos::{ProgramArgs, database};
-use super::process::resident;
 
 /// Arguments of `soak`.
 #[derive(Debug, Arguments)]
@@ -35,147 +37,97 @@ pub(crate) struct SoakArgs {
     /// About this many images a sweep
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(10..=100_000))]
     images: u32,
+    /// New images a minute; 0: as fast as they are scanned
+    #[arg(long, default_value_t = 0)]
+    rate: u32,
+    /// Also write every sample here: seconds since the start and KiB of each process, separated by commas
+    #[arg(long, value_name = "FILE")]
+    samples: Option<PathBuf>,
     #[command(flatten)]
     program: ProgramArgs,
 }
 
-/// A process and its memory in KiB, oldest first.
-struct Watched {
-    name: String,
-    pid: u32,
-    /// Whether it must be flat: a server fills its own buffers.
-    judged: bool,
-    samples: Vec<u64>,
-}
-
 /// How often memory is looked at.
 const EVERY: Duration = Duration::from_secs(2);
-/// How much more the last third of the time may need than the middle one, which begins after everything was in use once.
-const FLAT: f64 = 1.10;
+/// Redis forgets what was not used for longest when it has so many bytes, as the runbook says it is to be set up.
+const REDIS_BYTES: u64 = 32 << 20;
 
-/// Sweeps until the time is over. True when every sweep was complete and the memory of the roles flat.
+/// Sweeps until the time is over. True when every sweep was complete and the memory of all processes flat.
 pub(crate) async fn soak(args: SoakArgs) -> anyhow::Result<bool> {
     let home = TempDir::new().context("make a directory")?;
     let strata = args.program.strata();
     let layout = Layout::new(&strata, &database(&strata, home.path())?);
     let cluster = tokio::task::block_in_place(|| Cluster::start(&layout))?;
+    redis(cluster.redis_address, &format!("CONFIG SET maxmemory {REDIS_BYTES}"))?;
+    redis(cluster.redis_address, "CONFIG SET maxmemory-policy volatile-lru")?;
     let mut watched = watched(&cluster);
-    let end = Instant::now() + Duration::from_secs(args.minutes * 60);
-    let urls = cluster.urls();
-    let load = tokio::spawn(load(urls, args.images, end));
+    let begin = Instant::now();
+    let load = Load {
+        urls: cluster.urls(),
+        images: args.images,
+        every: pause(args.images, args.rate),
+        end: begin + Duration::from_secs(args.minutes * 60),
+    };
+    let mut samples = args.samples.as_deref().map(|file| open(file, &watched)).transpose()?;
+    let load = tokio::spawn(load.run());
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !load.is_finished() {
         ticks.tick().await;
+        let seconds = begin.elapsed().as_secs();
         for process in &mut watched {
-            process.samples.push(resident(process.pid)?);
+            process.samples.push((seconds, process.memory.kib()?));
+        }
+        if let Some(file) = &mut samples {
+            let of = |process: &Watched| process.samples.last().map_or(0, |(_, kib)| *kib).to_string();
+            let line: Vec<String> = watched.iter().map(of).collect();
+            writeln!(file, "{seconds},{}", line.join(",")).context("write samples")?;
         }
     }
-    let (sweeps, images) = load.await.context("sweep")??;
+    let done = load.await.context("sweep")??;
     let (table, flat) = table(&watched);
-    let minutes = args.minutes;
-    writeln!(io::stdout().lock(), "{sweeps} sweeps, {images} images in {minutes} minutes\n{table}")
-        .context("print")?;
+    writeln!(io::stdout().lock(), "{done} in {} minutes\n{table}", args.minutes).context("print")?;
     Ok(flat)
 }
 
+/// From the start of one sweep to that of the next.
+fn pause(images: u32, rate: u32) -> Duration {
+    match rate {
+        0 => Duration::ZERO,
+        rate => Duration::from_secs(60).saturating_mul(images) / rate,
+    }
+}
+
+fn open(file: &Path, watched: &[Watched]) -> anyhow::Result<File> {
+    let mut samples = File::create(file).with_context(|| format!("write {}", file.display()))?;
+    let names: Vec<&str> = watched.iter().map(|process| process.name.as_str()).collect();
+    writeln!(samples, "seconds,{}", names.join(",")).context("write samples")?;
+    Ok(samples)
+}
+
 fn watched(cluster: &Cluster) -> Vec<Watched> {
-    let of = |name: &str, pid, judged| Watched { name: name.to_owned(), pid, judged, samples: Vec::new() };
+    let of = |name: String, memory| Watched { name, memory, samples: Vec::new() };
     let mut all = Vec::new();
     for (number, server) in cluster.coordinators.iter().enumerate() {
-        all.push(of(&format!("coordinator {number}"), server.pid(), true));
+        all.push(of(format!("coordinator {number}"), Memory::Resident(server.pid())));
     }
     for (number, server) in cluster.workers.iter().enumerate() {
-        all.push(of(&format!("worker {number}"), server.pid(), true));
+        all.push(of(format!("worker {number}"), Memory::Resident(server.pid())));
     }
-    all.push(of("nats", cluster.nats.pid(), false));
-    all.push(of("redis", cluster.redis.pid(), false));
+    all.push(of("nats".to_owned(), Memory::Resident(cluster.nats.pid())));
+    all.push(of("redis".to_owned(), Memory::Resident(cluster.redis.pid())));
+    all.push(of("postgres".to_owned(), Memory::PrivateOfAll(cluster.postgres.pid())));
     all
-}
-
-/// Sweeps one registry after the other, each of other images. Returns how many, and the reports.
-async fn load(urls: Vec<String>, images: u32, end: Instant) -> anyhow::Result<(u64, usize)> {
-    let (mut sweeps, mut reports) = (0, 0);
-    while Instant::now() < end {
-        let plan = Plan { seed: 100_000 + sweeps, ..Plan::scaled(images, 32 << 10) };
-        let registry = Registry::start(Synthetic::new(plan), Options::default()).await;
-        let registry = registry.context("start a registry")?;
-        let request = SubmitRequest {
-            registry: Some(RegistryTarget { host: registry.host(), ..RegistryTarget::default() }),
-            tenant: "soak".to_owned(),
-            ..SubmitRequest::default()
-        };
-        let deadline = Instant::now() + Duration::from_secs(1_800);
-        let follow = Follow { urls: urls.clone(), deadline, leave_every: None };
-        let scan = follow.submit(&request).await?;
-        let seen = follow.follow(&scan, &watch::channel(Progress::default()).0).await?;
-        ensure!(
-            seen.state == Some(ScanState::Completed),
-            "complete a sweep: {:?} {:?}",
-            seen.state,
-            seen.failures
-        );
-        sweeps += 1;
-        reports += seen.reports.len();
-    }
-    Ok((sweeps, reports))
-}
-
-fn table(watched: &[Watched]) -> (String, bool) {
-    let mut flat = true;
-    let mut text = format!(
-        "{:<16}{:>10}{:>10}{:>10}{:>12}{:>12}{:>8}\n",
-        "process (MiB)", "first", "last", "most", "2nd third", "3rd third", "ratio"
-    );
-    for process in watched {
-        let third = process.samples.len() / 3;
-        let middle = mean(process.samples.iter().skip(third).take(third));
-        let late = mean(process.samples.iter().skip(2 * third));
-        let ratio = if middle > 0.0 { late / middle } else { f64::INFINITY };
-        let good = ratio <= FLAT;
-        flat &= good || !process.judged;
-        let mib = |kib: Option<&u64>| kib.map_or(0.0, |kib| *kib as f64 / 1024.0);
-        text.push_str(&format!(
-            "{:<16}{:>10.1}{:>10.1}{:>10.1}{:>12.1}{:>12.1}{:>8.3}  {}\n",
-            process.name,
-            mib(process.samples.first()),
-            mib(process.samples.last()),
-            mib(process.samples.iter().max()),
-            middle / 1024.0,
-            late / 1024.0,
-            ratio,
-            match (good, process.judged) {
-                (_, false) => "not judged",
-                (true, true) => "flat",
-                (false, true) => "GROWS",
-            }
-        ));
-    }
-    (text, flat)
-}
-
-fn mean<'a>(samples: impl Iterator<Item = &'a u64>) -> f64 {
-    let (sum, count) = samples.fold((0_u64, 0_u64), |(sum, count), sample| (sum + sample, count + 1));
-    sum as f64 / count.max(1) as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn process(judged: bool, samples: Vec<u64>) -> Watched {
-        Watched { name: "x".to_owned(), pid: 0, judged, samples }
-    }
-
     #[test]
-    fn what_grows_is_found_and_warming_up_is_no_growth() {
-        let warm = process(true, (0..30).map(|at| if at < 10 { at * 100 } else { 1_000 }).collect());
-        let leak = process(true, (0..30).map(|at| 1_000 + at * 50).collect());
-        let server = process(false, (0..30).map(|at| 1_000 + at * 50).collect());
-        assert!(table(std::slice::from_ref(&warm)).1);
-        assert!(table(&[warm, server]).1);
-        let (text, flat) = table(&[leak]);
-        assert!(!flat && text.contains("GROWS"), "{text}");
-        assert!(resident(std::process::id()).expect("we run") > 0);
+    fn the_rate_says_when_the_next_sweep_begins() {
+        assert_eq!(pause(200, 0), Duration::ZERO);
+        assert_eq!(pause(200, 600), Duration::from_secs(20));
+        assert_eq!(pause(100, 100), Duration::from_secs(60));
     }
 }

@@ -18,7 +18,7 @@ use self::{link::Link, script::Scripts};
 use super::MAX_VALUE;
 use crate::{
     measure,
-    ports::{Claim, InventoryCache, LayerKey, PortError, Token},
+    ports::{Claim, InventoryCache, LayerKey, Past, PortError, Token},
 };
 
 /// How long a parcel waits for the archive.
@@ -238,17 +238,32 @@ impl InventoryCache for RedisCache {
         self.link.call("count the start of a worker", &call).await
     }
 
-    async fn begin(&self, job: &str, token: &Token) -> Result<(u64, u64), PortError> {
-        const ACTION: &str = "count an execution";
-        let key = subject::trial(job, token.sequence);
+    async fn stopped(&self) -> Result<(), PortError> {
+        let mut call = self.scripts.stopped.prepare_invoke();
+        call.key(subject::STARTS);
+        self.link.call("count the end of a worker", &call).await
+    }
+
+    async fn past(&self, job: &str, token: &Token) -> Result<Past, PortError> {
+        const ACTION: &str = "look for executions of a job";
+        // Two keys, two slots of a Redis cluster.
         let mut pipe = redis::pipe();
-        pipe.incr(&key, 1).expire(&key, TRIAL_SECONDS).ignore();
-        // The first execution was not counted.
-        let (more,): (i64,) = self.link.control(ACTION, &pipe).await?;
+        pipe.get(subject::trial(job, token.sequence));
+        let (more,): (Option<i64>,) = self.link.control(ACTION, &pipe).await?;
         let mut pipe = redis::pipe();
         pipe.get(subject::STARTS);
-        let (starts,): (Option<u64>,) = self.link.control(ACTION, &pipe).await?;
-        Ok((u64::try_from(more.saturating_add(1)).unwrap_or(1), starts.unwrap_or(0)))
+        let (starts,): (Option<i64>,) = self.link.control(ACTION, &pipe).await?;
+        // The first execution was not counted.
+        let executions = more.unwrap_or(0).saturating_add(1);
+        let count = |number: i64| u64::try_from(number).unwrap_or(0);
+        Ok(Past { executions: count(executions), starts: count(starts.unwrap_or(0)) })
+    }
+
+    async fn begin(&self, job: &str, token: &Token) -> Result<(), PortError> {
+        let key = subject::trial(job, token.sequence);
+        let mut pipe = redis::pipe();
+        pipe.incr(&key, 1).ignore().expire(&key, TRIAL_SECONDS).ignore();
+        self.link.control("count an execution", &pipe).await
     }
 
     async fn end(&self, job: &str, token: &Token) -> Result<(), PortError> {

@@ -1,8 +1,11 @@
 //! Jobs that come again: each may have killed the worker that had it before, or only have been beside one that did.
 //!
 //! What counts is executions that began and did not end, not deliveries: a job that waited for its turn, or was handed back at
-//! a shutdown, was not executed. Of jobs that come again a worker carries out one at a time, so that one that kills its worker
-//! takes no other suspect with it. And where workers die all the time, dying beside them proves less.
+//! a shutdown, was not executed. Whom to blame is found out in steps. Of jobs that come again a worker carries out one at a
+//! time, so that one that kills its worker takes no other suspect with it. The last execution that a job is allowed has its
+//! worker to itself: only a death there is the last, so nobody is condemned for having been beside a killer. What is left is a
+//! worker that something else kills (the system, an operator) each time; where workers start again all the time, more
+//! executions are allowed.
 
 use std::sync::{
     Arc,
@@ -10,19 +13,62 @@ use std::sync::{
 };
 
 use strata_proto::v1::Job;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit};
 
-use crate::ports::{InventoryCache, Token};
+use crate::ports::{InventoryCache, Past, Token};
 
-/// Starts of workers, in the time that the cache counts them, from which on workers are dying for other reasons.
-const MANY_STARTS: u64 = 15;
-/// What the number of executions that a job is allowed is multiplied with then.
-const PATIENCE: u64 = 3;
+/// When a job is given up as poison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Poison {
+    /// Executions of one job that began and did not end, before it is given up.
+    pub executions: u64,
+    /// Starts of workers within ten minutes, less ends in good order, from which on workers are dying for other reasons.
+    pub churn_starts: u64,
+    /// What `executions` is then.
+    pub churn_executions: u64,
+}
 
-/// Where jobs that come again wait for their turn.
+impl Default for Poison {
+    fn default() -> Self {
+        Self { executions: 3, churn_starts: 15, churn_executions: 9 }
+    }
+}
+
+/// How an execution may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// With others in the same worker.
+    Beside,
+    /// With the worker to itself.
+    Alone,
+    /// Not at all: it is poison.
+    Never,
+}
+
+impl Poison {
+    fn way(self, past: Past) -> Way {
+        let most = if past.starts >= self.churn_starts {
+            self.churn_executions.max(self.executions)
+        } else {
+            self.executions
+        };
+        let this = past.executions.saturating_add(1);
+        match this {
+            _ if this > most => Way::Never,
+            // A job that may be executed once only has no past.
+            _ if this >= self.executions && this > 1 => Way::Alone,
+            _ => Way::Beside,
+        }
+    }
+}
+
+/// Where jobs that come again wait for their turn, and all others for one that is alone.
 pub(super) struct Trials {
     cache: Arc<dyn InventoryCache>,
     turn: Semaphore,
+    /// Held for reading by every execution, for writing by one that is alone. Fair: who wants to be alone is not kept waiting by
+    /// those that come after.
+    house: RwLock<()>,
 }
 
 /// One execution of a job.
@@ -33,18 +79,24 @@ pub(super) struct Trial<'a> {
     counted: AtomicBool,
 }
 
-/// What is known when an execution begins.
-pub(super) struct Begun<'a> {
-    /// Executions of the job that began, this one included.
-    pub(super) executions: u64,
-    /// How many it may have.
-    pub(super) most: u64,
+/// Keeps an execution's place until it is dropped.
+pub(super) struct Place<'a> {
     _turn: Option<SemaphorePermit<'a>>,
+    _beside: Option<RwLockReadGuard<'a, ()>>,
+    _alone: Option<RwLockWriteGuard<'a, ()>>,
+}
+
+/// What became of the wish to begin.
+pub(super) enum Begun<'a> {
+    /// It may, as long as it keeps this.
+    Place { _kept: Place<'a> },
+    /// So many executions began and did not end that it may not.
+    Poison(u64),
 }
 
 impl Trials {
     pub(super) fn new(cache: Arc<dyn InventoryCache>) -> Self {
-        Self { cache, turn: Semaphore::new(1) }
+        Self { cache, turn: Semaphore::new(1), house: RwLock::new(()) }
     }
 
     pub(super) const fn of<'a>(&'a self, job: &'a Job, token: &'a Token) -> Trial<'a> {
@@ -53,27 +105,41 @@ impl Trials {
 }
 
 impl Trial<'_> {
-    /// Waits for the job's turn and counts the execution. A first delivery waits for nothing and asks nobody.
-    pub(super) async fn begin(&self, max_executions: u64) -> Begun<'_> {
+    /// Waits for the job's turn and counts the execution. A first delivery asks nobody, and waits only for one that is alone.
+    pub(super) async fn begin(&self, poison: Poison) -> Begun<'_> {
+        let trials = self.trials;
         if self.token.executions <= 1 {
+            let beside = trials.house.read().await;
             self.counted.store(true, Ordering::Release);
-            return Begun { executions: 1, most: max_executions, _turn: None };
+            let _kept = Place { _turn: None, _beside: Some(beside), _alone: None };
+            return Begun::Place { _kept };
         }
         // Nobody closes it.
-        let turn = self.trials.turn.acquire().await.ok();
-        let (executions, starts) = match self.trials.cache.begin(&self.job.key, self.token).await {
-            Ok(counted) => {
-                self.counted.store(true, Ordering::Release);
-                counted
-            }
+        let turn = trials.turn.acquire().await.ok();
+        let past = match trials.cache.past(&self.job.key, self.token).await {
+            Ok(past) => past,
             Err(error) => {
                 // Without the cache no layer is read either: it does no harm now.
-                tracing::warn!(%error, "an execution is not counted");
-                (1, 0)
+                tracing::warn!(%error, "the executions of a job are not known");
+                Past::default()
             }
         };
-        let most = if starts >= MANY_STARTS { max_executions * PATIENCE } else { max_executions };
-        Begun { executions, most, _turn: turn }
+        let (beside, alone) = match poison.way(past) {
+            Way::Never => return Begun::Poison(past.executions),
+            Way::Beside => (Some(trials.house.read().await), None),
+            Way::Alone => {
+                tracing::info!(
+                    executions = past.executions,
+                    "a job that workers died of has this one to itself"
+                );
+                (None, Some(trials.house.write().await))
+            }
+        };
+        match trials.cache.begin(&self.job.key, self.token).await {
+            Ok(()) => self.counted.store(true, Ordering::Release),
+            Err(error) => tracing::warn!(%error, "an execution is not counted"),
+        }
+        Begun::Place { _kept: Place { _turn: turn, _beside: beside, _alone: alone } }
     }
 
     /// It ended, however: the next job of this key begins anew.
@@ -96,3 +162,6 @@ impl Trial<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,14 +34,8 @@ pub enum Outcome {
 /// When there is no advisory database, or the cache cannot be reached.
 pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, JobError> {
     let facts = patiently(|| context.cache.image(&job.image_digest, &job.platform)).await?;
-    let Some(facts) = facts else {
-        return Ok(Outcome::Missing(v1::Missing { layers: Vec::new(), image: true }));
-    };
-    let keys: Vec<LayerKey> = facts
-        .layers
-        .iter()
-        .map(|layer| LayerKey { layer: layer.digest.clone(), fingerprint: context.fingerprint.clone() })
-        .collect();
+    let Some(facts) = facts else { return Ok(Outcome::Missing(all_missing(context, job).await?)) };
+    let keys = keys(context, facts.layers.iter().map(|layer| layer.digest.as_str()));
     let packed = patiently(|| context.cache.read(&keys)).await?;
     let missing: Vec<String> = keys
         .iter()
@@ -63,6 +57,20 @@ pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, J
     patiently(|| context.cache.put_parcel(&assessed.parcel, parcel.clone())).await?;
     measure::image_assessed();
     Ok(Outcome::Assessed(assessed))
+}
+
+fn keys<'a>(context: &Context, layers: impl Iterator<Item = &'a str>) -> Vec<LayerKey> {
+    let key = |layer: &str| LayerKey { layer: layer.to_owned(), fingerprint: context.fingerprint.clone() };
+    layers.map(key).collect()
+}
+
+/// The facts are gone, and with them perhaps the inventories: all is named at once, so that a cache that was emptied costs an
+/// image one round and not two.
+async fn all_missing(context: &Context, job: &v1::AssessJob) -> Result<v1::Missing, JobError> {
+    let keys = keys(context, job.layers.iter().map(String::as_str));
+    let there = patiently(|| context.cache.contains(&keys)).await?;
+    let gone = keys.into_iter().zip(there).filter(|(_, there)| !there);
+    Ok(v1::Missing { layers: gone.map(|(key, _)| key.layer).collect(), image: true })
 }
 
 /// What is attached to the image. What cannot be read, and never will be, is a problem of the report.

@@ -34,6 +34,8 @@ use crate::ports::{Delivery, DeliveryHandle, JobSource, OutcomeSink, PortError};
 /// How long one attempt to settle a message may take, and how many there are.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 const SETTLE_TRIES: usize = 3;
+/// How long the goodbye may take. Without a server it never ends: the client keeps it for a connection to come.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a server adds to an outcome, and headers of ours, within the limit of a message.
 const HEADER_ROOM: usize = 16 << 10;
 
@@ -90,14 +92,20 @@ impl NatsWorker {
     /// # Errors
     /// When the server cannot be reached any more: it will then hand the jobs out again by itself.
     pub async fn close(&self) -> Result<(), PortError> {
-        for puller in [&self.interactive, &self.sweep] {
-            puller.close().await;
+        let failed = |reason: String| PortError { action: "close the queue", reason };
+        if !self.is_connected() {
+            return Err(failed("there is no connection to NATS".to_owned()));
         }
-        self.connection
-            .client
-            .flush()
-            .await
-            .map_err(|error| PortError { action: "close the queue", reason: error.to_string() })
+        let goodbye = async {
+            for puller in [&self.interactive, &self.sweep] {
+                puller.close().await;
+            }
+            self.connection.client.flush().await
+        };
+        match timeout(CLOSE_TIMEOUT, goodbye).await {
+            Ok(said) => said.map_err(|error| failed(error.to_string())),
+            Err(_) => Err(failed("the server did not answer in time".to_owned())),
+        }
     }
 
     /// Whether the connection is up, for readiness.
@@ -163,6 +171,8 @@ struct NatsHandle {
 
 impl NatsHandle {
     async fn settle(&self, action: &'static str, kind: AckKind) -> Result<(), PortError> {
+        // Without a connection the client would keep it for one that may never come.
+        self.connection.wait_until_up(action).await?;
         let mut reason = String::new();
         for _ in 0..SETTLE_TRIES {
             match timeout(SETTLE_TIMEOUT, self.message.double_ack_with(kind)).await {

@@ -120,7 +120,7 @@ impl Running {
         };
         let ports =
             Ports { jobs: source.clone(), outcomes: Arc::new(ChannelSink::new(ends.outcomes)), context };
-        let config = Config { slots: 4, max_executions: 3, drain: Duration::from_secs(5) };
+        let config = Config { slots: 4, poison: dispatch::Poison::default(), drain: Duration::from_secs(5) };
         let stop = CancellationToken::new();
         let task = tokio::spawn(dispatch::run(config, ports, stop.clone()));
         Self { queue, source, stop, task }

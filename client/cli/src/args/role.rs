@@ -1,11 +1,12 @@
 //! Arguments of the roles: coordinator, worker, and both in one process.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args as Group;
 use strata_coordinator::drive::Retention;
+use strata_worker::dispatch;
 
-use super::{java_index::JavaIndexArgs, webhook::WebhookArgs};
+use super::{java_index::JavaIndexArgs, queue::QueueArgs, webhook::WebhookArgs};
 
 /// The cluster's servers.
 #[derive(Debug, Clone, Group)]
@@ -148,9 +149,9 @@ pub struct CoordinatorArgs {
     /// What is kept.
     #[command(flatten)]
     pub keep: KeepArgs,
-    /// Jobs that the queue may hold when it is made; an existing queue keeps its limit.
-    #[arg(long, env = "STRATA_MAX_JOBS", default_value_t = 1_000_000, value_name = "N")]
-    pub max_jobs: i64,
+    /// Limits of the queue.
+    #[command(flatten)]
+    pub queue: QueueArgs,
 }
 
 /// Arguments of `strata worker`.
@@ -166,6 +167,22 @@ pub struct WorkerArgs {
     /// Jobs at once; default: two for each core, and two.
     #[arg(long, env = "STRATA_SLOTS", value_name = "N")]
     pub slots: Option<usize>,
+    /// Workers that may die of one job before it is given up as poison; the last of them does nothing else meanwhile.
+    #[arg(long, env = "STRATA_MAX_EXECUTIONS", default_value_t = 3, value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub max_executions: u64,
+    /// The same where workers start again all the time: they die of something else then.
+    #[arg(long, env = "STRATA_CHURN_EXECUTIONS", default_value_t = 9, value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub churn_executions: u64,
+    /// Starts of workers within ten minutes, less ends in good order, from which on that is so.
+    #[arg(long, env = "STRATA_CHURN_STARTS", default_value_t = 15, value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..))]
+    pub churn_starts: u64,
+    /// Seconds that running jobs may go on after SIGTERM, before they are handed back; what stops the worker should wait 15 more.
+    #[arg(long, env = "STRATA_DRAIN_SECONDS", default_value_t = 60, value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub drain_seconds: u64,
     /// Days that an inventory that nobody uses stays in Redis.
     #[arg(long, env = "STRATA_INVENTORY_DAYS", default_value_t = 30, value_name = "DAYS",
         value_parser = clap::value_parser!(u32).range(1..=3650))]
@@ -176,6 +193,23 @@ pub struct WorkerArgs {
     /// The index of Java archives.
     #[command(flatten)]
     pub java: JavaIndexArgs,
+}
+
+impl WorkerArgs {
+    /// As the worker takes them.
+    #[must_use]
+    pub fn dispatch(&self) -> dispatch::Config {
+        let default = dispatch::Config::default();
+        dispatch::Config {
+            slots: self.slots.unwrap_or(default.slots),
+            poison: dispatch::Poison {
+                executions: self.max_executions,
+                churn_starts: self.churn_starts,
+                churn_executions: self.churn_executions,
+            },
+            drain: Duration::from_secs(self.drain_seconds),
+        }
+    }
 }
 
 /// Arguments of `strata server`.

@@ -6,6 +6,7 @@ use strata_coordinator::{
     archive::{postgres::PostgresArchive, sqlite::SqliteArchive},
     databases::Publisher,
     drive::{self, CoordinatorConfig},
+    handle::Handle,
     parcels::redis::RedisParcels,
     ports::{Archive, Forget, Lead, Tokens},
     queue::nats::{NatsConfig as CoordinatorNats, NatsQueue},
@@ -20,6 +21,7 @@ use strata_worker::{
 };
 
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::publish;
@@ -34,11 +36,37 @@ use crate::{
     wiring,
 };
 
+/// How long a coordinator may take to end: its servers may be away, and nothing that it has not recorded counts.
+const STOP_WITHIN: Duration = Duration::from_secs(15);
+
 pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> Result<ExitCode, Failure> {
+    // First: as the first process of a container it is deaf to signals that it does not listen to.
+    let shutdown = stop_on_signal();
+    let serve_args = args.serve.clone();
+    let open = open_coordinator(args, settings, &shutdown);
+    let (listener, tokens, handle, task) = tokio::select! {
+        opened = open => opened?,
+        () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
+    };
+    let served = serve(listener, handle, tokens, &serve_args, shutdown.clone()).await;
+    shutdown.cancel();
+    if tokio::time::timeout(STOP_WITHIN, task).await.is_err() {
+        tracing::warn!("the coordinator ends in the middle of a question to a server that does not answer");
+    }
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+type Opened = (TcpListener, Arc<dyn Tokens>, Handle, JoinHandle<()>);
+
+async fn open_coordinator(
+    args: CoordinatorArgs,
+    settings: &Settings,
+    shutdown: &CancellationToken,
+) -> Result<Opened, Failure> {
     let unreachable = |error: strata_coordinator::ports::PortError| Failure::usage(error.to_string());
     let nats = CoordinatorNats::new(&args.cluster.nats);
     let endpoint = security::nats(&args.cluster, nats.endpoint.clone())?;
-    let nats = CoordinatorNats { endpoint, max_jobs: args.max_jobs, ..nats };
+    let nats = CoordinatorNats { endpoint, limits: args.queue.limits(), ..nats };
     let (redis, keys) = (security::redis(&args.cluster)?, security::cluster_keys(&args.cluster)?);
     let Faces { archive, lead, tokens, forget } = match args.archive.strip_prefix("sqlite:") {
         Some(file) => faces(SqliteArchive::open(file.as_ref()).await.map_err(unreachable)?),
@@ -57,8 +85,7 @@ pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> R
     .outlining(Arc::clone(&archive) as _);
     let listener = listen(&args.serve.listen).await?;
     let webhooks = Webhooks::open(&args.webhooks, &args.serve).await?;
-    let shutdown = stop_on_signal();
-    show_coordinator(&args.observe, &queue, &archive, &shutdown).await?;
+    show_coordinator(&args.observe, &queue, &archive, shutdown).await?;
     let default = settings.default_db();
     if let Some(file) = args.db.or_else(|| default.is_file().then_some(default)) {
         publish::follow(file, databases.clone(), shutdown.clone()).await?;
@@ -73,13 +100,32 @@ pub(super) async fn coordinator(args: CoordinatorArgs, settings: &Settings) -> R
     let ports = drive::Ports { queue, parcels, archive, databases, lead: Some(lead), forget: Some(forget) };
     let (handle, task) = drive::start(config, ports, shutdown.clone());
     webhooks.start(handle.clone(), shutdown.clone())?;
-    let served = serve(listener, handle, tokens, &args.serve, shutdown.clone()).await;
-    shutdown.cancel();
-    let _ = task.await;
-    served.map(|()| ExitCode::SUCCESS)
+    Ok((listener, tokens, handle, task))
 }
 
 pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<ExitCode, Failure> {
+    // First: as the first process of a container it is deaf to signals that it does not listen to.
+    let shutdown = stop_on_signal();
+    let config = args.dispatch();
+    let open = open_worker(args, settings, &shutdown);
+    let (queue, ports) = tokio::select! {
+        opened = open => opened?,
+        () = shutdown.cancelled() => return Ok(ExitCode::SUCCESS),
+    };
+    announce(&format!("worker {} is ready", settings.name));
+    dispatch::run(config, ports, shutdown).await;
+    // What arrived meanwhile goes to another worker, and nothing that was said stays in a buffer.
+    if let Err(error) = queue.close().await {
+        tracing::warn!(%error, "the queue hands out again by itself what this worker had");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn open_worker(
+    args: WorkerArgs,
+    settings: &Settings,
+    shutdown: &CancellationToken,
+) -> Result<(NatsWorker, dispatch::Ports), Failure> {
     let unreachable = |error: strata_worker::ports::PortError| Failure::usage(error.to_string());
     // A database that is named must be there; the default one may be.
     let local = match (&args.db, settings.default_db().is_file()) {
@@ -103,17 +149,8 @@ pub(super) async fn worker(args: WorkerArgs, settings: &Settings) -> Result<Exit
     let advisories = Arc::new(library.clone());
     let context = wiring::context(settings, Arc::new(sources), Arc::new(cache), advisories, java);
     let ports = dispatch::Ports { jobs: Arc::new(queue.clone()), outcomes: Arc::new(queue.clone()), context };
-    let mut config = dispatch::Config::default();
-    if let Some(slots) = args.slots {
-        config.slots = slots;
-    }
-    let shutdown = stop_on_signal();
-    show_worker(&args.observe, &queue, &ports.context, &library, &shutdown).await?;
-    announce(&format!("worker {} is ready", settings.name));
-    dispatch::run(config, ports, shutdown).await;
-    // What arrived meanwhile goes to another worker, and nothing that was said stays in a buffer.
-    queue.close().await.map_err(unreachable)?;
-    Ok(ExitCode::SUCCESS)
+    show_worker(&args.observe, &queue, &ports.context, &library, shutdown).await?;
+    Ok((queue, ports))
 }
 
 /// One archive behind all of its ports.

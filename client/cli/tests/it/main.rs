@@ -11,6 +11,7 @@ mod delta;
 mod deploy;
 mod diff;
 mod distribute;
+mod endings;
 mod failover;
 mod fairness;
 mod faults;

@@ -2,7 +2,10 @@
 
 use strata_proto::v1::{Listed, Retry, job::Verb};
 
-use super::bench::{self, Bench, failure, images, listed, sweep};
+use super::{
+    PlanConfig,
+    bench::{self, Bench, failure, image, images, listed, sweep},
+};
 
 #[test]
 fn failures_that_may_pass_are_tried_again_later_and_not_for_ever() {
@@ -56,6 +59,51 @@ fn waiting_that_a_registry_asked_for_is_no_attempt_and_failing_is() {
     }
     let failed = bench.kinds("s").iter().filter(|kind| kind.starts_with("failed network")).count();
     assert_eq!(failed, 2, "{:?}", bench.kinds("s"));
+}
+
+/// Fails each of an image's layers so many times, one layer after the other, and lets them through then. Whether the image is
+/// assessed in the end.
+fn flaky(layers: usize, times: usize, apart_ms: i64) -> (bool, Vec<String>) {
+    let mut bench = Bench::new(PlanConfig { attempts: 4, ..PlanConfig::default() });
+    bench.submit("s", images(&["r.example/a:1"]));
+    let resolve = bench.only_job("resolve");
+    let names: Vec<String> = (0..layers).map(|layer| format!("layer {layer}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    bench.resolve(&resolve, &[("r.example/a:1", image("a", &names, &[]))]);
+    let mut waiting = std::collections::BTreeSet::new();
+    for layer in bench.jobs("index") {
+        for _ in 0..times {
+            bench.fail(&layer, failure("network", Retry::Later, 0));
+            // Longer than any pause: it is published again.
+            bench.pass(apart_ms);
+        }
+        waiting.extend(bench.jobs("index"));
+        bench.index(&layer);
+        waiting.remove(&layer);
+    }
+    for layer in waiting {
+        bench.index(&layer);
+    }
+    (!bench.jobs("assess").is_empty(), bench.kinds("s"))
+}
+
+#[test]
+fn an_image_of_many_layers_has_a_budget_of_its_own() {
+    for (layers, times, apart_ms, assessed) in [
+        (1, 0, 60_000, true),
+        (1, 1, 60_000, true),
+        (1, 3, 60_000, true),
+        // No layer fails more often than it may; the registry flakes all the time, and it is through in half an hour.
+        (40, 1, 45_000, true),
+        (40, 3, 15_000, true),
+        // And here it would not be for two hours.
+        (40, 3, 60_000, false),
+    ] {
+        let (is, kinds) = flaky(layers, times, apart_ms);
+        assert_eq!(is, assessed, "{layers} layers, {times} times: {kinds:?}");
+        let failed = kinds.iter().any(|kind| kind == "failed network r.example/a:1");
+        assert_eq!(failed, !assessed, "{layers} layers, {times} times: {kinds:?}");
+    }
 }
 
 #[test]

@@ -14,8 +14,6 @@ use strata_proto::{subject, v1::Lane};
 use super::NatsConfig;
 use crate::ports::PortError;
 
-const HOUR: Duration = Duration::from_secs(3600);
-const MIB: i64 = 1 << 20;
 /// Deliveries after which the server itself gives up. A delivery is not yet an execution: workers count those, and give up
 /// earlier.
 const MAX_DELIVER: i64 = 100;
@@ -86,6 +84,7 @@ fn common() -> PullConfig {
 }
 
 fn streams(config: &NatsConfig) -> [StreamConfig; 3] {
+    let limits = &config.limits;
     let base = StreamConfig {
         storage: StorageType::File,
         num_replicas: config.replicas,
@@ -101,9 +100,9 @@ fn streams(config: &NatsConfig) -> [StreamConfig; 3] {
         discard: DiscardPolicy::New,
         max_messages_per_subject: 1,
         discard_new_per_subject: true,
-        max_messages: config.max_jobs,
-        max_bytes: 512 * MIB,
-        max_age: 72 * HOUR,
+        max_messages: limits.jobs,
+        max_bytes: limits.jobs_bytes,
+        max_age: limits.jobs_age,
         ..base.clone()
     };
     let outcomes = StreamConfig {
@@ -112,8 +111,8 @@ fn streams(config: &NatsConfig) -> [StreamConfig; 3] {
         retention: RetentionPolicy::WorkQueue,
         // A full stream makes workers wait; an outcome is never thrown away for a newer one.
         discard: DiscardPolicy::New,
-        max_bytes: 1024 * MIB,
-        max_age: 72 * HOUR,
+        max_bytes: limits.outcomes_bytes,
+        max_age: limits.outcomes_age,
         ..base.clone()
     };
     let dead = StreamConfig {
@@ -122,8 +121,8 @@ fn streams(config: &NatsConfig) -> [StreamConfig; 3] {
         retention: RetentionPolicy::Limits,
         discard: DiscardPolicy::Old,
         max_messages_per_subject: 10,
-        max_bytes: 128 * MIB,
-        max_age: 14 * 24 * HOUR,
+        max_bytes: limits.dead_bytes,
+        max_age: limits.dead_age,
         ..base
     };
     [jobs, outcomes, dead]

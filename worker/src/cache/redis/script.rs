@@ -39,8 +39,15 @@ const STARTED: &str = r"
 if redis.call('INCR', KEYS[1]) == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
 return redis.status_reply('OK')";
 
+/// A count whose time is over is not begun by an end.
+const STOPPED: &str = r"
+local count = tonumber(redis.call('GET', KEYS[1]) or '0')
+if count > 0 then redis.call('DECR', KEYS[1]) end
+return redis.status_reply('OK')";
+
 pub(super) struct Scripts {
     pub(super) started: Script,
+    pub(super) stopped: Script,
     pub(super) claim: Script,
     pub(super) renew: Script,
     pub(super) finish: Script,
@@ -51,6 +58,7 @@ impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             started: Script::new(STARTED),
+            stopped: Script::new(STOPPED),
             claim: Script::new(CLAIM),
             renew: Script::new(RENEW),
             finish: Script::new(FINISH),

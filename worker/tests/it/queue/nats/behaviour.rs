@@ -65,7 +65,7 @@ async fn an_outcome_that_no_message_can_hold_becomes_a_failure() {
 async fn a_full_stream_is_no_queued_job() {
     let Some(server) = Server::nats(&[]) else { return };
     let mut config = config(&server);
-    config.max_jobs = 3;
+    config.limits.jobs = 3;
     let queue = NatsQueue::connect(config).await.unwrap();
     for n in 0..3 {
         let published = queue.publish(&job(&n.to_string(), Lane::Sweep), &trace("t")).await.unwrap();
