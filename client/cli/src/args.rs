@@ -95,7 +95,7 @@ pub enum Command {
     #[command(subcommand)]
     Token(TokenCommand),
     /// Run a coordinator: plans scans, keeps the archive, serves clients over gRPC.
-    Coordinator(CoordinatorArgs),
+    Coordinator(Box<CoordinatorArgs>),
     /// Run a worker: reads registries, analyses layers, assesses images.
     Worker(WorkerArgs),
     /// Run coordinator and worker in one process, with no other server.

@@ -50,7 +50,7 @@ pub async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failu
         Command::Policy(command) => policy::run(command),
         Command::Db(command) => db::run(command, &settings).await,
         Command::Token(command) => token::run(command, &settings).await,
-        Command::Coordinator(args) => cluster::coordinator(args, &settings).await,
+        Command::Coordinator(args) => cluster::coordinator(*args, &settings).await,
         Command::Worker(args) => cluster::worker(args, &settings).await,
         Command::Server(args) => roles::server(args, &settings).await,
         Command::JavaIndex(command) => java_index::run(&command),
