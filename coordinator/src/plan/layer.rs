@@ -45,7 +45,8 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    const MOST: usize = 200_000;
+    /// Minutes of a large cluster: an answer is not older.
+    const MOST: usize = 50_000;
 
     pub(super) fn insert(&mut self, layer: Digest) {
         if self.set.insert(layer) {

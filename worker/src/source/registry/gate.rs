@@ -18,6 +18,9 @@ use crate::error::JobError;
 
 /// What a job whose registry is fully busy is asked to wait.
 const TURN: Duration = Duration::from_secs(2);
+/// After so many rounds of failures in a row (half a minute of rests) the jobs of a registry fail without being tried. Before, they
+/// wait: one that fails now and then would use up the attempts of jobs that it never saw.
+const GONE: u32 = 7;
 
 /// The gate to one registry.
 pub(super) struct Gate {
@@ -50,7 +53,7 @@ impl Gate {
     ///
     /// # Errors
     /// When that would take longer than the settings allow: `busy` where others are before it, `rate-limited` where the
-    /// registry asked for a pause, `network` where it has failed on and on.
+    /// registry asked for a pause or failed several times, `network` where it has failed on and on.
     pub(super) async fn enter(
         self: &Arc<Self>,
         download: bool,
@@ -101,11 +104,16 @@ impl Gate {
                     );
                     return refused(JobError::later("rate-limited", message).after(Some(time)));
                 }
-                Admission::Resting(_, rounds) => {
+                Admission::Resting(time, rounds) => {
                     let message = format!(
                         "failed to read {what}: {host} failed {rounds} times in a row and is left alone for a while"
                     );
-                    return refused(JobError::later("network", message));
+                    // Nothing was asked, so nothing failed, unless the registry has failed for so long that it may be gone.
+                    return refused(if rounds < GONE {
+                        JobError::later("busy", message).after(Some(time))
+                    } else {
+                        JobError::later("network", message)
+                    });
                 }
             }
         }
@@ -229,6 +237,32 @@ mod tests {
         tokio::task::yield_now().await;
         drop(held);
         assert!(waiting.await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_registry_that_fails_now_and_then_costs_no_attempt_and_one_that_is_gone_does() {
+        let gate = gate(8);
+        let mut codes = Vec::new();
+        while codes.len() < 9 {
+            match gate.enter(false, "r", "r/a:1").await {
+                Ok(mut permit) => permit.settle(&Err(JobError::later("network", ""))),
+                Err(error) => {
+                    codes.push(error.code);
+                    tokio::time::sleep(error.wait.unwrap_or(Duration::from_secs(30))).await;
+                }
+            }
+        }
+        assert_eq!(
+            codes,
+            ["busy", "busy", "busy", "busy", "network", "network", "network", "network", "network"]
+        );
+        // A good answer, and all is forgotten.
+        drop(gate.enter(false, "r", "r/a:1").await.map(|permit| permit.finish(None)));
+        for _ in 0..3 {
+            let mut permit = gate.enter(false, "r", "r/a:1").await.ok().expect("it may be asked");
+            permit.settle(&Err(JobError::later("network", "")));
+        }
+        assert_eq!(gate.enter(false, "r", "r/a:1").await.err().map(|error| error.code), Some("busy"));
     }
 
     #[tokio::test(start_paused = true)]
