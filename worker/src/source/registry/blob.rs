@@ -19,6 +19,8 @@ use crate::{error::JobError, ports::Blob};
 
 /// The wait before a broken download is taken up again, times the number of the try.
 const RESUME_WAIT: Duration = Duration::from_millis(200);
+/// How long a broken download waits for a registry that is left alone for a while.
+const LONGEST_REST: Duration = Duration::from_secs(10);
 
 /// Opens a blob of a repository.
 ///
@@ -161,6 +163,12 @@ impl Download {
             Ok(answer) => answer,
             // The next turn tries again, if one is left.
             Err(error) if error.later && error.wait.is_none() && self.resumes > 0 => return Ok(()),
+            Err(JobError { code: "busy", wait, .. }) if self.resumes > 0 => {
+                tokio::time::sleep(wait.unwrap_or_default().min(LONGEST_REST)).await;
+                return Ok(());
+            }
+            // Whatever the registry bears now: this download did break.
+            Err(JobError { code: "busy", .. }) => return Err(self.broken("the connection broke")),
             Err(error) => return Err(error),
         };
         self.permit = Some(permit);

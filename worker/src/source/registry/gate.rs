@@ -259,7 +259,7 @@ mod tests {
         // A good answer, and all is forgotten.
         drop(gate.enter(false, "r", "r/a:1").await.map(|permit| permit.finish(None)));
         for _ in 0..3 {
-            let mut permit = gate.enter(false, "r", "r/a:1").await.ok().expect("it may be asked");
+            let mut permit = gate.enter(false, "r", "r/a:1").await.expect("it may be asked");
             permit.settle(&Err(JobError::later("network", "")));
         }
         assert_eq!(gate.enter(false, "r", "r/a:1").await.err().map(|error| error.code), Some("busy"));
