@@ -9,8 +9,8 @@ use strata_loadtest::{
 };
 
 use super::{
-    cancel::CancelArgs, chaos::ChaosArgs, compare::CompareArgs, heads::HeadsArgs, profile::ProfileArgs, simulate::SimulateArgs,
-    soak::SoakArgs,
+    cancel::CancelArgs, chaos::ChaosArgs, compare::CompareArgs, heads::HeadsArgs, profile::ProfileArgs,
+    simulate::SimulateArgs, soak::SoakArgs,
 };
 
 /// Sweeps a synthetic registry through the SDK and measures it.
