@@ -81,7 +81,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
     fn a_key_that_never_ends_is_found() {
         let server = match servers::redis(Ipv4Addr::LOCALHOST.into()) {
             Ok(server) => server,
