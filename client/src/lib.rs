@@ -114,6 +114,14 @@ impl Client {
         Self::builder(url).connect_lazy()
     }
 
+    /// Connects with certificates or a token, when the first call needs it.
+    ///
+    /// # Errors
+    /// When a URL or the options cannot be used.
+    pub fn connect_lazy_with(url: &str, options: &Options) -> Result<Self, Error> {
+        Builder::new(url, options.clone()).connect_lazy()
+    }
+
     /// Everything else that a connection can have: token, certificates, deadline, retries.
     pub fn builder(url: &str) -> Builder {
         Builder::new(url, Options::default())
@@ -123,6 +131,13 @@ impl Client {
     #[must_use]
     pub const fn with_retry(mut self, retry: RetryPolicy) -> Self {
         self.streams = retry;
+        self
+    }
+
+    /// With another policy for calls that fail.
+    #[must_use]
+    pub const fn with_call_retry(mut self, retry: RetryPolicy) -> Self {
+        self.calls = retry;
         self
     }
 
@@ -205,6 +220,18 @@ impl Client {
             to.search_reports(request).await
         });
         Ok(answer.await?.reports)
+    }
+
+    /// Submits a report that was made elsewhere. The same again is one report.
+    ///
+    /// # Errors
+    /// When it is refused, or no coordinator can be reached.
+    pub async fn submit_report(
+        &mut self,
+        request: v1::SubmitReportRequest,
+    ) -> Result<v1::SubmitReportResponse, Error> {
+        let send = |mut to: StrataClient<Channel>, request| async move { to.submit_report(request).await };
+        self.call("submit the report", request, send).await
     }
 
     /// Sends an advisory database in parts, to which every scan from then on is pinned. The parts can be sent once: only one

@@ -12,17 +12,22 @@ mod fence;
 mod forget;
 mod search;
 mod token;
+mod waiting;
 
 use prost::Message;
-use strata_proto::v1::{Event, Scan};
+use strata_proto::{
+    digest::Digest,
+    v1::{Event, ReportOrigin, Scan, SourceContext},
+};
 
 use crate::ports::PortError;
 
 /// Statements that both databases understand. Both take `$1`; conflicts mean that the same was written before.
 mod sql {
     pub(super) const INSERT_SCAN: &str =
-        "INSERT INTO scans (id, state, idempotency_key, body, database_digest, owner, source_commit)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+        "INSERT INTO scans (id, state, idempotency_key, body, database_digest, owner, source_commit,
+             source_branch, source_tag, source_build, source_repository, told)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING";
     /// The statements that read scans give a [`super::ScanRow`].
     pub(super) const SCAN: &str =
         "SELECT s.body, q.body FROM scans s LEFT JOIN requests q ON q.scan = s.id WHERE s.id = $1";
@@ -43,8 +48,8 @@ mod sql {
     pub(super) const EVENTS: &str =
         "SELECT body FROM events WHERE scan = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
     pub(super) const INSERT_REPORT: &str =
-        "INSERT INTO reports (id, image_digest, created_unix_ms, summary, body, asked)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+        "INSERT INTO reports (id, image_digest, created_unix_ms, summary, body, asked, config_digest, body_digest)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
     pub(super) const USE_OUTLINE: &str =
         "UPDATE outlines SET used_unix_ms = $3 WHERE database_digest = $1 AND scheme = $2";
     pub(super) const PUT_OUTLINE: &str =
@@ -126,10 +131,34 @@ fn idempotency_key(scan: &Scan) -> Option<&str> {
     scan.request.as_ref().map(|request| request.idempotency_key.as_str()).filter(|key| !key.is_empty())
 }
 
-/// The commit's column: empty where the submitter told none.
-fn commit(scan: &Scan) -> &str {
+/// The columns of a scan's source, empty where the submitter told nothing: commit, branch, tag, build, repository.
+fn source_columns(scan: &Scan) -> [&str; 5] {
     let source = scan.request.as_ref().and_then(|request| request.source.as_ref());
-    source.map_or("", |source| source.commit.as_str())
+    source.map_or([""; 5], |source| {
+        [&source.commit, &source.branch, &source.tag, &source.build_id, &source.repository]
+            .map(String::as_str)
+    })
+}
+
+/// Whether a scan says where its reports come from.
+fn told(scan: &Scan) -> i64 {
+    let source = scan.request.as_ref().and_then(|request| request.source.as_ref());
+    i64::from(scan.verdict.is_some() || source.is_some_and(|source| *source != SourceContext::default()))
+}
+
+/// What a report's summary says of a scan that it is of.
+fn origin(scan: Scan) -> ReportOrigin {
+    ReportOrigin {
+        source: scan.request.and_then(|request| request.source),
+        scan_id: scan.id,
+        created_unix_ms: scan.created_unix_ms,
+        verdict: scan.verdict,
+    }
+}
+
+/// The digest of a report's row, by which damage is found.
+fn body_digest(body: &[u8]) -> String {
+    Digest::of(body).to_string()
 }
 
 fn sequence(action: &'static str, event: &Event) -> Result<i64, PortError> {

@@ -3,6 +3,7 @@
 
 mod id;
 mod publish;
+mod submitted;
 mod validate;
 mod watch;
 
@@ -239,9 +240,9 @@ impl Handle {
     /// Reports that match every field that is set, newest first; 0 is a limit of 50, the most is 1000.
     ///
     /// # Errors
-    /// [`CallError::Invalid`] for a commit that is none; [`CallError::Unavailable`].
+    /// [`CallError::Invalid`] for a commit that is none or a text beyond its bounds; [`CallError::Unavailable`].
     pub async fn search(&self, mut query: SearchReportsRequest) -> Result<Vec<ReportSummary>, CallError> {
-        query.commit = validate::commit_prefix(&query.commit).map_err(CallError::Invalid)?;
+        validate::query(&mut query).map_err(CallError::Invalid)?;
         let limit = page(query.limit);
         Ok(self.archive.search(&SearchReportsRequest { limit, ..query }, &self.sight).await?)
     }

@@ -11,7 +11,7 @@ use strata_proto::{
     v1::{Event, Job, Outcome, Report, ReportSummary, Scan, SearchReportsRequest},
 };
 
-use crate::access::{sight::Sight, token::StoredToken};
+use crate::access::{prefix::Prefix, sight::Sight, token::StoredToken};
 
 /// A queue or archive that could not be reached or refused. Always worth another try.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -143,9 +143,52 @@ pub trait Outlines: Send + Sync {
 /// Outlines that an archive keeps.
 pub const OUTLINES_KEPT: u32 = 16;
 
+/// A report that was made elsewhere, checked and ready to be recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submission {
+    /// Records it: a scan that has ended, with an idempotency key.
+    pub scan: Scan,
+    /// The scan's events.
+    pub events: Vec<Event>,
+    /// Names its content and its submitter.
+    pub report_id: String,
+    /// What the image is called.
+    pub references: Vec<String>,
+    /// The report.
+    pub report: Report,
+    /// Repositories that the submitter may name: others do not come to have the report. Empty is all.
+    pub prefixes: Vec<Prefix>,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub at_unix_ms: i64,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taken {
+    /// The scan that records it: the one of before where the idempotency key was known.
+    pub scan: Scan,
+    /// The report was there before.
+    pub known: bool,
+    /// Manifests with its configuration, at most [`MOST_BOUND`].
+    pub bound: Vec<String>,
+}
+
+/// Manifests that one report is bound to at most, the first that were seen.
+pub const MOST_BOUND: u32 = 20;
+
+/// Reports that were made elsewhere.
+///
+/// A report of an image that was not read from a registry is bound to every manifest with the same configuration: it is found
+/// by its digest and has its references from then on, whichever of the two comes first.
+#[async_trait]
+pub trait Submissions: Send + Sync {
+    /// Records a submission in one transaction. With an idempotency key that is known, nothing changes.
+    async fn submit_report(&self, submission: &Submission) -> Result<Taken, PortError>;
+}
+
 /// Scans, events by sequence, and reports. Writes are idempotent: the same again changes nothing.
 #[async_trait]
-pub trait Archive: Outlines {
+pub trait Archive: Outlines + Submissions {
     /// Records a new scan. With an idempotency key that is known, returns the scan that has it instead.
     async fn create_scan(&self, scan: &Scan) -> Result<Scan, PortError>;
     /// Replaces state and summary of a scan.

@@ -14,7 +14,7 @@ use strata_proto::v1::{
     CancelRequest, CreateTokenRequest, CreateTokenResponse, DESCRIPTORS, DatabaseChunk, GetReportRequest,
     GetScanRequest, ListScansRequest, ListScansResponse, ListTokensRequest, ListTokensResponse,
     PublishDatabaseResponse, Report, RevokeTokenRequest, Scan, SearchReportsRequest, SearchReportsResponse,
-    SubmitRequest, SubmitResponse, Token, WatchRequest,
+    SubmitReportRequest, SubmitReportResponse, SubmitRequest, SubmitResponse, Token, WatchRequest,
     strata_server::{Strata, StrataServer},
 };
 use tokio::net::TcpListener;
@@ -189,6 +189,13 @@ impl Strata for Shell {
         request: Request<SearchReportsRequest>,
     ) -> Result<Response<SearchReportsResponse>, Status> {
         reports::search(&self.handle, request).await
+    }
+
+    async fn submit_report(
+        &self,
+        request: Request<SubmitReportRequest>,
+    ) -> Result<Response<SubmitReportResponse>, Status> {
+        reports::submit(&self.handle, request).await
     }
 
     async fn publish_database(

@@ -50,6 +50,12 @@ impl Moment {
         OffsetDateTime::parse(&whole, &Rfc3339).ok().map(Self)
     }
 
+    /// Milliseconds since 1970-01-01 UTC.
+    #[must_use]
+    pub fn unix_ms(self) -> i64 {
+        i64::try_from(self.0.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+    }
+
     /// Whether a day, `2026-12-31`, is over everywhere where UTC counts.
     #[must_use]
     pub fn is_past(self, day: &str) -> bool {

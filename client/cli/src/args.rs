@@ -8,7 +8,9 @@ mod diff;
 mod gate;
 pub mod java_index;
 mod queue;
+mod report;
 mod role;
+mod submit;
 mod token;
 mod webhook;
 
@@ -24,7 +26,9 @@ pub use self::{
     diff::DiffArgs,
     gate::{GateArgs, PolicyCommand},
     queue::QueueArgs,
+    report::{ReportCommand, SearchArgs},
     role::{ClusterArgs, CoordinatorArgs, KeepArgs, ObserveArgs, ServeArgs, ServerArgs, WorkerArgs},
+    submit::SubmitArgs,
     token::{TokenCommand, TokenPlace},
     webhook::WebhookArgs,
 };
@@ -115,16 +119,16 @@ pub enum Command {
 #[derive(Debug, Clone, Group)]
 pub struct TargetArgs {
     /// Advisory database to use.
-    #[arg(long, env = "STRATA_DB", value_name = "FILE")]
+    #[arg(long, alias = "db-path", env = "STRATA_DB", value_name = "FILE")]
     pub db: Option<PathBuf>,
-    /// Scan on this server instead of in this process.
+    /// The server: registries are scanned by it, archives here, and their reports are submitted to it.
     #[arg(long, env = "STRATA_SERVER", value_name = "URL")]
     pub server: Option<String>,
     /// How the server is reached.
     #[command(flatten)]
     pub connection: ConnectionArgs,
     /// Where inventories and reports are kept between runs.
-    #[arg(long, env = "STRATA_CACHE_DIR", value_name = "DIR")]
+    #[arg(long, alias = "cache-path", env = "STRATA_CACHE_DIR", value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
     /// Platform to choose from an image index.
     #[arg(long, default_value = "linux/amd64", value_name = "OS/ARCH[/VARIANT]")]
@@ -173,6 +177,12 @@ pub struct ScanArgs {
     /// Print where the image comes from, as the environment of the build tells and as it would be kept, and scan nothing.
     #[arg(long)]
     pub print_context: bool,
+    /// Reach no network: archives and layouts only, with the database that is here.
+    #[arg(long, env = "STRATA_OFFLINE")]
+    pub offline: bool,
+    /// What becomes of the reports.
+    #[command(flatten)]
+    pub submit: SubmitArgs,
     /// Where and with what.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -251,46 +261,6 @@ pub struct CancelArgs {
     /// The server.
     #[command(flatten)]
     pub server: ServerUrl,
-}
-
-/// Commands on reports.
-#[derive(Debug, Subcommand)]
-pub enum ReportCommand {
-    /// Show one report.
-    Show {
-        /// The report's id.
-        report: String,
-        /// Where to look.
-        #[command(flatten)]
-        archive: ArchiveArgs,
-        /// What comes out.
-        #[command(flatten)]
-        output: OutputArgs,
-    },
-    /// Find reports; every condition must hold.
-    Search {
-        /// A finding's identifier or alias.
-        #[arg(long, value_name = "ID")]
-        cve: Option<String>,
-        /// Exact name of a package.
-        #[arg(long, value_name = "NAME")]
-        package: Option<String>,
-        /// Digest of the image.
-        #[arg(long, value_name = "DIGEST")]
-        digest: Option<String>,
-        /// Part of a reference.
-        #[arg(long, value_name = "TEXT")]
-        reference: Option<String>,
-        /// Commit that the image was built from, or at least the first seven digits of it.
-        #[arg(long, value_name = "COMMIT")]
-        commit: Option<String>,
-        /// At most this many.
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-        /// Where to look.
-        #[command(flatten)]
-        archive: ArchiveArgs,
-    },
 }
 
 /// Arguments of `strata demo`.

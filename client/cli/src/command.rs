@@ -29,6 +29,7 @@ pub(crate) use about::about_itself;
 pub(crate) use db::watch as watch_database;
 pub(crate) use publish::{Reader as DatabaseReader, info as database_info, outline};
 pub(crate) use roles::{announce, listen};
+pub(crate) use scan::context as source_document;
 pub(crate) use sweeps::when;
 
 use crate::{args::Command, exit::Failure, settings::Settings};

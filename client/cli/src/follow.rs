@@ -131,6 +131,22 @@ pub async fn follow(
     interrupt: Interrupt,
     settings: &Settings,
 ) -> Result<ExitCode, Failure> {
+    let (code, _) = to_the_end(backend, scan, after, output, interrupt, settings).await?;
+    Ok(ExitCode::from(code))
+}
+
+/// As [`follow`], with the exit code as a number and all that the scan said.
+///
+/// # Errors
+/// As there.
+pub async fn to_the_end(
+    backend: &Backend,
+    scan: &str,
+    after: u64,
+    output: &Output,
+    interrupt: Interrupt,
+    settings: &Settings,
+) -> Result<(u8, Results), Failure> {
     let started = Instant::now();
     let mut display = Display::new(settings);
     let mut results = Results::new(output.order);
@@ -172,7 +188,7 @@ pub async fn follow(
     output.write(&results)?;
     print_summary(&results, started, settings);
     output.gate.explain(&results.seen);
-    Ok(verdict(&results, output))
+    Ok((verdict(&results, output), results))
 }
 
 fn show(mut event: Event, output: &Output, display: &mut Display, results: &mut Results) {
@@ -278,11 +294,11 @@ const fn state_text(state: Option<ScanState>) -> &'static str {
 }
 
 /// An incomplete scan is never called a pass, and comes before the policy: its verdict would rest on a part.
-fn verdict(results: &Results, output: &Output) -> ExitCode {
+fn verdict(results: &Results, output: &Output) -> u8 {
     if !results.is_complete() {
-        return ExitCode::from(exit::INCOMPLETE);
+        return exit::INCOMPLETE;
     }
     let new = results.since.as_ref().and_then(Delta::worst_new);
     let new = output.fail_on_new.map(|limit| new.is_some_and(|worst| worst as i32 >= limit as i32));
-    ExitCode::from(output.gate.code(results.worst(), results.problems, &results.seen, new))
+    output.gate.code(results.worst(), results.problems, &results.seen, new)
 }

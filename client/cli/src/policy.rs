@@ -5,7 +5,6 @@ pub mod accepted;
 mod complete;
 mod count;
 pub mod file;
-pub mod fixture;
 mod glob;
 mod image;
 #[cfg(test)]

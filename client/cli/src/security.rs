@@ -36,6 +36,15 @@ pub async fn connect(url: &str, args: &ConnectionArgs, settings: &Settings) -> R
     Ok(Client::connect_with(url, &options).await?)
 }
 
+/// As [`connect`], when the first call needs it: a server that is away is no reason not to scan.
+///
+/// # Errors
+/// When a file cannot be read, or the URL cannot be used.
+pub fn connect_lazily(url: &str, args: &ConnectionArgs, settings: &Settings) -> Result<Client, Failure> {
+    let options = options(args, settings)?;
+    Ok(Client::connect_lazy_with(url, &options)?)
+}
+
 fn options(args: &ConnectionArgs, settings: &Settings) -> Result<Options, Failure> {
     let token = match (&settings.token, &args.token_file) {
         (Some(token), _) => Some(token.expose().to_owned()),

@@ -6,7 +6,7 @@ use strata_proto::{endpoint::Secret, v1::SourceContext};
 use strata_worker::source::registry::RegistryConfig;
 
 use crate::{
-    args::{Args, LogFormat},
+    args::{Args, Command, LogFormat},
     config::{File, Places},
     exit::Failure,
 };
@@ -68,13 +68,15 @@ impl Settings {
             })?;
         let docker_config = path("DOCKER_CONFIG").or_else(|| home.map(|home| home.join(".docker")));
         let in_ci = env::var_os("CI").is_some();
+        let offline = matches!(&args.command, Command::Scan(scan) if scan.offline);
         Ok(Self {
             data_dir,
             docker_config,
             registry: registry::read(&text)?,
             spool_dir: path("STRATA_SPOOL_DIR").unwrap_or_else(default_spool),
             otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-                .or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT")),
+                .or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT"))
+                .filter(|_| !offline),
             log: text("STRATA_LOG"),
             token: text("STRATA_TOKEN").map(Secret::new),
             log_format: args.log_format,

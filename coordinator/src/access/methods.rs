@@ -23,6 +23,7 @@ pub const TABLE: &[Method] = &[
     Method { name: "ListScans", needs: &[Scope::Read, Scope::Scan] },
     Method { name: "GetReport", needs: &[Scope::Read, Scope::Scan] },
     Method { name: "SearchReports", needs: &[Scope::Read] },
+    Method { name: "SubmitReport", needs: &[Scope::Scan] },
     Method { name: "PublishDatabase", needs: &[Scope::Admin] },
     Method { name: "CreateToken", needs: &[Scope::Admin] },
     Method { name: "ListTokens", needs: &[Scope::Admin] },
@@ -89,7 +90,10 @@ mod tests {
             TABLE.iter().filter(|row| row.check(&with(scope)).is_ok()).map(|row| row.name).collect()
         };
         assert_eq!(may(Scope::Read), ["Watch", "GetScan", "ListScans", "GetReport", "SearchReports"]);
-        assert_eq!(may(Scope::Scan), ["Submit", "Cancel", "Watch", "GetScan", "ListScans", "GetReport"]);
+        assert_eq!(
+            may(Scope::Scan),
+            ["Submit", "Cancel", "Watch", "GetScan", "ListScans", "GetReport", "SubmitReport"]
+        );
         assert_eq!(may(Scope::Admin).len(), TABLE.len());
         let refused = of("Submit").expect("a row").check(&with(Scope::Read)).expect_err("refused");
         assert_eq!(refused, "Submit needs the scope scan, which this token does not have");

@@ -30,16 +30,21 @@ pub(super) const CANCELLATIONS: &str = "DELETE FROM cancellations WHERE NOT EXIS
 /// Where a step over the reports ends that begins after `$1`.
 pub(super) const WINDOW: &str =
     "SELECT MAX(w.number) FROM (SELECT number FROM reports WHERE number > $1 ORDER BY number LIMIT $2) w";
-/// Reports of the window `$1`, `$2` that no scan refers to, and that have a newer one of the same image or are older than `$3`.
+/// Reports of the window `$1`, `$2` that no scan refers to, and that have a newer one of the same image (not
+/// one that somebody submitted) or are older than `$3`.
 pub(super) const UNWANTED: &str = "SELECT r.number FROM reports r WHERE r.number > $1 AND r.number <= $2
      AND NOT EXISTS (SELECT 1 FROM report_references f WHERE f.report = r.number)
      AND (r.created_unix_ms < $3 OR EXISTS
-         (SELECT 1 FROM reports n WHERE n.image_digest = r.image_digest AND n.number > r.number))
+         (SELECT 1 FROM reports n WHERE n.image_digest = r.image_digest AND n.number > r.number
+          AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.report = n.number)))
      ORDER BY r.number LIMIT $4";
-/// What goes with one report, in this order: the terms of no other report, where it is listed under terms, itself.
-pub(super) const REPORT: [&str; 3] = [
+/// What goes with one report, in this order: the terms of no other report, where it is listed under terms,
+/// what it waits for, itself.
+pub(super) const REPORT: [&str; 5] = [
     "DELETE FROM terms WHERE id IN (SELECT p.term FROM postings p WHERE p.report = $1)
      AND NOT EXISTS (SELECT 1 FROM postings o WHERE o.term = terms.id AND o.report <> $1)",
     "DELETE FROM postings WHERE report = $1",
+    "DELETE FROM waiting WHERE report = $1",
+    "DELETE FROM bindings WHERE report = $1",
     "DELETE FROM reports WHERE number = $1",
 ];

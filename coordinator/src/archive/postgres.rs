@@ -4,6 +4,8 @@ mod forget;
 mod known;
 mod lead;
 mod outlines;
+mod put;
+mod submitted;
 mod tokens;
 
 use std::{str::FromStr as _, time::Duration};
@@ -18,10 +20,10 @@ use sqlx::{
 use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState, SearchReportsRequest};
 
 use super::{
-    ScanRow, commit, decode_all, failed,
+    ScanRow, decode_all, failed,
     fence::Fence,
-    has_large_request, idempotency_key, refused, report, scan_body, scan_of, scans_of,
-    search::{MOST_REFERENCES, PACKAGE, Search, VULNERABILITY, references, search},
+    has_large_request, refused, report, scan_body, scan_of, scans_of,
+    search::{Search, references},
     sequence, sql,
 };
 use crate::{
@@ -73,6 +75,17 @@ impl PostgresArchive {
         self.pool.begin().await
     }
 
+    /// What is referred to in this transaction must not be forgotten meanwhile.
+    async fn share(
+        &self,
+        action: &'static str,
+        transaction: &mut Transaction<'_, Postgres>,
+    ) -> Result<(), PortError> {
+        let lock = sqlx::query("SELECT pg_advisory_xact_lock_shared($1)").bind(forget::LOCK);
+        lock.execute(&mut **transaction).await.map_err(failed(action))?;
+        Ok(())
+    }
+
     async fn texts(&self, action: &'static str, search: Search) -> Result<Vec<String>, PortError> {
         let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
         for text in search.texts {
@@ -90,56 +103,14 @@ impl PostgresArchive {
     }
 }
 
-/// The texts come in order, so that two transactions which index the same terms do not wait for each other.
-async fn index_terms(
-    transaction: &mut Transaction<'_, Postgres>,
-    report: i64,
-    kind: i64,
-    texts: impl IntoIterator<Item = String>,
-) -> Result<(), sqlx::Error> {
-    let texts: Vec<String> = texts.into_iter().collect();
-    sqlx::query("INSERT INTO terms (kind, text) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING")
-        .bind(kind)
-        .bind(&texts)
-        .execute(&mut **transaction)
-        .await?;
-    sqlx::query(
-        "INSERT INTO postings (term, report) SELECT id, $3 FROM terms WHERE kind = $1 AND text = ANY($2)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(kind)
-    .bind(&texts)
-    .bind(report)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
 #[async_trait]
 impl Archive for PostgresArchive {
     async fn create_scan(&self, scan: &Scan) -> Result<Scan, PortError> {
         const ACTION: &str = "record a scan";
         let mut transaction = self.begin().await.map_err(failed(ACTION))?;
-        let key = idempotency_key(scan);
-        sqlx::query(sql::INSERT_SCAN)
-            .bind(&scan.id)
-            .bind(i64::from(scan.state))
-            .bind(key)
-            .bind(scan.encode_to_vec())
-            .bind(&scan.database_digest)
-            .bind(&scan.owner)
-            .bind(commit(scan))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed(ACTION))?;
-        let (statement, value) = key.map_or((sql::SCAN, scan.id.as_str()), |key| (sql::SCAN_BY_KEY, key));
-        let row: ScanRow = sqlx::query_as(statement)
-            .bind(value)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed(ACTION))?;
+        let recorded = put::scan(ACTION, &mut transaction, scan).await?;
         transaction.commit().await.map_err(failed(ACTION))?;
-        scan_of(ACTION, row)
+        Ok(recorded)
     }
 
     async fn update_scan(&self, scan: &Scan) -> Result<(), PortError> {
@@ -217,47 +188,7 @@ impl Archive for PostgresArchive {
         scan: &str,
         references: &[String],
     ) -> Result<(), PortError> {
-        const ACTION: &str = "store a report";
-        let NewReport { id, report, .. } = new;
-        let packed = report::pack(report).map_err(|error| refused(ACTION, error.to_string()))?;
-        let summary = report::summary(&new).encode_to_vec();
-        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
-        // What it refers to must not be forgotten meanwhile.
-        let lock = sqlx::query("SELECT pg_advisory_xact_lock_shared($1)").bind(forget::LOCK);
-        lock.execute(&mut *transaction).await.map_err(failed(ACTION))?;
-        let inserted = sqlx::query(sql::INSERT_REPORT)
-            .bind(id)
-            .bind(&report.image_digest)
-            .bind(new.stored_unix_ms)
-            .bind(summary)
-            .bind(packed)
-            .bind(new.asked)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed(ACTION))?;
-        let number: i64 = sqlx::query_scalar(sql::REPORT_NUMBER)
-            .bind(id)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed(ACTION))?;
-        if inserted.rows_affected() > 0 {
-            for (kind, texts) in
-                [(VULNERABILITY, report::vulnerabilities(report)), (PACKAGE, report::packages(report))]
-            {
-                index_terms(&mut transaction, number, kind, texts).await.map_err(failed(ACTION))?;
-            }
-        }
-        sqlx::query(
-            "INSERT INTO report_references (report, scan, reference)
-             SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING",
-        )
-        .bind(number)
-        .bind(scan)
-        .bind(references)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed(ACTION))?;
-        transaction.commit().await.map_err(failed(ACTION))
+        self.put(&put::Row { new, scan, references }).await
     }
 
     async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
@@ -289,18 +220,6 @@ impl Archive for PostgresArchive {
         query: &SearchReportsRequest,
         sight: &Sight,
     ) -> Result<Vec<ReportSummary>, PortError> {
-        const ACTION: &str = "search reports";
-        let search = search(query, sight, "strpos");
-        let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
-        for text in search.texts {
-            statement = statement.bind(text);
-        }
-        let bodies = self.bodies(ACTION, statement.bind(search.limit)).await?;
-        let mut found: Vec<ReportSummary> = decode_all(ACTION, &bodies)?;
-        for summary in &mut found {
-            let shown = references(&summary.report_id, sight, MOST_REFERENCES);
-            summary.references = self.texts(ACTION, shown).await?;
-        }
-        Ok(found)
+        self.find(query, sight).await
     }
 }

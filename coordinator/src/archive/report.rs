@@ -68,7 +68,7 @@ pub fn open_parcel(bytes: &[u8]) -> Result<Opened, BadReport> {
     Ok(Opened { report: unpack(&report_zstd)?, asked })
 }
 
-/// What a list of reports shows of one, without its references.
+/// What a list of reports shows of one, without its references and where it comes from.
 #[must_use]
 pub fn summary(new: &NewReport<'_>) -> ReportSummary {
     let NewReport { id, report, stored_unix_ms, assessed_unix_ms, .. } = *new;
@@ -87,6 +87,10 @@ pub fn summary(new: &NewReport<'_>) -> ReportSummary {
         database_modified: report.database_modified.clone(),
         created_unix_ms: stored_unix_ms,
         assessed_unix_ms,
+        config_digest: report.config_digest.clone(),
+        submitted_by: report.submitted_by.clone(),
+        bound_digests: Vec::new(),
+        origins: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The statements that are put together at run time: only their parts are chosen, every value is bound.
 
-use strata_proto::v1::SearchReportsRequest;
+use strata_proto::v1::{ReportSummary, SearchReportsRequest};
 
 use crate::access::sight::Sight;
 
@@ -37,23 +37,71 @@ impl Builder {
         format!("${}", self.texts.len())
     }
 
-    /// Limits references `f` to what is shown.
-    fn sight(&mut self, sight: &Sight) {
-        let starts: Vec<String> = sight
-            .starts()
-            .iter()
-            .map(|start| {
-                let place = self.bind(start);
-                format!("substr(f.reference, 1, length({place})) = {place}")
-            })
-            .collect();
-        if !starts.is_empty() {
-            self.push(&format!(" AND ({})", starts.join(" OR ")));
+    /// What limits references `f` to those that are shown.
+    fn sight(&mut self, sight: &Sight) -> String {
+        let starts: Vec<String> = sight.starts().iter().map(|start| self.starts(start)).collect();
+        let inside =
+            if starts.is_empty() { String::new() } else { format!(" AND ({})", starts.join(" OR ")) };
+        inside + &self.own(sight)
+    }
+
+    /// What limits references `f` to scans that may be told of.
+    fn own(&mut self, sight: &Sight) -> String {
+        if !sight.own_only {
+            return String::new();
         }
-        if sight.own_only {
-            let owner = self.bind(&sight.owner);
-            self.push(&format!(" AND f.scan IN (SELECT s.id FROM scans s WHERE s.owner = {owner})"));
+        let owner = self.bind(&sight.owner);
+        format!(" AND f.scan IN (SELECT s.id FROM scans s WHERE s.owner = {owner})")
+    }
+
+    /// Whether a reference `f` starts so.
+    fn starts(&mut self, start: &str) -> String {
+        let place = self.bind(start);
+        format!("substr(f.reference, 1, length({place})) = {place}")
+    }
+
+    /// Whether a reference `f` is of a scan with the source that is asked for; `None` where none is.
+    fn source(&mut self, query: &SearchReportsRequest) -> Option<String> {
+        let mut scans = String::new();
+        if !query.commit.is_empty() {
+            // `g` comes after every hexadecimal digit: the range is what starts so, and has an index.
+            let (from, to) = (self.bind(&query.commit), self.bind(&format!("{}g", query.commit)));
+            scans += &format!(
+                " AND s.source_commit <> '' AND s.source_commit >= {from} AND s.source_commit < {to}"
+            );
         }
+        for (column, text) in [("source_branch", &query.branch), ("source_tag", &query.tag)] {
+            if !text.is_empty() {
+                let place = self.bind(text);
+                scans += &format!(" AND s.{column} <> '' AND s.{column} = {place}");
+            }
+        }
+        if !query.build_id.is_empty() {
+            // `0` comes after `/`: attempts and jobs of the build.
+            let build = self.bind(&query.build_id);
+            let (from, to) =
+                (self.bind(&format!("{}/", query.build_id)), self.bind(&format!("{}0", query.build_id)));
+            scans += &format!(
+                " AND s.source_build <> '' AND (s.source_build = {build} \
+                 OR (s.source_build >= {from} AND s.source_build < {to}))"
+            );
+        }
+        let mut parts = Vec::new();
+        if !scans.is_empty() {
+            parts.push(format!("f.scan IN (SELECT s.id FROM scans s WHERE 1 = 1{scans})"));
+        }
+        if !query.repository.is_empty() {
+            let (whole, end) = (self.bind(&query.repository), self.bind(&format!("/{}", query.repository)));
+            let images: Vec<String> =
+                [":", "@"].iter().map(|after| self.starts(&format!("{}{after}", query.repository))).collect();
+            parts.push(format!(
+                "({} OR f.scan IN (SELECT s.id FROM scans s WHERE s.source_repository <> '' \
+                 AND (s.source_repository = {whole} OR (length(s.source_repository) > length({end}) \
+                 AND substr(s.source_repository, length(s.source_repository) - length({end}) + 1) = {end}))))",
+                images.join(" OR ")
+            ));
+        }
+        (!parts.is_empty()).then(|| parts.join(" AND "))
     }
 }
 
@@ -61,26 +109,26 @@ impl Builder {
 pub(super) fn search(query: &SearchReportsRequest, sight: &Sight, contains: &str) -> Search {
     let mut builder = Builder::default();
     builder.push("SELECT r.summary FROM reports r WHERE 1 = 1");
-    if !query.image_digest.is_empty() {
-        let place = builder.bind(&query.image_digest);
-        builder.push(&format!(" AND r.image_digest = {place}"));
-    }
-    if !query.reference.is_empty() || !query.commit.is_empty() || !sight.is_whole() {
+    reports(&mut builder, query);
+    if !query.reference.is_empty() || !sight.is_whole() {
         builder.push(" AND r.number IN (SELECT f.report FROM report_references f WHERE 1 = 1");
         if !query.reference.is_empty() {
             let place = builder.bind(&query.reference);
             builder.push(&format!(" AND {contains}(f.reference, {place}) > 0"));
         }
-        if !query.commit.is_empty() {
-            // `g` comes after every hexadecimal digit: the range is what starts so, and has an index.
-            let (from, to) = (builder.bind(&query.commit), builder.bind(&format!("{}g", query.commit)));
-            builder.push(&format!(
-                " AND f.scan IN (SELECT s.id FROM scans s WHERE s.source_commit <> '' \
-                 AND s.source_commit >= {from} AND s.source_commit < {to})"
-            ));
-        }
-        builder.sight(sight);
-        builder.push(")");
+        let sight = builder.sight(sight);
+        builder.push(&format!("{sight})"));
+    }
+    if let Some(source) = builder.source(query) {
+        let of = "r.number IN (SELECT f.report FROM report_references f WHERE";
+        let shown = builder.sight(sight);
+        let own = builder.own(sight);
+        // What is bound to a manifest tells its source to whoever sees the manifest, though the source's own name for it
+        // (an archive on a build machine) is in no repository.
+        builder.push(&format!(
+            " AND ({of} {source}{shown}) OR (r.number IN (SELECT w.report FROM waiting w) \
+             AND {of} {source}{own})))"
+        ));
     }
     for (kind, text) in
         [(VULNERABILITY, query.vulnerability.to_ascii_uppercase()), (PACKAGE, query.package.clone())]
@@ -98,14 +146,52 @@ pub(super) fn search(query: &SearchReportsRequest, sight: &Sight, contains: &str
     Search { sql: builder.sql, texts: builder.texts, limit: i64::from(query.limit.clamp(1, 1_000)) }
 }
 
+/// What the reports themselves must be.
+fn reports(builder: &mut Builder, query: &SearchReportsRequest) {
+    for (column, text) in [("id", &query.report_id), ("config_digest", &query.image_id)] {
+        if !text.is_empty() {
+            let place = builder.bind(text);
+            builder.push(&format!(" AND r.{column} <> '' AND r.{column} = {place}"));
+        }
+    }
+    if !query.image_digest.is_empty() {
+        let place = builder.bind(&query.image_digest);
+        builder.push(&format!(
+            " AND (r.image_digest = {place} \
+             OR r.number IN (SELECT b.report FROM bindings b WHERE b.image_digest = {place}))"
+        ));
+    }
+    for (comparison, bound) in [(">=", query.since_unix_ms), ("<", query.until_unix_ms)] {
+        if bound > 0 {
+            builder.push(&format!(" AND r.created_unix_ms {comparison} {bound}"));
+        }
+    }
+}
+
+/// Selects the scans that a report is of and that tell where it comes from, the newest first.
+pub(super) fn origins(of: &ReportSummary, sight: &Sight) -> Search {
+    const MOST: i64 = 10;
+    let mut builder = Builder::default();
+    let report = builder.bind(&of.report_id);
+    let shown = if of.submitted_by.is_empty() { builder.sight(sight) } else { builder.own(sight) };
+    builder.push(&format!(
+        "SELECT s.body, q.body FROM scans s LEFT JOIN requests q ON q.scan = s.id WHERE s.told = 1 \
+         AND s.id IN (SELECT f.scan FROM report_references f JOIN reports r ON r.number = f.report \
+         WHERE r.id = {report}{shown}) ORDER BY s.id DESC LIMIT ${}",
+        builder.texts.len() + 1
+    ));
+    Search { sql: builder.sql, texts: builder.texts, limit: MOST }
+}
+
 /// Selects the references of a report that are shown, in order.
 pub(super) fn references(report: &str, sight: &Sight, limit: i64) -> Search {
     let mut builder = Builder::default();
     let report = builder.bind(report);
-    builder
-        .push("SELECT DISTINCT f.reference FROM report_references f JOIN reports r ON r.number = f.report");
-    builder.push(&format!(" WHERE r.id = {report}"));
-    builder.sight(sight);
-    builder.push(&format!(" ORDER BY f.reference LIMIT ${}", builder.texts.len() + 1));
+    let shown = builder.sight(sight);
+    builder.push(&format!(
+        "SELECT DISTINCT f.reference FROM report_references f JOIN reports r ON r.number = f.report \
+         WHERE r.id = {report}{shown} ORDER BY f.reference LIMIT ${}",
+        builder.texts.len() + 1
+    ));
     Search { sql: builder.sql, texts: builder.texts, limit }
 }

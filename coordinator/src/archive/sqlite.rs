@@ -4,6 +4,8 @@ mod forget;
 mod known;
 mod lead;
 mod outlines;
+mod put;
+mod submitted;
 mod tokens;
 
 use std::{path::Path, time::Duration};
@@ -18,10 +20,10 @@ use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState, SearchRepo
 use tokio::sync::Mutex;
 
 use super::{
-    ScanRow, commit, decode_all, failed,
+    ScanRow, decode_all, failed,
     fence::Fence,
-    has_large_request, idempotency_key, refused, report, scan_body, scan_of, scans_of,
-    search::{MOST_REFERENCES, PACKAGE, Search, VULNERABILITY, references, search},
+    has_large_request, refused, report, scan_body, scan_of, scans_of,
+    search::{Search, references},
     sequence, sql,
 };
 use crate::{
@@ -31,7 +33,7 @@ use crate::{
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(20);
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0001_archive.sql"),
     include_str!("../../migrations/sqlite/0002_databases.sql"),
     include_str!("../../migrations/sqlite/0003_lead.sql"),
@@ -39,6 +41,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("../../migrations/sqlite/0005_retention.sql"),
     include_str!("../../migrations/sqlite/0006_sources.sql"),
     include_str!("../../migrations/sqlite/0007_outlines.sql"),
+    include_str!("../../migrations/sqlite/0008_submitted.sql"),
 ];
 
 /// An archive in a file.
@@ -141,57 +144,15 @@ fn is_busy(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code & 0xff == 5)
 }
 
-async fn index_terms(
-    transaction: &mut Transaction<'_, Sqlite>,
-    report: i64,
-    kind: i64,
-    texts: impl IntoIterator<Item = String>,
-) -> Result<(), sqlx::Error> {
-    let texts = serde_json::Value::from_iter(texts).to_string();
-    sqlx::query("INSERT INTO terms (kind, text) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO NOTHING")
-        .bind(kind)
-        .bind(&texts)
-        .execute(&mut **transaction)
-        .await?;
-    // CROSS keeps the report's texts as the outer loop: the other way round each costs a walk over all terms there are.
-    sqlx::query(
-        "INSERT INTO postings (term, report) SELECT t.id, $3 FROM json_each($2) j
-         CROSS JOIN terms t ON t.kind = $1 AND t.text = j.value WHERE true ON CONFLICT DO NOTHING",
-    )
-    .bind(kind)
-    .bind(&texts)
-    .bind(report)
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
 #[async_trait]
 impl Archive for SqliteArchive {
     async fn create_scan(&self, scan: &Scan) -> Result<Scan, PortError> {
         const ACTION: &str = "record a scan";
         let _writer = self.writer.lock().await;
         let mut transaction = self.begin().await.map_err(failed(ACTION))?;
-        let key = idempotency_key(scan);
-        sqlx::query(sql::INSERT_SCAN)
-            .bind(&scan.id)
-            .bind(i64::from(scan.state))
-            .bind(key)
-            .bind(scan.encode_to_vec())
-            .bind(&scan.database_digest)
-            .bind(&scan.owner)
-            .bind(commit(scan))
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed(ACTION))?;
-        let (statement, value) = key.map_or((sql::SCAN, scan.id.as_str()), |key| (sql::SCAN_BY_KEY, key));
-        let row: ScanRow = sqlx::query_as(statement)
-            .bind(value)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed(ACTION))?;
+        let recorded = put::scan(ACTION, &mut transaction, scan).await?;
         transaction.commit().await.map_err(failed(ACTION))?;
-        scan_of(ACTION, row)
+        Ok(recorded)
     }
 
     async fn update_scan(&self, scan: &Scan) -> Result<(), PortError> {
@@ -271,45 +232,7 @@ impl Archive for SqliteArchive {
         scan: &str,
         references: &[String],
     ) -> Result<(), PortError> {
-        const ACTION: &str = "store a report";
-        let NewReport { id, report, .. } = new;
-        let packed = report::pack(report).map_err(|error| refused(ACTION, error.to_string()))?;
-        let summary = report::summary(&new).encode_to_vec();
-        let _writer = self.writer.lock().await;
-        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
-        let inserted = sqlx::query(sql::INSERT_REPORT)
-            .bind(id)
-            .bind(&report.image_digest)
-            .bind(new.stored_unix_ms)
-            .bind(summary)
-            .bind(packed)
-            .bind(new.asked)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed(ACTION))?;
-        let number: i64 = sqlx::query_scalar(sql::REPORT_NUMBER)
-            .bind(id)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed(ACTION))?;
-        if inserted.rows_affected() > 0 {
-            for (kind, texts) in
-                [(VULNERABILITY, report::vulnerabilities(report)), (PACKAGE, report::packages(report))]
-            {
-                index_terms(&mut transaction, number, kind, texts).await.map_err(failed(ACTION))?;
-            }
-        }
-        sqlx::query(
-            "INSERT INTO report_references (report, scan, reference)
-             SELECT $1, $2, value FROM json_each($3) WHERE true ON CONFLICT DO NOTHING",
-        )
-        .bind(number)
-        .bind(scan)
-        .bind(serde_json::Value::from_iter(references.iter().map(String::as_str)).to_string())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed(ACTION))?;
-        transaction.commit().await.map_err(failed(ACTION))
+        self.put(&put::Row { new, scan, references }).await
     }
 
     async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
@@ -341,18 +264,6 @@ impl Archive for SqliteArchive {
         query: &SearchReportsRequest,
         sight: &Sight,
     ) -> Result<Vec<ReportSummary>, PortError> {
-        const ACTION: &str = "search reports";
-        let search = search(query, sight, "instr");
-        let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
-        for text in search.texts {
-            statement = statement.bind(text);
-        }
-        let bodies = self.bodies(ACTION, statement.bind(search.limit)).await?;
-        let mut found: Vec<ReportSummary> = decode_all(ACTION, &bodies)?;
-        for summary in &mut found {
-            let shown = references(&summary.report_id, sight, MOST_REFERENCES);
-            summary.references = self.texts(ACTION, shown).await?;
-        }
-        Ok(found)
+        self.find(query, sight).await
     }
 }

@@ -2,7 +2,7 @@
 
 use strata_proto::{
     reference::{Reference, is_host, is_repository},
-    v1::{Lane, RegistryTarget, SourceContext, SubmitRequest},
+    v1::{Lane, RegistryTarget, SearchReportsRequest, SourceContext, SubmitRequest},
 };
 
 /// Most images, repositories or patterns in one request.
@@ -11,7 +11,7 @@ const LONGEST_TEXT: usize = 256;
 const LONGEST_PATTERN: usize = 1_024;
 const LONGEST_PATH: usize = 4_096;
 /// Archives on the machine of an embedded coordinator.
-const ARCHIVES: [&str; 3] = ["docker-archive:", "oci:", "oci-archive:"];
+pub(super) const ARCHIVES: [&str; 3] = ["docker-archive:", "oci:", "oci-archive:"];
 
 /// Checks a request and writes its references in full.
 pub(super) fn request(mut request: SubmitRequest, allow_archives: bool) -> Result<SubmitRequest, String> {
@@ -44,7 +44,7 @@ pub(super) fn request(mut request: SubmitRequest, allow_archives: bool) -> Resul
 }
 
 /// Commits are kept in lower case, by which they are found; no part of a source may be without bounds.
-fn source(source: &mut SourceContext) -> Result<(), String> {
+pub(super) fn source(source: &mut SourceContext) -> Result<(), String> {
     for commit in [&mut source.commit, &mut source.merge_commit] {
         commit.make_ascii_lowercase();
         if commit_prefix(commit).is_err() {
@@ -59,7 +59,7 @@ fn source(source: &mut SourceContext) -> Result<(), String> {
         &source.build_id,
         &source.build_url,
     ];
-    match texts.iter().any(|text| text.len() > LONGEST_PATTERN || text.contains('\0')) {
+    match texts.iter().any(|text| !is_sound(text)) {
         true => {
             Err(format!("a part of the source is longer than {LONGEST_PATTERN} bytes or has a zero byte"))
         }
@@ -74,6 +74,25 @@ pub(super) fn commit_prefix(text: &str) -> Result<String, String> {
         true => Ok(text),
         false => Err(format!("`{}` is neither a commit nor at least seven digits of one", short(&text))),
     }
+}
+
+/// Checks what reports are searched by: no text without bounds, none that a database does not take.
+pub(super) fn query(query: &mut SearchReportsRequest) -> Result<(), String> {
+    query.commit = commit_prefix(&query.commit)?;
+    let SearchReportsRequest { image_digest, reference, vulnerability, package, .. } = &*query;
+    let SearchReportsRequest { image_id, branch, tag, build_id, repository, report_id, .. } = &*query;
+    let texts = [image_digest, reference, vulnerability, package, image_id, branch, tag, build_id];
+    match texts.into_iter().chain([repository, report_id]).find(|text| !is_sound(text)) {
+        Some(text) => {
+            Err(format!("`{}` is longer than {LONGEST_PATTERN} bytes or has a zero byte", short(text)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether a text is within bounds and one that every database takes.
+pub(super) fn is_sound(text: &str) -> bool {
+    text.len() <= LONGEST_PATTERN && !text.contains('\0')
 }
 
 fn is_hex(text: &str) -> bool {
@@ -126,7 +145,7 @@ fn is_platform(text: &str) -> bool {
     text.len() <= 100 && (2..=3).contains(&text.split('/').count()) && text.split('/').all(word)
 }
 
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     text.chars().take(100).collect()
 }
 

@@ -1,6 +1,9 @@
-//! `GetReport` and `SearchReports`.
+//! `GetReport`, `SearchReports` and `SubmitReport`.
 
-use strata_proto::v1::{GetReportRequest, Report, SearchReportsRequest, SearchReportsResponse};
+use strata_proto::v1::{
+    GetReportRequest, Report, SearchReportsRequest, SearchReportsResponse, SubmitReportRequest,
+    SubmitReportResponse,
+};
 use tonic::{Request, Response, Status};
 
 use super::{guard::seen, status};
@@ -21,4 +24,12 @@ pub(super) async fn search(
     let handle = seen(handle, &request)?;
     let reports = handle.search(request.into_inner()).await.map_err(status)?;
     Ok(Response::new(SearchReportsResponse { reports }))
+}
+
+pub(super) async fn submit(
+    handle: &Handle,
+    request: Request<SubmitReportRequest>,
+) -> Result<Response<SubmitReportResponse>, Status> {
+    let handle = seen(handle, &request)?;
+    Ok(Response::new(handle.submit_report(request.into_inner()).await.map_err(status)?))
 }

@@ -6,4 +6,5 @@ mod forget;
 mod outlines;
 mod postgres;
 mod sqlite;
+mod submitted;
 mod suite;

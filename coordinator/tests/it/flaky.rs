@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use strata_coordinator::{
     access::sight::Sight,
     archive::sqlite::SqliteArchive,
-    ports::{Archive, AskedReport, NewReport, Outlined, Outlines, PortError},
+    ports::{Archive, AskedReport, NewReport, Outlined, Outlines, PortError, Submission, Submissions, Taken},
 };
 use strata_proto::v1::{Event, Report, ReportSummary, Scan, SearchReportsRequest};
 
@@ -50,6 +50,13 @@ impl Outlines for Flaky {
     }
     async fn asked_reports(&self, ids: &[String]) -> Result<Vec<AskedReport>, PortError> {
         self.inner.asked_reports(ids).await
+    }
+}
+
+#[async_trait]
+impl Submissions for Flaky {
+    async fn submit_report(&self, submission: &Submission) -> Result<Taken, PortError> {
+        self.inner.submit_report(submission).await
     }
 }
 

@@ -212,6 +212,7 @@ fn report(
         labels: facts.labels.clone(),
         vex: Vec::new(),
         run: facts.run.as_deref().cloned(),
+        submitted_by: String::new(),
     }
 }
 

@@ -46,6 +46,6 @@ pub struct ArchiveArgs {
     #[command(flatten)]
     pub connection: ConnectionArgs,
     /// Where inventories and reports are kept between runs.
-    #[arg(long, env = "STRATA_CACHE_DIR", value_name = "DIR")]
+    #[arg(long, alias = "cache-path", env = "STRATA_CACHE_DIR", value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 }

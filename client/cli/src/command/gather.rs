@@ -11,9 +11,9 @@ use crate::{
     args::{ArchiveArgs, TargetArgs},
     backend::Backend,
     diff::Image,
+    document,
     exit::Failure,
     gate,
-    policy::fixture,
     progress::Display,
     results::Results,
     settings::Settings,
@@ -176,8 +176,8 @@ fn found(results: &Results, reference: &str, name: &str) -> Result<Image, Failur
 fn document(name: &str) -> Result<Image, Failure> {
     let failed = |reason: String| Failure::usage(format!("failed to read the report {name}: {reason}"));
     let text = gate::read_text(Path::new(name), LARGEST).map_err(failed)?;
-    let (mut report, references) = fixture::read(&text).map_err(|error| failed(error.to_string()))?;
-    if fixture::hides(&text) {
+    let (mut report, references) = document::read(&text).map_err(|error| failed(error.to_string()))?;
+    if document::hides(&text) {
         return Err(failed("findings are left out of it".to_owned())
             .hint("write it without --severity and --ignore-unfixed"));
     }

@@ -4,9 +4,9 @@ use std::{io::Write as _, path::Path, process::ExitCode};
 
 use crate::{
     args::PolicyCommand,
+    document,
     exit::{self, Failure},
     gate,
-    policy::fixture,
 };
 
 /// A report of an image with tens of thousands of packages.
@@ -42,5 +42,5 @@ fn fixture(policy: &Path, name: &str) -> Result<(strata_proto::v1::Report, Vec<S
     let failed =
         |reason: String| Failure::usage(format!("failed to read the report {}: {reason}", path.display()));
     let text = gate::read_text(&path, LARGEST_FIXTURE).map_err(failed)?;
-    fixture::read(&text).map_err(|error| failed(error.to_string()))
+    document::read(&text).map_err(|error| failed(error.to_string()))
 }

@@ -1,22 +1,27 @@
 //! `strata report`: look into the archive of a server, or of this machine.
 
-use std::{io::Write as _, process::ExitCode};
+mod found;
 
-use comfy_table::{Table, presets};
+use std::{path::Path, process::ExitCode};
+
 use strata_coordinator::{access::sight::Sight, ports::Archive as _};
 use strata_proto::v1::{ImageReported, Report, ReportSummary, SearchReportsRequest};
 
 use crate::{
-    args::{ArchiveArgs, ReportCommand},
-    command::sweeps::when,
-    embedded,
+    age::Moment,
+    args::{ArchiveArgs, ReportCommand, SearchArgs},
+    document, embedded,
     exit::Failure,
-    follow, format,
-    gate::Seen,
+    follow,
+    gate::{self, Seen},
     results::Results,
     security,
     settings::Settings,
+    submit,
 };
+
+/// A report of an image with tens of thousands of packages.
+const LARGEST_DOCUMENT: u64 = 256 << 20;
 
 pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<ExitCode, Failure> {
     match command {
@@ -42,19 +47,86 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
                 None,
             )));
         }
-        ReportCommand::Search { cve, package, digest, reference, commit, limit, archive } => {
-            let query = SearchReportsRequest {
-                image_digest: digest.unwrap_or_default(),
-                reference: reference.unwrap_or_default(),
-                vulnerability: cve.unwrap_or_default(),
-                package: package.unwrap_or_default(),
-                commit: commit.map_or(Ok(String::new()), |text| commit_prefix(&text))?,
-                limit,
-            };
-            print(&search(query, &archive, settings).await?);
+        ReportCommand::Search { search, format, archive } => {
+            let found = self::search(query(&search)?, &archive, settings).await?;
+            if format == "json" { found::json(&found) } else { found::table(&found) }
+        }
+        ReportCommand::Submit { report, push_ref, archive } => {
+            submit(&report, push_ref, &archive, settings).await?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is asked for, checked: the archive of this machine is asked without a coordinator that would.
+pub(super) fn query(args: &SearchArgs) -> Result<SearchReportsRequest, Failure> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let moment = |text: &Option<String>| match text {
+        None => Ok(0),
+        Some(text) => Moment::parse(text)
+            .map(Moment::unix_ms)
+            .ok_or_else(|| Failure::usage(format!("`{text}` is not a date")).hint("for example 2026-11-22")),
+    };
+    Ok(SearchReportsRequest {
+        image_digest: text(&args.digest),
+        reference: text(&args.reference),
+        vulnerability: text(&args.cve),
+        package: text(&args.package),
+        commit: args.commit.as_deref().map_or(Ok(String::new()), commit_prefix)?,
+        limit: args.limit,
+        image_id: text(&args.image_id),
+        branch: text(&args.branch),
+        tag: text(&args.tag),
+        build_id: text(&args.build),
+        repository: text(&args.repo),
+        since_unix_ms: moment(&args.since)?,
+        until_unix_ms: moment(&args.until)?,
+        report_id: String::new(),
+    })
+}
+
+/// Submits what a file holds, or a report of this machine's archive.
+async fn submit(
+    named: &str,
+    push_refs: Vec<String>,
+    archive: &ArchiveArgs,
+    settings: &Settings,
+) -> Result<(), Failure> {
+    let url = archive.server.as_deref().ok_or_else(|| {
+        Failure::usage("there is no server to submit to").hint("--server or STRATA_SERVER names it")
+    })?;
+    let client = security::connect_lazily(url, &archive.connection, settings)?;
+    let mut terms = submit::Terms { push_refs, source: settings.source.clone(), verdict: None };
+    let items = if Path::new(named).is_file() {
+        documents(Path::new(named))?
+    } else {
+        let here = ArchiveArgs { server: None, ..archive.clone() };
+        let report = show(named, &here, settings).await?;
+        let of = SearchReportsRequest { report_id: named.to_owned(), limit: 1, ..Default::default() };
+        let summary = self::search(of, &here, settings).await?.into_iter().next().unwrap_or_default();
+        // What the scan was told counts where the environment of this command tells nothing.
+        terms.source = terms.source.or_else(|| summary.origins.into_iter().find_map(|origin| origin.source));
+        vec![submit::Item { report, names: summary.references }]
+    };
+    submit::submit(client, items, &terms).await
+}
+
+fn documents(file: &Path) -> Result<Vec<submit::Item>, Failure> {
+    let failed =
+        |reason: String| Failure::usage(format!("failed to read the report {}: {reason}", file.display()));
+    let text = gate::read_text(file, LARGEST_DOCUMENT).map_err(failed)?;
+    let (images, hidden) = document::read_all(&text).map_err(|error| failed(error.to_string()))?;
+    if hidden > 0 {
+        return Err(failed(format!("{hidden} findings were left out of it"))
+            .hint("write it without --severity and --ignore-unfixed, or submit the report by its id"));
+    }
+    if images.is_empty() {
+        return Err(failed("it holds no image".to_owned()));
+    }
+    Ok(images
+        .into_iter()
+        .map(|image| submit::Item { report: image.report, names: image.references })
+        .collect())
 }
 
 /// The archive of this machine is asked without a coordinator that would check.
@@ -91,25 +163,4 @@ pub(super) async fn search(
     }
     let local = embedded::open_archive(&settings.cache_dir(archive.cache_dir.as_ref())).await?;
     local.search(&query, &Sight::default()).await.map_err(|error| Failure::incomplete(error.to_string()))
-}
-
-fn print(reports: &[ReportSummary]) {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
-        "Report",
-        "References",
-        "Created",
-        "Findings",
-        "Problems",
-    ]);
-    for report in reports {
-        table.add_row([
-            report.report_id.clone(),
-            report.references.join("\n"),
-            when(report.created_unix_ms),
-            format::counts(&report.findings.unwrap_or_default()),
-            report.problems.to_string(),
-        ]);
-    }
-    let _ = writeln!(std::io::stdout(), "{table}\n{} reports", reports.len());
 }

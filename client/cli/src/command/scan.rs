@@ -2,17 +2,21 @@
 
 use std::{io::Write as _, process::ExitCode};
 
+use strata_client::Client;
 use strata_proto::v1::{Lane, SourceContext, SubmitRequest};
 use strata_worker::source::archive;
 
 use crate::{
     args::{ScanArgs, TargetArgs},
     backend::Backend,
+    command::announce,
     embedded::{self, Embedded},
     exit::Failure,
-    follow, security,
+    follow,
+    results::Results,
+    security,
     settings::Settings,
-    vex,
+    submit, vex,
 };
 
 pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode, Failure> {
@@ -21,8 +25,21 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
         return Ok(ExitCode::SUCCESS);
     }
     let output = follow::Output::new(&args.output, false)?;
-    let backend = backend(&args.target, settings).await?;
+    if args.offline {
+        check_offline(&args)?;
+    }
+    let here = scans_here(&args).await?;
+    let client = match &args.target.server {
+        Some(url) if here => Some(security::connect_lazily(url, &args.target.connection, settings)?),
+        _ => None,
+    };
+    let target = if here { TargetArgs { server: None, ..args.target.clone() } } else { args.target.clone() };
+    let backend = backend(&target, settings).await?;
     let images = references(&args.images, &backend).await?;
+    if let Some(remote) = images.iter().find(|image| args.offline && archive::name::scheme(image).is_none()) {
+        backend.close().await;
+        return Err(Failure::usage(format!("--offline reaches no registry, and {remote} is in one")));
+    }
     let request = SubmitRequest {
         images,
         platform: args.target.platform.clone(),
@@ -33,13 +50,81 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
         ..SubmitRequest::default()
     };
     let scan = backend.submit(request).await?;
-    let verdict = follow::follow(&backend, &scan, 0, &output, follow::Interrupt::Cancel, settings).await;
+    let ended = follow::to_the_end(&backend, &scan, 0, &output, follow::Interrupt::Cancel, settings).await;
+    let submitted = match (&ended, client) {
+        (Ok((code, results)), Some(client)) => {
+            let terms = submit::Terms {
+                push_refs: args.submit.push_ref.clone(),
+                source: settings.source.clone(),
+                verdict: Some(submit::verdict(*code, results)),
+            };
+            submit_all(&backend, client, results, &terms).await
+        }
+        _ => Ok(()),
+    };
     backend.close().await;
-    verdict
+    let (code, _) = ended?;
+    match submitted {
+        Ok(()) => Ok(ExitCode::from(code)),
+        Err(failure) if args.submit.require_submit => Err(failure),
+        Err(failure) => {
+            announce(&format!("warning: the report was not submitted: {}", failure.message));
+            Ok(ExitCode::from(code))
+        }
+    }
+}
+
+/// Whether the images are scanned in this process: without a server, and where a server's workers cannot read them.
+async fn scans_here(args: &ScanArgs) -> Result<bool, Failure> {
+    if args.target.server.is_none() || args.submit.submit {
+        return Ok(true);
+    }
+    let mut archives = 0;
+    for image in &args.images {
+        let expanded = archive::expand(image).await.map_err(|error| Failure::usage(error.message))?;
+        archives += usize::from(expanded.iter().all(|one| archive::name::scheme(one).is_some()));
+    }
+    match archives {
+        0 if args.submit.require_submit || !args.submit.push_ref.is_empty() => Err(Failure::usage(
+            "--require-submit and --push-ref are for reports that are made here, and the server scans these images itself",
+        )
+        .hint("--submit scans them here")),
+        0 => Ok(false),
+        all if all == args.images.len() => Ok(true),
+        _ => Err(Failure::usage("archives are scanned here and references of registries by the server")
+            .hint("--submit scans all of them here; or scan them by two commands")),
+    }
+}
+
+/// Nothing of an offline run may need a network.
+fn check_offline(args: &ScanArgs) -> Result<(), Failure> {
+    if args.target.server.is_some() {
+        return Err(Failure::usage("--offline reaches no server")
+            .hint("leave --server and STRATA_SERVER out; `strata report submit` submits the report later"));
+    }
+    if vex::wants_attached(&args.output.vex) {
+        return Err(Failure::usage("--offline reaches no registry, which --vex oci would ask"));
+    }
+    Ok(())
+}
+
+/// The reports as they were made, whatever was left out of what is shown.
+async fn submit_all(
+    backend: &Backend,
+    client: Client,
+    results: &Results,
+    terms: &submit::Terms,
+) -> Result<(), Failure> {
+    let mut items = Vec::new();
+    for image in results.images() {
+        let report = backend.report(&image.report_id).await?;
+        items.push(submit::Item { report, names: image.references });
+    }
+    submit::submit(client, items, terms).await
 }
 
 /// The record as it is shown: what is not known is not there.
-fn context(source: Option<&SourceContext>) -> serde_json::Value {
+pub(crate) fn context(source: Option<&SourceContext>) -> serde_json::Value {
     let source = source.cloned().unwrap_or_default();
     let fields = [
         ("system", source.system),
@@ -78,14 +163,11 @@ pub(super) async fn references(images: &[String], backend: &Backend) -> Result<V
     Ok(references)
 }
 
-/// A server's workers read registries only: an archive of this machine is refused here, with what to do.
+/// A reference in full.
 async fn remote_reference(image: &str) -> Result<String, Failure> {
     let expanded = archive::expand(image).await.map_err(|error| Failure::usage(error.message))?;
     match expanded.as_slice() {
-        [one] if archive::name::scheme(one).is_none() => Ok(one.clone()),
-        _ => Err(Failure::usage(format!(
-            "failed to submit {image}: the server's workers cannot read files of this machine"
-        ))
-        .hint("scan it here, without --server")),
+        [one] => Ok(one.clone()),
+        _ => Err(Failure::usage(format!("failed to submit {image}: it names several images"))),
     }
 }

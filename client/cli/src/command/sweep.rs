@@ -4,7 +4,7 @@ use std::{io::Write as _, path::Path, process::ExitCode};
 
 use strata_proto::{
     reference,
-    v1::{Lane, RegistryTarget, SubmitRequest},
+    v1::{Lane, RegistryTarget, SourceContext, SubmitRequest},
 };
 
 use crate::{args::SweepArgs, command::scan, exit::Failure, follow, settings::Settings, vex};
@@ -22,6 +22,7 @@ pub(super) async fn run(args: SweepArgs, settings: &Settings) -> Result<ExitCode
         lane: Lane::Sweep.into(),
         insecure: args.target.insecure,
         attached_vex: vex::wants_attached(&args.output.vex),
+        source: settings.source.as_ref().map(build),
         ..SubmitRequest::default()
     };
     let scan = backend.submit(request).await?;
@@ -32,6 +33,16 @@ pub(super) async fn run(args: SweepArgs, settings: &Settings) -> Result<ExitCode
     let verdict = follow::follow(&backend, &scan, 0, &output, follow::Interrupt::Cancel, settings).await;
     backend.close().await;
     verdict
+}
+
+/// Of where a sweep runs only the build: what it finds was not made of the commit that the build has checked out.
+fn build(source: &SourceContext) -> SourceContext {
+    SourceContext {
+        system: source.system.clone(),
+        build_id: source.build_id.clone(),
+        build_url: source.build_url.clone(),
+        ..SourceContext::default()
+    }
 }
 
 fn target(args: &SweepArgs) -> Result<RegistryTarget, Failure> {

@@ -66,6 +66,9 @@ struct JsonImage {
     /// Attached VEX documents that were applied.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     vex: Vec<JsonAttached>,
+    /// Not there where the cluster, or this machine, made the report itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    submitted_by: String,
 }
 
 /// How the image is run: of its variables the names.
@@ -265,6 +268,7 @@ fn image(image: Image, now: Moment) -> JsonImage {
     let findings = report.findings.iter().map(|found| finding(found, &report, &layer_digest)).collect();
     let packages = report.packages.iter().map(|package| json_package(package, &layer_digest)).collect();
     let platform = report.platform.clone().unwrap_or_default();
+    let submitted_by = report.submitted_by.clone();
     let variant = if platform.variant.is_empty() { String::new() } else { format!("/{}", platform.variant) };
     JsonImage {
         references,
@@ -314,6 +318,7 @@ fn image(image: Image, now: Moment) -> JsonImage {
                 statements: found.statements,
             })
             .collect(),
+        submitted_by,
     }
 }
 

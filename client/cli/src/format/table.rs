@@ -77,6 +77,9 @@ fn write_image(image: &Image, now: Moment, out: &mut dyn Write) -> io::Result<()
         now.age(&report.database_modified),
         short(&report.fingerprint)
     )?;
+    if !report.submitted_by.is_empty() {
+        writeln!(out, "  origin: submitted by {}", plain(&report.submitted_by))?;
+    }
     for document in &report.vex {
         writeln!(out, "  attached VEX: {} ({} statements)", short(&document.digest), document.statements)?;
     }

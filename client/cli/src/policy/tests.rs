@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use strata_proto::v1::{Finding, FixState, Layer, Package, Report, Severity};
 
-use super::{Facts, Status, accepted, file, fixture};
-use crate::{age::Moment, gate};
+use super::{Facts, Status, accepted, file};
+use crate::{age::Moment, document, gate};
 
 fn directory(name: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/policy").join(name);
@@ -25,7 +25,7 @@ fn every_case_says_what_its_file_expects() {
         let file = gate::read_policies(&path).expect("a policy");
         for trial in &file.trials {
             let text = std::fs::read_to_string(gate::beside(&path, &trial.report)).expect("a fixture");
-            let (report, references) = fixture::read(&text).expect("a fixture");
+            let (report, references) = document::read(&text).expect("a fixture");
             let wrong = trial.run(&file, report, references);
             assert!(wrong.is_empty(), "{}: {}: {wrong:?}", path.display(), trial.name);
             count += 1;
@@ -53,7 +53,7 @@ fn a_test_that_is_wrong_fails() {
         std::fs::read_to_string(&path).expect("a file").replace("improbable: pass", "improbable: fail");
     let file = file::parse(&text).expect("a policy");
     let fixture = std::fs::read_to_string(gate::beside(&path, "vulnerable.json")).expect("a fixture");
-    let (report, references) = fixture::read(&fixture).expect("a fixture");
+    let (report, references) = document::read(&fixture).expect("a fixture");
     let wrong = file.trials.first().expect("a test").run(&file, report, references);
     assert_eq!(wrong, ["rule improbable: pass, expected fail (nothing is wrong)"]);
 }

@@ -24,6 +24,7 @@ mod servers;
 mod since;
 mod sources;
 mod strata;
+mod submit;
 mod tidy;
 mod trace;
 mod update;

@@ -1,37 +1,28 @@
 //! Reports that are there already.
 
-use strata_proto::v1::ReportSummary;
+use sqlx::AssertSqlSafe;
+use strata_proto::v1::{ReportOrigin, ReportSummary, SearchReportsRequest};
 
 use super::{
-    super::{decode_all, failed, sql},
-    PostgresArchive,
+    super::{decode_all, failed, origin, scans_of, search, sql},
+    PostgresArchive, put,
 };
-use crate::ports::PortError;
+use crate::{access::sight::Sight, drive::now_ms, ports::PortError};
 
 impl PostgresArchive {
     pub(super) async fn refer(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
         const ACTION: &str = "name a report's references";
         let mut transaction = self.begin().await.map_err(failed(ACTION))?;
-        // What it refers to must not be forgotten meanwhile.
-        let lock = sqlx::query("SELECT pg_advisory_xact_lock_shared($1)").bind(super::forget::LOCK);
-        lock.execute(&mut *transaction).await.map_err(failed(ACTION))?;
+        self.share(ACTION, &mut transaction).await?;
         let number: Option<i64> = sqlx::query_scalar(sql::REPORT_NUMBER)
             .bind(id)
             .fetch_optional(&mut *transaction)
             .await
             .map_err(failed(ACTION))?;
         let Some(number) = number else { return Ok(false) };
-        sqlx::query(
-            "INSERT INTO report_references (report, scan, reference)
-             SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING",
-        )
-        .bind(number)
-        .bind(scan)
-        .bind(references)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed(ACTION))?;
+        put::names(&mut transaction, number, scan, references).await.map_err(failed(ACTION))?;
         transaction.commit().await.map_err(failed(ACTION))?;
+        self.bind_waiting(id, scan, references, now_ms()).await?;
         Ok(true)
     }
 
@@ -39,5 +30,38 @@ impl PostgresArchive {
         const ACTION: &str = "look for reports";
         let query = sqlx::query_scalar("SELECT summary FROM reports WHERE id = ANY($1)");
         decode_all(ACTION, &self.bodies(ACTION, query.bind(ids.to_vec())).await?)
+    }
+
+    pub(super) async fn find(
+        &self,
+        query: &SearchReportsRequest,
+        sight: &Sight,
+    ) -> Result<Vec<ReportSummary>, PortError> {
+        const ACTION: &str = "search reports";
+        let search = search::search(query, sight, "strpos");
+        let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
+        for text in search.texts {
+            statement = statement.bind(text);
+        }
+        let bodies = self.bodies(ACTION, statement.bind(search.limit)).await?;
+        let mut found: Vec<ReportSummary> = decode_all(ACTION, &bodies)?;
+        for summary in &mut found {
+            let shown = search::references(&summary.report_id, sight, search::MOST_REFERENCES);
+            summary.references = self.texts(ACTION, shown).await?;
+            summary.bound_digests = self.bound(&summary.report_id).await?;
+            summary.origins = self.origins(summary, sight).await?;
+        }
+        Ok(found)
+    }
+
+    async fn origins(&self, of: &ReportSummary, sight: &Sight) -> Result<Vec<ReportOrigin>, PortError> {
+        const ACTION: &str = "look for a report's sources";
+        let search = search::origins(of, sight);
+        let mut statement = sqlx::query_as(AssertSqlSafe(search.sql));
+        for text in search.texts {
+            statement = statement.bind(text);
+        }
+        let rows = statement.bind(search.limit).fetch_all(&self.pool).await;
+        Ok(scans_of(ACTION, rows)?.into_iter().map(origin).collect())
     }
 }

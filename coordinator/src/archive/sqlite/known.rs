@@ -1,12 +1,13 @@
 //! Reports that are there already.
 
-use strata_proto::v1::ReportSummary;
+use sqlx::AssertSqlSafe;
+use strata_proto::v1::{ReportOrigin, ReportSummary, SearchReportsRequest};
 
 use super::{
-    super::{decode_all, failed, sql},
-    SqliteArchive,
+    super::{decode_all, failed, origin, scans_of, search, sql},
+    SqliteArchive, put,
 };
-use crate::ports::PortError;
+use crate::{access::sight::Sight, drive::now_ms, ports::PortError};
 
 /// Texts as one value, for `json_each`.
 pub(super) fn list(texts: &[String]) -> String {
@@ -16,7 +17,7 @@ pub(super) fn list(texts: &[String]) -> String {
 impl SqliteArchive {
     pub(super) async fn refer(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
         const ACTION: &str = "name a report's references";
-        let _writer = self.writer.lock().await;
+        let writer = self.writer.lock().await;
         let mut transaction = self.begin().await.map_err(failed(ACTION))?;
         let number: Option<i64> = sqlx::query_scalar(sql::REPORT_NUMBER)
             .bind(id)
@@ -24,17 +25,10 @@ impl SqliteArchive {
             .await
             .map_err(failed(ACTION))?;
         let Some(number) = number else { return Ok(false) };
-        sqlx::query(
-            "INSERT INTO report_references (report, scan, reference)
-             SELECT $1, $2, value FROM json_each($3) WHERE true ON CONFLICT DO NOTHING",
-        )
-        .bind(number)
-        .bind(scan)
-        .bind(list(references))
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed(ACTION))?;
+        put::names(&mut transaction, number, scan, references).await.map_err(failed(ACTION))?;
         transaction.commit().await.map_err(failed(ACTION))?;
+        drop(writer);
+        self.bind_waiting(id, scan, references, now_ms()).await?;
         Ok(true)
     }
 
@@ -44,5 +38,38 @@ impl SqliteArchive {
             "SELECT r.summary FROM json_each($1) j CROSS JOIN reports r ON r.id = j.value",
         );
         decode_all(ACTION, &self.bodies(ACTION, query.bind(list(ids))).await?)
+    }
+
+    pub(super) async fn find(
+        &self,
+        query: &SearchReportsRequest,
+        sight: &Sight,
+    ) -> Result<Vec<ReportSummary>, PortError> {
+        const ACTION: &str = "search reports";
+        let search = search::search(query, sight, "instr");
+        let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
+        for text in search.texts {
+            statement = statement.bind(text);
+        }
+        let bodies = self.bodies(ACTION, statement.bind(search.limit)).await?;
+        let mut found: Vec<ReportSummary> = decode_all(ACTION, &bodies)?;
+        for summary in &mut found {
+            let shown = search::references(&summary.report_id, sight, search::MOST_REFERENCES);
+            summary.references = self.texts(ACTION, shown).await?;
+            summary.bound_digests = self.bound(&summary.report_id).await?;
+            summary.origins = self.origins(summary, sight).await?;
+        }
+        Ok(found)
+    }
+
+    async fn origins(&self, of: &ReportSummary, sight: &Sight) -> Result<Vec<ReportOrigin>, PortError> {
+        const ACTION: &str = "look for a report's sources";
+        let search = search::origins(of, sight);
+        let mut statement = sqlx::query_as(AssertSqlSafe(search.sql));
+        for text in search.texts {
+            statement = statement.bind(text);
+        }
+        let rows = statement.bind(search.limit).fetch_all(&self.pool).await;
+        Ok(scans_of(ACTION, rows)?.into_iter().map(origin).collect())
     }
 }

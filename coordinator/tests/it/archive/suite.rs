@@ -11,7 +11,7 @@ use strata_proto::v1::{
     ScanStarted, ScanState, SearchReportsRequest, SubmitRequest, Summary, event::Kind,
 };
 
-use super::forget;
+use super::{forget, submitted};
 
 /// Runs the whole suite on one empty archive.
 pub(super) async fn conformance<A: Archive + Tokens + Forget + 'static>(archive: Arc<A>) {
@@ -31,6 +31,7 @@ pub(super) async fn conformance<A: Archive + Tokens + Forget + 'static>(archive:
     forget::a_large_request_outlasts_updates(&*archive).await;
     writers_at_once_do_not_fail(archive).await;
     forget::what_is_old_goes(&*all).await;
+    submitted::what_is_submitted_is_there_once_and_found(&*all).await;
 }
 
 async fn tokens_are_kept_and_end_once(tokens: &dyn Tokens) {

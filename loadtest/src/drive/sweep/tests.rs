@@ -77,6 +77,10 @@ impl Strata for Part {
         Err(Status::unimplemented("not in this part"))
     }
 
+    async fn submit_report(&self, _: Request<v1::SubmitReportRequest>) -> Answer<v1::SubmitReportResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
     async fn publish_database(
         &self,
         _: Request<Streaming<v1::DatabaseChunk>>,

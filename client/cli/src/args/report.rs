@@ -1,0 +1,89 @@
+//! The grammar of `strata report`.
+
+use clap::{Args as Group, Subcommand};
+
+use super::{ArchiveArgs, OutputArgs};
+
+/// Commands on reports.
+#[derive(Debug, Subcommand)]
+pub enum ReportCommand {
+    /// Show one report, in any output format.
+    Show {
+        /// The report's id.
+        report: String,
+        /// Where to look.
+        #[command(flatten)]
+        archive: ArchiveArgs,
+        /// What comes out.
+        #[command(flatten)]
+        output: Box<OutputArgs>,
+    },
+    /// Find reports; every condition must hold.
+    Search {
+        /// What to look for.
+        #[command(flatten)]
+        search: Box<SearchArgs>,
+        /// `table`, or `json` for programs.
+        #[arg(short, long, default_value = "table", value_parser = ["table", "json"])]
+        format: String,
+        /// Where to look.
+        #[command(flatten)]
+        archive: ArchiveArgs,
+    },
+    /// Submit a report that was made before to a server. The same again changes nothing.
+    Submit {
+        /// What `strata scan -f json` wrote, or the id of a report in this machine's archive.
+        #[arg(value_name = "FILE|REPORT")]
+        report: String,
+        /// Reference that the image is to be pushed to (repeatable).
+        #[arg(long, value_name = "REF")]
+        push_ref: Vec<String>,
+        /// The server, and where this machine's archive is.
+        #[command(flatten)]
+        archive: ArchiveArgs,
+    },
+}
+
+/// What reports are found by.
+#[derive(Debug, Clone, Group)]
+pub struct SearchArgs {
+    /// A finding's identifier or alias.
+    #[arg(long, value_name = "ID")]
+    pub cve: Option<String>,
+    /// Exact name of a package.
+    #[arg(long, value_name = "NAME")]
+    pub package: Option<String>,
+    /// Digest of the image's manifest, as a registry names it; also of one that was pushed after it had been scanned.
+    #[arg(long, value_name = "DIGEST")]
+    pub digest: Option<String>,
+    /// Digest of the image's configuration: the same before and after a push.
+    #[arg(long, value_name = "DIGEST")]
+    pub image_id: Option<String>,
+    /// Part of a reference.
+    #[arg(long, value_name = "TEXT")]
+    pub reference: Option<String>,
+    /// Repository that it was built from (URL, or the end of it), or repository of the image with its host.
+    #[arg(long, value_name = "REPOSITORY")]
+    pub repo: Option<String>,
+    /// Commit that the image was built from, or at least the first seven digits of it.
+    #[arg(long, value_name = "COMMIT")]
+    pub commit: Option<String>,
+    /// Branch that it was built from.
+    #[arg(long, value_name = "NAME")]
+    pub branch: Option<String>,
+    /// Tag of the source that it was built from.
+    #[arg(long, value_name = "NAME")]
+    pub tag: Option<String>,
+    /// Build that it comes from, with or without the attempt or job after the `/`.
+    #[arg(long, value_name = "ID")]
+    pub build: Option<String>,
+    /// Stored on this day (`2026-11-22`) or at this moment (RFC 3339), or later.
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+    /// Stored before this day or moment.
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+    /// At most this many, the newest.
+    #[arg(long, default_value_t = 100)]
+    pub limit: u32,
+}

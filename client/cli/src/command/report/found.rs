@@ -1,0 +1,150 @@
+//! Reports that were found, as a table or for programs.
+
+use std::io::Write as _;
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+use strata_proto::v1::{ReportOrigin, ReportSummary, Severity, SourceContext};
+
+use crate::{command::sweeps::when, format, text::plain};
+
+/// Digits of a commit that are shown.
+const DIGITS: usize = 12;
+
+pub(super) fn table(reports: &[ReportSummary]) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header([
+        "Report",
+        "References",
+        "Pushed as",
+        "Commit",
+        "Origin",
+        "Verdict",
+        "Created",
+        "Findings",
+        "Problems",
+    ]);
+    for report in reports {
+        table.add_row([
+            report.report_id.clone(),
+            plain_lines(&report.references),
+            plain_lines(&report.bound_digests),
+            lines(report, |origin| origin.source.as_ref().map(commit).unwrap_or_default()),
+            origin(report),
+            lines(report, |origin| {
+                origin.verdict.as_ref().map(|verdict| verdict.status.clone()).unwrap_or_default()
+            }),
+            when(report.created_unix_ms),
+            format::counts(&report.findings.unwrap_or_default()),
+            report.problems.to_string(),
+        ]);
+    }
+    let _ = writeln!(std::io::stdout(), "{table}\n{} reports", reports.len());
+}
+
+fn origin(report: &ReportSummary) -> String {
+    if report.submitted_by.is_empty() {
+        return "scanned".to_owned();
+    }
+    format!("submitted by {}", plain(&report.submitted_by))
+}
+
+fn commit(source: &SourceContext) -> String {
+    let commit: String = source.commit.chars().take(DIGITS).collect();
+    let branch = [&source.branch, &source.tag].into_iter().find(|name| !name.is_empty());
+    branch.map_or(commit.clone(), |name| format!("{commit} {name}"))
+}
+
+/// One line for each origin, where it says something that the one before did not.
+fn lines(report: &ReportSummary, of: impl Fn(&ReportOrigin) -> String) -> String {
+    let mut lines: Vec<String> = report.origins.iter().map(|origin| plain(&of(origin))).collect();
+    lines.retain(|line| !line.trim().is_empty());
+    lines.dedup();
+    lines.join("\n")
+}
+
+fn plain_lines(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| plain(text)).collect();
+    texts.join("\n")
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    report: &'a str,
+    digest: &'a str,
+    image_id: &'a str,
+    references: &'a [String],
+    pushed_as: &'a [String],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    submitted_by: &'a str,
+    origins: Vec<Origin<'a>>,
+    created: String,
+    packages: u64,
+    findings: serde_json::Map<String, serde_json::Value>,
+    problems: u64,
+    database: &'a str,
+    database_modified: &'a str,
+}
+
+#[derive(Serialize)]
+struct Origin<'a> {
+    scan: &'a str,
+    created: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict<'a>>,
+}
+
+#[derive(Serialize)]
+struct Verdict<'a> {
+    status: &'a str,
+    exit_code: u32,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    reasons: &'a [String],
+}
+
+/// A list of objects, one for each report.
+pub(crate) fn document(reports: &[ReportSummary]) -> serde_json::Value {
+    let found: Vec<Found<'_>> = reports.iter().map(found).collect();
+    serde_json::to_value(found).unwrap_or_default()
+}
+
+pub(super) fn json(reports: &[ReportSummary]) {
+    let _ = writeln!(std::io::stdout(), "{:#}", document(reports));
+}
+
+fn found(report: &ReportSummary) -> Found<'_> {
+    let counts = report.findings.unwrap_or_default();
+    Found {
+        report: &report.report_id,
+        digest: &report.image_digest,
+        image_id: &report.config_digest,
+        references: &report.references,
+        pushed_as: &report.bound_digests,
+        submitted_by: &report.submitted_by,
+        origins: report.origins.iter().map(told).collect(),
+        created: when(report.created_unix_ms),
+        packages: report.packages,
+        findings: Severity::WORST_FIRST
+            .into_iter()
+            .map(|severity| (severity.name().to_owned(), counts.get(severity).into()))
+            .collect(),
+        problems: report.problems,
+        database: &report.database_digest,
+        database_modified: &report.database_modified,
+    }
+}
+
+fn told(origin: &ReportOrigin) -> Origin<'_> {
+    Origin {
+        scan: &origin.scan_id,
+        created: when(origin.created_unix_ms),
+        source: origin.source.as_ref().map(|source| crate::command::source_document(Some(source))),
+        verdict: origin.verdict.as_ref().map(|verdict| Verdict {
+            status: &verdict.status,
+            exit_code: verdict.exit_code,
+            reasons: &verdict.reasons,
+        }),
+    }
+}

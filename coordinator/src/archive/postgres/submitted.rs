@@ -1,0 +1,126 @@
+//! Reports that were made elsewhere, and the manifests that they are bound to.
+
+use async_trait::async_trait;
+use sqlx::{Postgres, Transaction};
+
+use super::{
+    super::{failed, refused, report, waiting},
+    PostgresArchive, put,
+};
+use crate::ports::{NewReport, PortError, Submission, Submissions, Taken};
+
+#[async_trait]
+impl Submissions for PostgresArchive {
+    async fn submit_report(&self, submission: &Submission) -> Result<Taken, PortError> {
+        const ACTION: &str = "record a submitted report";
+        let Submission { scan, events, report_id, references, report, prefixes, at_unix_ms } = submission;
+        let packed = report::pack(report).map_err(|error| refused(ACTION, error.to_string()))?;
+        let (recorded, fresh) = {
+            let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+            self.share(ACTION, &mut transaction).await?;
+            let recorded = put::scan(ACTION, &mut transaction, scan).await?;
+            let mut fresh = false;
+            if recorded.id == scan.id {
+                for event in events {
+                    put::event(ACTION, &mut transaction, event).await?;
+                }
+                let new = NewReport {
+                    id: report_id,
+                    report,
+                    asked: None,
+                    stored_unix_ms: *at_unix_ms,
+                    assessed_unix_ms: 0,
+                };
+                let row = put::Row { new, scan: &scan.id, references };
+                let number;
+                (number, fresh) = put::report(ACTION, &mut transaction, &row, &packed).await?;
+                let prefixes = waiting::prefixes(prefixes);
+                let waits = put::wait(&mut transaction, number, &report.config_digest, &prefixes);
+                waits.await.map_err(failed(ACTION))?;
+            }
+            transaction.commit().await.map_err(failed(ACTION))?;
+            (recorded, fresh)
+        };
+        self.bind_seen(report_id, *at_unix_ms).await?;
+        Ok(Taken { scan: recorded, known: !fresh, bound: self.bound(report_id).await? })
+    }
+}
+
+impl PostgresArchive {
+    /// The manifests that a report is bound to.
+    pub(super) async fn bound(&self, report: &str) -> Result<Vec<String>, PortError> {
+        sqlx::query_scalar(waiting::BOUND)
+            .bind(report)
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("look for a report's manifests"))
+    }
+
+    /// Binds the reports that wait for what this one is of, which has these names in a scan.
+    pub(super) async fn bind_waiting(
+        &self,
+        id: &str,
+        scan: &str,
+        references: &[String],
+        at_unix_ms: i64,
+    ) -> Result<(), PortError> {
+        const ACTION: &str = "bind reports to a manifest";
+        let look = || sqlx::query_as::<_, waiting::Waiting>(waiting::WAITING_FOR).bind(id);
+        // Nearly always nothing waits.
+        if look().fetch_all(&self.pool).await.map_err(failed(ACTION))?.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        self.share(ACTION, &mut transaction).await?;
+        for (number, prefixes, digest) in look().fetch_all(&mut *transaction).await.map_err(failed(ACTION))? {
+            let Some(names) = waiting::admitted(&prefixes, references, |name| name.as_str()) else {
+                continue;
+            };
+            bind(&mut transaction, number, &digest, at_unix_ms).await.map_err(failed(ACTION))?;
+            put::names(&mut transaction, number, scan, &names).await.map_err(failed(ACTION))?;
+        }
+        transaction.commit().await.map_err(failed(ACTION))
+    }
+
+    /// Binds a report that waits to the manifests that were read from registries before it came.
+    pub(super) async fn bind_seen(&self, id: &str, at_unix_ms: i64) -> Result<(), PortError> {
+        const ACTION: &str = "bind a report to its manifests";
+        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        self.share(ACTION, &mut transaction).await?;
+        let row: Option<(i64, String, String)> = sqlx::query_as(waiting::WAITS)
+            .bind(id)
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(failed(ACTION))?;
+        let Some((number, config, prefixes)) = row else { return Ok(()) };
+        let seen: Vec<(i64, String)> = sqlx::query_as(waiting::SEEN)
+            .bind(config)
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(failed(ACTION))?;
+        for (other, digest) in seen {
+            let rows: Vec<(String, String)> = sqlx::query_as(waiting::SEEN_REFERENCES)
+                .bind(other)
+                .fetch_all(&mut *transaction)
+                .await
+                .map_err(failed(ACTION))?;
+            let Some(rows) = waiting::admitted(&prefixes, &rows, |(_, name)| name.as_str()) else { continue };
+            bind(&mut transaction, number, &digest, at_unix_ms).await.map_err(failed(ACTION))?;
+            for (scan, name) in rows {
+                let refer = sqlx::query(waiting::REFER).bind(number).bind(scan).bind(name);
+                refer.execute(&mut *transaction).await.map_err(failed(ACTION))?;
+            }
+        }
+        transaction.commit().await.map_err(failed(ACTION))
+    }
+}
+
+async fn bind(
+    transaction: &mut Transaction<'_, Postgres>,
+    report: i64,
+    digest: &str,
+    at_unix_ms: i64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(waiting::BIND).bind(report).bind(digest).bind(at_unix_ms).execute(&mut **transaction).await?;
+    Ok(())
+}
