@@ -129,7 +129,7 @@ fn a_build_finds_its_report_by_commit_and_by_the_digest_that_is_pushed_later() {
 
 #[test]
 fn a_server_that_is_away_is_a_warning_unless_submission_is_required() {
-    let (user, place) = (User::new(), tempfile::tempdir().expect("a directory"));
+    let (user, cluster, place) = (User::new(), User::new(), tempfile::tempdir().expect("a directory"));
     let archive = build(place.path(), &["4.17.4"]).remove(0);
     let file = place.path().join("report.json").display().to_string();
     let nobody = format!("http://127.0.0.1:{}", free_port());
@@ -142,7 +142,7 @@ fn a_server_that_is_away_is_a_warning_unless_submission_is_required() {
     user.run(&[&args[..], &["--fail-on", "high"]].concat())
         .expect(1, &["warning: the report was not submitted"]);
     // Later, from the file and from this machine's archive: each once, however often.
-    let (_server, url) = server(&User::new());
+    let (_server, url) = server(&cluster);
     let id = written["images"][0]["report"].as_str().expect("an id");
     for report in [file.as_str(), id] {
         let submit = ["report", "submit", report, "--server", &url, "--push-ref", "r.example/team/app:1"];

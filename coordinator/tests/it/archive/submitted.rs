@@ -10,7 +10,7 @@ use strata_proto::v1::{
     SubmittedVerdict, event::Kind,
 };
 
-use super::suite::{event, report};
+use super::suite::{event, new_report, report};
 
 const COMMIT: &str = "9d91119100000000000000000000000000000001";
 
@@ -57,7 +57,8 @@ fn submission(scan: &str, id: &str, config: &str, prefixes: &[&str]) -> Submissi
 async fn pushed(archive: &dyn Archive, image: &str, config: &str, reference: &str) {
     let report = Report { config_digest: config.to_owned(), ..report(image, &[], &[]) };
     let names = [reference.to_owned()];
-    archive.put_report(&format!("own of {image}"), "sweep", &names, &report, 2_000).await.expect("stored");
+    let id = format!("own of {image}");
+    archive.put_report(new_report(&id, &report, 2_000), "sweep", &names).await.expect("stored");
 }
 
 async fn found(archive: &dyn Archive, edit: impl FnOnce(&mut SearchReportsRequest)) -> Vec<ReportSummary> {
@@ -224,7 +225,7 @@ async fn many_manifests_are_bounded(archive: &dyn Archive) {
 
 async fn it_does_not_push_out_what_the_cluster_made<A: Archive + Forget>(archive: &A) {
     let own = report("sha256:image-6", &[], &[]);
-    archive.put_report("own-6", "gone", &[], &own, 3_000).await.expect("stored");
+    archive.put_report(new_report("own-6", &own, 3_000), "gone", &[]).await.expect("stored");
     let mut newer = submission("10-6", "sub-6", "sha256:config-6", &[]);
     newer.report.image_digest = "sha256:image-6".to_owned();
     archive.submit_report(&newer).await.expect("taken");
