@@ -8,13 +8,18 @@ use strata_proto::{
     reference::Reference,
     subject::key_of,
     v1::{
-        Event, FixState, ImageReported, Ledger, Report, ReportSummary, Scan, ScanFinished, ScanStarted, ScanState, Severity,
-        SubmitReportRequest, SubmitReportResponse, SubmitRequest, SubmittedVerdict, Summary, event::Kind,
+        Event, FixState, ImageReported, Ledger, Report, ReportSummary, Scan, ScanFinished, ScanStarted,
+        ScanState, Severity, SubmitReportRequest, SubmitReportResponse, SubmitRequest, SubmittedVerdict,
+        Summary, event::Kind,
     },
 };
 
 use super::{CallError, Handle, id, validate};
-use crate::{archive::report, drive::now_ms, ports::{NewReport, Submission}};
+use crate::{
+    archive::report,
+    drive::now_ms,
+    ports::{NewReport, Submission},
+};
 
 /// Names and references of one submission.
 const MOST_NAMES: usize = 100;
