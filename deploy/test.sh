@@ -3,8 +3,8 @@
 #
 #   deploy/test.sh
 #
-# Servers come from Debian's packages (installed with root or sudo where they are missing). Nothing else is needed but a Rust
-# toolchain.
+# Servers come from Debian's packages (installed with root or sudo where they are missing), grpcio and grpcio-tools from Python's
+# registry into target/python. Nothing else is needed but a Rust toolchain.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,6 +33,14 @@ redis-server --version | cut -d' ' -f1-3
 docker-registry --version
 skopeo --version
 ls -d /usr/lib/postgresql/*/bin
+
+# The test of a client in another language generates one with Python; without these packages it says that it is left out.
+if ! { target/python/bin/python -c 'import grpc, grpc_tools.protoc' || python3 -c 'import grpc, grpc_tools.protoc'; } 2>/dev/null; then
+  { python3 -m venv target/python \
+    && timeout 300 target/python/bin/pip install -q --disable-pip-version-check --only-binary :all: grpcio grpcio-tools; } >/dev/null 2>&1 \
+    && echo "target/python: grpcio and grpcio-tools" \
+    || echo "SKIPPED: grpcio and grpcio-tools cannot be installed here"
+fi
 
 say "form"
 cargo fmt --all --check

@@ -124,6 +124,9 @@ pub struct TargetArgs {
     /// The server: registries are scanned by it, archives here, and their reports are submitted to it.
     #[arg(long, env = "STRATA_SERVER", value_name = "URL")]
     pub server: Option<String>,
+    /// Leave a scan of the server running when this command is interrupted, instead of cancelling it.
+    #[arg(long)]
+    pub detach_on_interrupt: bool,
     /// How the server is reached.
     #[command(flatten)]
     pub connection: ConnectionArgs,

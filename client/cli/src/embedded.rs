@@ -231,12 +231,18 @@ impl Embedded {
         self.handle.cancel(scan).await.map_err(call_failure)
     }
 
-    /// Stops both roles and waits for what is running.
+    /// Stops both roles and waits for what is running, unless somebody interrupts that too: nothing is lost by it.
     pub async fn close(self) {
         self.shutdown.cancel();
-        for task in self.tasks {
-            // A role that panicked has said so in the log.
-            let _ = task.await;
+        let ended = async {
+            for task in self.tasks {
+                // A role that panicked has said so in the log.
+                let _ = task.await;
+            }
+        };
+        tokio::select! {
+            () = ended => {}
+            _ = tokio::signal::ctrl_c() => {}
         }
     }
 }

@@ -1,16 +1,23 @@
 //! Following a scan: results on stdout as they come, progress on stderr, the verdict at the end.
 
+mod interrupt;
+
 use std::{
     io::{self, Write},
+    pin::pin,
     process::ExitCode,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use futures::StreamExt as _;
-use strata_proto::v1::{Event, ImageReported, ScanState, Severity, SeverityCounts, Summary, event::Kind};
+use futures::{FutureExt as _, StreamExt as _, future::Fuse};
+use strata_proto::v1::{
+    Event, ImageReported, Scan, ScanState, Severity, SeverityCounts, Summary, event::Kind,
+};
 
 use strata_analysis::vex::Statement;
 
+pub use self::interrupt::Interrupt;
+use self::interrupt::Signals;
 use crate::{
     age,
     args::OutputArgs,
@@ -26,6 +33,9 @@ use crate::{
     since::{self, Delta},
     vex,
 };
+
+/// How long the account of a scan that was left is waited for.
+const ACCOUNT: Duration = Duration::from_secs(2);
 
 /// What a person asked to see and to fail on, checked before any work begins.
 pub struct Output {
@@ -110,16 +120,7 @@ impl Output {
     }
 }
 
-/// What Ctrl-C means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Interrupt {
-    /// The scan was started by this command: stop it.
-    Cancel,
-    /// The scan is somebody's: leave it alone.
-    Detach,
-}
-
-/// Follows a scan to its end, or leaves it on Ctrl-C.
+/// Follows a scan to its end, or leaves it when it is interrupted.
 ///
 /// # Errors
 /// When the scan is lost (the server is gone for good) or the results cannot be written.
@@ -151,27 +152,11 @@ pub async fn to_the_end(
     let mut display = Display::new(settings);
     let mut results = Results::new(output.order);
     results.now = output.gate.now;
-    let with_reports = output.keeps_reports() || !output.vex.is_empty() || output.gate.needs_reports();
-    let mut events = backend.watch(scan, after, with_reports).await?;
-    let mut interrupted = false;
-    loop {
-        let event = tokio::select! {
-            event = events.next() => event,
-            _ = tokio::signal::ctrl_c(), if !interrupted => {
-                interrupted = true;
-                if interrupt == Interrupt::Detach {
-                    display.note("left: the scan goes on");
-                    break;
-                }
-                display.note("stopping: the scan is cancelled, what is done stays");
-                backend.cancel(scan).await?;
-                continue;
-            }
-        };
-        let Some(event) = event else { break };
-        show(event?, output, &mut display, &mut results);
-    }
+    let taken = receive(backend, (scan, after), output, &interrupt, (&mut display, &mut results)).await;
     display.finish();
+    if taken? == Taken::Left {
+        account(backend, scan, &mut results).await;
+    }
     // A scan that was stopped says nothing about what it did not reach.
     if output.since_last
         && matches!(results.state, Some(ScanState::Completed | ScanState::CompletedWithFailures))
@@ -189,6 +174,66 @@ pub async fn to_the_end(
     print_summary(&results, started, settings);
     output.gate.explain(&results.seen);
     Ok((verdict(&results, output), results))
+}
+
+/// Why no more events are taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// The last one came.
+    All,
+    /// Somebody left a scan that goes on.
+    Left,
+    /// Somebody does not want to wait for anything.
+    AtOnce,
+}
+
+/// How far a scan is that was left, where its server tells that soon.
+async fn account(backend: &Backend, scan: &str, results: &mut Results) {
+    if let Ok(Ok(found)) = tokio::time::timeout(ACCOUNT, backend.scan(scan)).await {
+        results.summary = found.summary.unwrap_or_default();
+    }
+}
+
+/// Takes events in until the last one, or until somebody leaves.
+async fn receive(
+    backend: &Backend,
+    (scan, after): (&str, u64),
+    output: &Output,
+    interrupt: &Interrupt,
+    (display, results): (&mut Display, &mut Results),
+) -> Result<Taken, Failure> {
+    let with_reports = output.keeps_reports() || !output.vex.is_empty() || output.gate.needs_reports();
+    let mut signals = Signals::new()?;
+    let mut events = backend.watch(scan, after, with_reports).await?;
+    let (mut sequence, mut stopping) = (after, false);
+    let mut cancelling = pin!(Fuse::terminated());
+    loop {
+        tokio::select! {
+            event = events.next() => {
+                let Some(event) = event else { return Ok(Taken::All) };
+                let event = event?;
+                sequence = event.sequence;
+                show(event, output, display, results);
+            }
+            cancelled = &mut cancelling => {
+                let cancelled: Result<Scan, Failure> = cancelled;
+                if let Err(failure) = cancelled {
+                    display.note(&failure.message);
+                    display.note(&interrupt.goodbye(sequence));
+                    return Ok(Taken::AtOnce);
+                }
+            }
+            () = signals.next() => {
+                if stopping || matches!(interrupt, Interrupt::Detach { .. }) {
+                    display.note(&interrupt.goodbye(sequence));
+                    return Ok(if stopping { Taken::AtOnce } else { Taken::Left });
+                }
+                stopping = true;
+                display.note("stopping: the scan is cancelled, what is done stays; once more leaves at once");
+                cancelling.set(backend.cancel(scan).fuse());
+            }
+        }
+    }
 }
 
 fn show(mut event: Event, output: &Output, display: &mut Display, results: &mut Results) {
@@ -237,7 +282,14 @@ fn print_summary(results: &Results, started: Instant, settings: &Settings) {
 /// The closing lines of a scan.
 #[must_use]
 pub fn summary_lines(summary: &Summary, state: Option<ScanState>, seconds: f64) -> Vec<String> {
-    let ledger = summary.ledger.clone().unwrap_or_default();
+    let head = format!("{} in {seconds:.1} s", state_text(state));
+    let Some(ledger) = summary.ledger.clone() else {
+        return vec![
+            String::new(),
+            head,
+            "  what came is above; how far the scan is, is not known".to_owned(),
+        ];
+    };
     let list = |lines: &[strata_proto::v1::LedgerLine]| {
         let parts: Vec<String> = lines.iter().map(|line| format!("{} {}", line.count, line.code)).collect();
         if parts.is_empty() { "0".to_owned() } else { parts.join(", ") }
@@ -252,7 +304,7 @@ pub fn summary_lines(summary: &Summary, state: Option<ScanState>, seconds: f64) 
     };
     let mut lines = vec![
         String::new(),
-        format!("{} in {seconds:.1} s", state_text(state)),
+        head,
         format!(
             "  references  {} enumerated = {} reported + {} unchanged + {} skipped + {} failed{unfinished}",
             ledger.enumerated,
@@ -275,7 +327,7 @@ pub fn summary_lines(summary: &Summary, state: Option<ScanState>, seconds: f64) 
     if !ledger.listing_failed.is_empty() {
         lines.push(format!("  LISTINGS FAILED: {}: their images are unknown", list(&ledger.listing_failed)));
     }
-    if ledger.enumerated == 0 {
+    if ledger.enumerated == 0 && state.is_some() {
         lines.push(
             "  nothing was enumerated: is the prefix right, and may this login list the registry?".to_owned(),
         );
@@ -289,7 +341,7 @@ const fn state_text(state: Option<ScanState>) -> &'static str {
         Some(ScanState::CompletedWithFailures) => "COMPLETED WITH FAILURES",
         Some(ScanState::Cancelled) => "CANCELLED",
         Some(ScanState::Running) => "still running",
-        Some(ScanState::Unspecified) | None => "ended without a verdict",
+        Some(ScanState::Unspecified) | None => "LEFT before the end",
     }
 }
 

@@ -1,4 +1,6 @@
-//! Progress on stderr: one live line on a terminal, a plain line now and then elsewhere, nothing with `--quiet`.
+//! Progress on stderr: one live area on a terminal, a plain line now and then elsewhere, nothing with `--quiet`.
+
+mod meter;
 
 use std::{
     io::Write as _,
@@ -6,65 +8,73 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use strata_proto::v1::{Progress, Summary};
+use strata_proto::v1::Progress;
 
+use self::meter::Meter;
 use crate::settings::Settings;
 
 /// How often a plain line is written where there is no terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
+/// How often the live area is drawn.
+const DRAWN_EVERY: Duration = Duration::from_millis(120);
 
 /// Where progress goes.
 pub struct Display {
-    bar: Option<ProgressBar>,
+    area: Option<ProgressBar>,
     plain: bool,
+    started: Instant,
     last: Instant,
     hint: String,
+    meter: Meter,
 }
 
 impl Display {
     /// For these settings.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let bar = (settings.live && !settings.quiet).then(|| {
-            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-            let style =
-                ProgressStyle::with_template("{spinner} {bar:30} {pos}/{len} images  {msg}  {elapsed}");
-            if let Ok(style) = style {
-                bar.set_style(style);
+        let area = (settings.live && !settings.quiet).then(|| {
+            let area = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}\n  time      {elapsed}{prefix}")
+            {
+                area.set_style(style);
             }
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
+            area.set_message("images    none known yet");
+            area.enable_steady_tick(DRAWN_EVERY);
+            area
         });
-        Self { bar, plain: !settings.live && !settings.quiet, last: Instant::now(), hint: String::new() }
+        Self {
+            area,
+            plain: !settings.live && !settings.quiet,
+            started: Instant::now(),
+            last: Instant::now(),
+            hint: String::new(),
+            meter: Meter::default(),
+        }
     }
 
     /// Shows how far a scan is.
     pub fn update(&mut self, progress: &Progress) {
-        let summary = progress.summary.clone().unwrap_or_default();
-        let (done, all) = counts(&summary);
         if self.hint != progress.hint {
             self.hint.clone_from(&progress.hint);
             if !self.hint.is_empty() {
                 self.note(&self.hint);
             }
         }
-        if let Some(bar) = &self.bar {
-            bar.set_length(all.max(done));
-            bar.set_position(done);
-            bar.set_message(describe(&summary, progress.layers_pending));
+        let at = self.started.elapsed();
+        self.meter.take(progress, at);
+        if let Some(area) = &self.area {
+            area.set_message(self.meter.live());
+            area.set_prefix(self.meter.left(at));
         } else if self.plain && self.last.elapsed() >= PLAIN_EVERY {
             self.last = Instant::now();
-            self.note(&format!(
-                "{done} of {all} references done, {}",
-                describe(&summary, progress.layers_pending)
-            ));
+            self.note(&self.meter.plain(at));
         }
     }
 
-    /// A line for people on stderr, above the bar.
+    /// A line for people on stderr, above the live area.
     pub fn note(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(line),
+        match &self.area {
+            Some(area) => area.println(line),
             None if self.plain => {
                 let _ = writeln!(std::io::stderr(), "{line}");
             }
@@ -72,36 +82,20 @@ impl Display {
         }
     }
 
-    /// Runs something that writes to the terminal without the bar in its way.
+    /// Runs something that writes to the terminal without the live area in its way.
     pub fn suspend<T>(&self, work: impl FnOnce() -> T) -> T {
-        match &self.bar {
-            Some(bar) => bar.suspend(work),
+        match &self.area {
+            Some(area) => area.suspend(work),
             None => work(),
         }
     }
 
-    /// Takes the bar away.
+    /// Takes the live area away.
     pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if let Some(area) = &self.area {
+            area.finish_and_clear();
         }
     }
-}
-
-fn counts(summary: &Summary) -> (u64, u64) {
-    let ledger = summary.ledger.clone().unwrap_or_default();
-    let sum = |lines: &[strata_proto::v1::LedgerLine]| lines.iter().map(|line| line.count).sum::<u64>();
-    (ledger.reported + ledger.unchanged + sum(&ledger.skipped) + sum(&ledger.failed), ledger.enumerated)
-}
-
-fn describe(summary: &Summary, layers_pending: u64) -> String {
-    let findings = summary.findings.unwrap_or_default().total();
-    format!(
-        "{} layers analysed, {} reused, {layers_pending} to do, {} read, {findings} findings",
-        summary.layers_analysed,
-        summary.layers_reused,
-        bytes(summary.bytes_read)
-    )
 }
 
 /// Bytes for people: `51.1 MB`.

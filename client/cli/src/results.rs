@@ -43,7 +43,7 @@ pub struct Results {
     pub skipped: Vec<Failed>,
     /// How it ended; `None` while it runs.
     pub state: Option<ScanState>,
-    /// Its summary at the end.
+    /// Its summary, so far or at the end.
     pub summary: Summary,
     /// Problems of all reports.
     pub problems: u64,
@@ -103,7 +103,9 @@ impl Results {
                 self.summary = finished.summary.unwrap_or_default();
                 bases::mark(self.images.values_mut().map(|image| &mut image.report));
             }
-            Some(Kind::Started(_) | Kind::Progress(_)) | None => {}
+            // Somebody may leave before the end.
+            Some(Kind::Progress(progress)) => self.summary = progress.summary.unwrap_or_default(),
+            Some(Kind::Started(_)) | None => {}
         }
     }
 

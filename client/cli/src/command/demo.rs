@@ -47,7 +47,8 @@ pub(super) async fn run(args: DemoArgs, settings: &Settings) -> Result<ExitCode,
         ..SubmitRequest::default()
     };
     let scan = backend.submit(request).await?;
-    let verdict = follow::follow(&backend, &scan, 0, &output, follow::Interrupt::Cancel, settings).await;
+    let interrupt = follow::Interrupt::of_own(&scan, None, false);
+    let verdict = follow::follow(&backend, &scan, 0, &output, interrupt, settings).await;
     backend.close().await;
     drop(registry);
     verdict

@@ -50,7 +50,8 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
         ..SubmitRequest::default()
     };
     let scan = backend.submit(request).await?;
-    let ended = follow::to_the_end(&backend, &scan, 0, &output, follow::Interrupt::Cancel, settings).await;
+    let interrupt = follow::Interrupt::of_own(&scan, target.server.as_deref(), target.detach_on_interrupt);
+    let ended = follow::to_the_end(&backend, &scan, 0, &output, interrupt, settings).await;
     let submitted = match (&ended, client) {
         (Ok((code, results)), Some(client)) => {
             let terms = submit::Terms {

@@ -30,7 +30,9 @@ pub(super) async fn run(args: SweepArgs, settings: &Settings) -> Result<ExitCode
         let _ = writeln!(std::io::stdout(), "{scan}");
         return Ok(ExitCode::SUCCESS);
     }
-    let verdict = follow::follow(&backend, &scan, 0, &output, follow::Interrupt::Cancel, settings).await;
+    let (server, detach) = (args.target.server.as_deref(), args.target.detach_on_interrupt);
+    let interrupt = follow::Interrupt::of_own(&scan, server, detach);
+    let verdict = follow::follow(&backend, &scan, 0, &output, interrupt, settings).await;
     backend.close().await;
     verdict
 }

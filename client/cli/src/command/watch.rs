@@ -10,5 +10,6 @@ pub(super) async fn run(args: WatchArgs, settings: &Settings) -> Result<ExitCode
     let backend =
         Backend::Remote(security::connect(&args.server.server, &args.server.connection, settings).await?);
     // Leaving does not stop somebody else's scan.
-    follow::follow(&backend, &args.scan, args.after, &output, follow::Interrupt::Detach, settings).await
+    let interrupt = follow::Interrupt::of_watched(&args.scan, &args.server.server);
+    follow::follow(&backend, &args.scan, args.after, &output, interrupt, settings).await
 }

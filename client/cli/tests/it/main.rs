@@ -1,5 +1,6 @@
 //! The executable as its users meet it: alone, as a cluster of processes on real servers, and the rules of the repository.
 
+mod about;
 mod access;
 mod advise;
 mod black_box;
@@ -18,7 +19,9 @@ mod faults;
 mod formats;
 mod gate;
 mod hygiene;
+mod interrupt;
 mod observe;
+mod sdk;
 mod secrets;
 mod servers;
 mod since;

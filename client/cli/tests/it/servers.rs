@@ -55,6 +55,34 @@ impl Server {
         let _ = self.child.wait();
     }
 
+    /// Sends it a signal: `INT`, `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().expect("kill runs");
+        assert!(sent.success(), "the process had ended: {}", self.log());
+    }
+
+    /// Waits until it has written this, for a bounded time.
+    pub(crate) fn until(&self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !self.log().contains(text) {
+            assert!(Instant::now() < deadline, "`{text}` is never said: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until it has ended by itself, for a bounded time; its exit code.
+    pub(crate) fn end(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the process is ours") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it never ends: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// What it wrote so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
