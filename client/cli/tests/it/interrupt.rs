@@ -118,7 +118,6 @@ fn a_sweep_of_a_server_is_cancelled_or_left_as_one_likes() {
 
 /// On a terminal there is one area that is drawn again and again; with `--quiet`, or without a terminal, there is none.
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn a_terminal_has_a_live_area_and_nothing_else_has() {
     const UP: &str = "\u{1b}[1A";
     let user = User::new();
