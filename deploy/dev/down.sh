@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Stops what deploy/dev/up.sh started, by pid, and removes its data.
 #
-#   deploy/dev/down.sh [DIR]
+#   deploy/dev/down.sh [DIR]   # or STRATA_DEV_DIR
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-dir=${1:-$root/target/dev}
+dir=${1:-${STRATA_DEV_DIR:-$root/target/dev}}
 for name in nats redis; do
   if [ -e "$dir/$name.pid" ]; then
     kill "$(cat "$dir/$name.pid")" 2>/dev/null || true

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Starts NATS with JetStream, Redis and PostgreSQL from Debian's packages on loopback, with their data in one directory.
 #
-#   deploy/dev/up.sh [DIR]      default DIR: target/dev
+#   deploy/dev/up.sh [DIR]      default DIR: STRATA_DEV_DIR, or target/dev
 #
 # Ports: NATS_PORT (14222), REDIS_PORT (16379), POSTGRES_PORT (15432). Prints the environment that `strata coordinator` and
 # `strata worker` need; `eval "$(deploy/dev/up.sh)"` sets it. deploy/dev/down.sh stops what this started, by pid.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
-dir=${1:-$root/target/dev}
+dir=${1:-${STRATA_DEV_DIR:-$root/target/dev}}
 nats_port=${NATS_PORT:-14222} redis_port=${REDIS_PORT:-16379} postgres_port=${POSTGRES_PORT:-15432}
 mkdir -p "$dir/nats" "$dir/redis"
 
@@ -56,5 +56,5 @@ cat <<OUT
 export STRATA_NATS=nats://127.0.0.1:$nats_port
 export STRATA_REDIS=redis://127.0.0.1:$redis_port
 export STRATA_ARCHIVE=postgres://strata@127.0.0.1:$postgres_port/strata
-export STRATA_SERVER=http://127.0.0.1:7400
+export STRATA_SERVER=http://127.0.0.1:${STRATA_PORT:-7400}
 OUT

@@ -354,3 +354,23 @@ fn verdict(results: &Results, output: &Output) -> u8 {
     let new = output.fail_on_new.map(|limit| new.is_some_and(|worst| worst as i32 >= limit as i32));
     output.gate.code(results.worst(), results.problems, &results.seen, new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_is_not_known_is_not_told_as_nothing() {
+        let left = summary_lines(&Summary::default(), None, 1.0).join("\n");
+        assert!(left.contains("LEFT before the end") && left.contains("is not known"), "{left}");
+        assert!(!left.contains("0 enumerated"), "{left}");
+        let ledger = Some(strata_proto::v1::Ledger { enumerated: 3, reported: 1, ..Default::default() });
+        let some = summary_lines(&Summary { ledger, ..Summary::default() }, None, 1.0).join("\n");
+        assert!(some.contains("3 enumerated = 1 reported") && some.contains("2 not finished"), "{some}");
+        // An empty sweep that ended says what may be wrong; one that was left says nothing of that.
+        let empty = Summary { ledger: Some(Default::default()), ..Summary::default() };
+        let ended = summary_lines(&empty, Some(ScanState::Completed), 1.0).join("\n");
+        assert!(ended.contains("nothing was enumerated"), "{ended}");
+        assert!(!summary_lines(&empty, None, 1.0).join("\n").contains("nothing was enumerated"));
+    }
+}

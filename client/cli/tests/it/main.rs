@@ -21,6 +21,7 @@ mod gate;
 mod hygiene;
 mod interrupt;
 mod observe;
+mod readme;
 mod sdk;
 mod secrets;
 mod servers;
