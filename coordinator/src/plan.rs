@@ -295,7 +295,7 @@ impl Plan {
         self.crew.heard(&outcome.worker, outcome.slots, self.now_ms);
         let Some(work) = self.works.get(outcome.key.as_str()) else {
             // Late, repeated, of a scan that is gone, or of one that has not asked again after a restart.
-            return self.unclaimed.note(&outcome, &self.recent);
+            return self.unclaimed(&outcome);
         };
         let key = work.key();
         let waiting = work.state != State::Published;
@@ -340,7 +340,7 @@ impl Plan {
             self.updated_ms = self.now_ms;
             for scan in self.scans.values_mut().filter(|scan| scan.changed && !scan.restoring) {
                 scan.changed = false;
-                self.out.push(Command::UpdateScan(Box::new(scan.scan())));
+                self.out.push(Command::UpdateScan(Box::new(scan.record())));
             }
         }
     }

@@ -306,6 +306,10 @@ pub trait Databases: Send + Sync {
     async fn kept(&self) -> Result<Vec<String>, PortError>;
     /// Keeps one no longer. One that is not there is no error.
     async fn remove(&self, digest: &str) -> Result<(), PortError>;
+    /// Looks for what is left of databases that were never whole, and drops it when no other coordinator can be sending it.
+    async fn tidy(&self) -> Result<(), PortError> {
+        Ok(())
+    }
     /// The file of a database, where it is on this machine: to be outlined when a scan uses it for the first time. Elsewhere
     /// outlines are made before publication.
     fn local(&self, _digest: &str) -> Result<Option<LocalDatabase>, PortError> {

@@ -266,10 +266,14 @@ fn events_of_every_version_are_read() {
         platform: text("linux/amd64"),
         database_modified: text("2026-11-01T00:00:00Z"),
         unchanged: true,
-        layers: Vec::new(),
+        ..v1::ImageReported::default()
     };
-    let failed =
-        v1::ImageFailed { references: references(), code: text("poison"), message: text("it kills") };
+    let failed = v1::ImageFailed {
+        references: references(),
+        code: text("poison"),
+        message: text("it kills"),
+        ..v1::ImageFailed::default()
+    };
     let skipped = v1::ImageSkipped { references: references(), code: text("signature") };
     let listing =
         v1::ListingFailed { target: text("r.example"), code: text("unauthorized"), message: text("no") };

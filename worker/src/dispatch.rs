@@ -365,6 +365,7 @@ fn outcome(job: &Job, worker: &str, result: Result<Answer, JobError>) -> Outcome
     });
     Outcome {
         key: job.key.clone(),
+        scan_id: job.scan_id.clone(),
         wire_version: WIRE_VERSION,
         worker: worker.to_owned(),
         result: Some(answer),

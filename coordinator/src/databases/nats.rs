@@ -2,6 +2,7 @@
 //! current one. Only the coordinator writes here and reads that one; workers ask for digests.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::Seek as _,
     sync::{PoisonError, RwLock},
@@ -19,12 +20,17 @@ use async_nats::jetstream::{
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use strata_proto::subject;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 
 use crate::ports::{DatabaseInfo, Databases, PortError};
 
 /// A server that is silent for so long while a database is sent or listed is given up.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Chunks that no object names for so long belong to no database that is being sent: that takes at most [`PATIENCE`].
+const GRACE: Duration = Duration::from_secs(2 * 300);
 const LIST_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a look at what is current may take: a submission waits for it.
 const LOOK_PATIENCE: Duration = Duration::from_secs(2);
@@ -36,6 +42,9 @@ pub struct NatsDatabases {
     current: RwLock<Option<DatabaseInfo>>,
     /// One database is sent at a time.
     sending: Mutex<()>,
+    /// Chunks that no object names, and since when that is known.
+    nameless: Mutex<BTreeMap<String, Instant>>,
+    grace: Duration,
 }
 
 impl NatsDatabases {
@@ -45,8 +54,14 @@ impl NatsDatabases {
     /// When the server refuses, or has a store of the name that throws away or cannot replace.
     pub(crate) async fn open(jetstream: Context, replicas: usize, max_bytes: i64) -> Result<Self, PortError> {
         let store = store(&jetstream, replicas, max_bytes).await?;
-        let databases = Self { store, jetstream, current: RwLock::default(), sending: Mutex::default() };
-        databases.drop_orphans().await?;
+        let databases = Self {
+            store,
+            jetstream,
+            current: RwLock::default(),
+            sending: Mutex::default(),
+            nameless: Mutex::default(),
+            grace: GRACE,
+        };
         databases.look().await?;
         Ok(databases)
     }
@@ -97,7 +112,15 @@ impl NatsDatabases {
         timeout(LIST_PATIENCE, listing).await.map_err(|_| failed("the server is silent".to_owned()))?
     }
 
-    /// A coordinator that ended while it sent a database leaves chunks that no object names.
+    /// With another patience towards chunks that no object names.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// A coordinator that ended while it sent a database leaves chunks that no object names. So does one that is still
+    /// sending, for a while: what has no name goes when it had none for longer than any database takes.
     async fn drop_orphans(&self) -> Result<(), PortError> {
         let failed = |reason: String| PortError { action: "look for parts of databases", reason };
         let known: Vec<String> = self.objects().await?.into_iter().map(|object| object.nuid).collect();
@@ -108,10 +131,18 @@ impl NatsDatabases {
             .info_with_subjects(format!("$O.{}.C.>", subject::DATABASES))
             .await
             .map_err(|error| failed(error.to_string()))?;
+        let mut nameless = self.nameless.lock().await;
+        let before = std::mem::take(&mut *nameless);
         while let Some(entry) = subjects.next().await {
             let (chunks, count) = entry.map_err(|error| failed(error.to_string()))?;
             let nuid = chunks.rsplit('.').next().unwrap_or_default();
-            if !known.iter().any(|known| known == nuid) {
+            if known.iter().any(|known| known == nuid) {
+                continue;
+            }
+            let since = before.get(nuid).copied().unwrap_or_else(Instant::now);
+            if since.elapsed() < self.grace {
+                nameless.insert(nuid.to_owned(), since);
+            } else {
                 tracing::warn!(chunks, count, "parts of a database that was never whole are dropped");
                 stream.purge().filter(&chunks).await.map_err(|error| failed(error.to_string()))?;
             }
@@ -226,6 +257,10 @@ impl Databases for NatsDatabases {
         let objects = self.objects().await?;
         let names = objects.into_iter().filter(|object| !object.deleted).map(|object| object.name);
         Ok(names.filter(|name| name != subject::CURRENT_DATABASE).collect())
+    }
+
+    async fn tidy(&self) -> Result<(), PortError> {
+        self.drop_orphans().await
     }
 
     async fn remove(&self, digest: &str) -> Result<(), PortError> {

@@ -35,6 +35,7 @@ async fn round(
     before: &BTreeSet<String>,
 ) -> Result<BTreeSet<String>, PortError> {
     let databases = publisher.databases();
+    databases.tidy().await?;
     let kept = databases.kept().await?;
     let current = databases.current().await?.map(|info| info.digest);
     // Asked last: a scan that came meanwhile is in it.

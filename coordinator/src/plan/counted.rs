@@ -1,6 +1,7 @@
-//! Layers that are counted across a restart of the coordinator.
+//! Layers that are counted, each once for a scan, across restarts of the coordinator too: a layer that was analysed for a scan is
+//! in the scan's record from the moment its outcome counts, until an event has it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use strata_proto::{
     digest::Digest,
@@ -8,21 +9,30 @@ use strata_proto::{
 };
 
 use super::{
-    layer::Recent,
+    Command, Plan,
     scan::{Fate, Running},
 };
 
-/// What a scan had counted before a restart.
+/// What a scan counted, by the beginnings of the layers' digests.
 #[derive(Debug, Default)]
-pub(super) struct Before {
-    /// Layers of the images that were reported, by the beginnings of their digests. Only membership is asked.
-    pub(super) layers: HashSet<u64>,
-    /// How many layers had been analysed: among those that are found in the cache now.
-    pub(super) analysed: u64,
+pub(super) struct Counted {
+    /// Layers that were counted before a restart, or by an outcome before an image named them. Only membership is asked.
+    pub(super) before: HashSet<u64>,
+    /// Layers that were analysed for the scan. Only membership is asked.
+    pub(super) analysed: HashSet<u64>,
+    /// Those of them that are in no event yet.
+    pub(super) untold: BTreeSet<u64>,
 }
 
-/// Analyses whose outcome came when no job waited for it: while a scan that goes on after a restart had not asked for the
-/// layer again. The scan that finds the layer in the cache then has paid for it.
+impl Counted {
+    /// Those of an image's layers of which its event has to tell that they were analysed.
+    pub(super) fn tell(&mut self, layers: &[u64]) -> Vec<u64> {
+        layers.iter().copied().filter(|layer| self.untold.remove(layer)).collect()
+    }
+}
+
+/// Analyses whose outcome came when no job waited for it, of workers that do not tell for whom it was. The scan that finds
+/// the layer in the cache then has paid for it.
 #[derive(Debug, Default)]
 pub(super) struct Unclaimed {
     layers: HashMap<Digest, Indexed>,
@@ -31,17 +41,6 @@ pub(super) struct Unclaimed {
 
 impl Unclaimed {
     const MOST: usize = 10_000;
-
-    /// Takes the outcome of an analysis in, and no other; not again what was counted when it came first.
-    pub(super) fn note(&mut self, outcome: &Outcome, counted: &Recent) {
-        if let Some(Answer::Indexed(indexed)) = &outcome.result
-            && indexed.analysed
-            && let Ok(layer) = format!("sha256:{}", outcome.key).parse()
-            && !counted.contains(&layer)
-        {
-            self.insert(layer, *indexed);
-        }
-    }
 
     fn insert(&mut self, layer: Digest, indexed: Indexed) {
         if self.layers.insert(layer, indexed).is_none() {
@@ -59,15 +58,83 @@ impl Unclaimed {
     }
 }
 
-impl Running {
-    /// Counts the layers of an image that was reported before a restart, as found: which of them were analysed, the saved
-    /// summary says.
-    pub(super) fn recount(&mut self, layers: &[u64]) {
-        for layer in layers {
-            if self.before.layers.insert(*layer) {
-                self.summary.distinct_layers += 1;
-                self.summary.layers_reused += 1;
+impl Plan {
+    /// The outcome of a job that nobody waits for: late, repeated, of a scan that is gone, or of one that has not asked again
+    /// after a restart. Of an analysis it is still to be counted that it was made, unless that was done.
+    pub(super) fn unclaimed(&mut self, outcome: &Outcome) {
+        let Some(Answer::Indexed(indexed)) = &outcome.result else { return };
+        let Ok(layer) = format!("sha256:{}", outcome.key).parse::<Digest>() else { return };
+        if !indexed.analysed {
+            return;
+        }
+        let number = self.numbers.get(outcome.scan_id.as_str()).copied();
+        match number.and_then(|number| self.scans.get_mut(&number)) {
+            Some(scan) => {
+                scan.note_analysed(layer.prefix(), indexed);
+                if !scan.restoring {
+                    self.out.push(Command::UpdateScan(Box::new(scan.record())));
+                }
             }
+            None if self.recent.contains(&layer) => {}
+            None => self.unclaimed.insert(layer, *indexed),
+        }
+    }
+}
+
+impl Running {
+    /// Counts the layers of an image that ended before a restart, `analysed` among them.
+    pub(super) fn recount(&mut self, layers: &[u64], analysed: &[u64]) {
+        for layer in analysed {
+            self.counted.untold.remove(layer);
+            self.count_analysed(*layer);
+        }
+        for layer in layers {
+            match self.layers.get_mut(layer) {
+                Some(fate @ Fate::Open) => *fate = Fate::Reused,
+                Some(_) => continue,
+                None if self.counted.before.insert(*layer) => self.summary.distinct_layers += 1,
+                None => continue,
+            }
+            self.summary.layers_reused += 1;
+        }
+    }
+
+    /// Counts layers that an image had failed for want of before a restart.
+    pub(super) fn recount_missing(&mut self, layers: &[u64]) {
+        for layer in layers {
+            if !self.counted.before.contains(layer) && !self.layers.contains_key(layer) {
+                self.layers.insert(*layer, Fate::Open);
+                self.summary.distinct_layers += 1;
+            }
+        }
+    }
+
+    /// Counts a layer as analysed, whatever it counted as before; false when that was done.
+    pub(super) fn count_analysed(&mut self, layer: u64) -> bool {
+        if !self.counted.analysed.insert(layer) {
+            return false;
+        }
+        self.summary.layers_analysed += 1;
+        match self.layers.insert(layer, Fate::Analysed) {
+            Some(Fate::Open) => {}
+            Some(Fate::Reused | Fate::Analysed) => self.reused_less(),
+            // No image named it since the last restart.
+            None if self.counted.before.insert(layer) => self.summary.distinct_layers += 1,
+            None => self.reused_less(),
+        }
+        self.changed = true;
+        true
+    }
+
+    fn reused_less(&mut self) {
+        self.summary.layers_reused = self.summary.layers_reused.saturating_sub(1);
+    }
+
+    /// A layer was analysed for this scan.
+    pub(super) fn note_analysed(&mut self, layer: u64, indexed: &Indexed) {
+        if self.count_analysed(layer) {
+            self.summary.bytes_read += indexed.bytes;
+            self.counted.untold.insert(layer);
         }
     }
 
@@ -75,12 +142,7 @@ impl Running {
     pub(super) fn note_layer(&mut self, layer: Digest, indexed: &Indexed, own: bool) {
         let Some(fate) = self.layers.get_mut(&layer.prefix()) else { return };
         if indexed.analysed && own {
-            self.summary.layers_analysed += 1;
-            self.summary.bytes_read += indexed.bytes;
-            if *fate == Fate::Reused {
-                self.summary.layers_reused = self.summary.layers_reused.saturating_sub(1);
-            }
-            *fate = Fate::Analysed;
+            self.note_analysed(layer.prefix(), indexed);
         } else if *fate == Fate::Open {
             self.summary.layers_reused += 1;
             *fate = Fate::Reused;

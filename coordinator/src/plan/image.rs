@@ -18,7 +18,7 @@ use super::{
     basis::{Basis, Shared},
     flakes::Flakes,
     later,
-    reported::{Done, Reported},
+    reported::{Done, Reported, prefixes},
     work::{Key, Task},
 };
 
@@ -358,19 +358,21 @@ impl Plan {
         self.touched.insert(number);
         let Some(scan) = self.scans.get_mut(&number) else { return };
         scan.note_reported(references.len(), key, report);
-        self.emit(number, Kind::Reported(report.event(key, references)));
+        let analysed = scan.counted.tell(&report.layers);
+        self.emit(number, Kind::Reported(report.event(key, references, analysed)));
     }
 
     /// An image fails in every scan that wants it.
     pub(super) fn fail_image(&mut self, key: &ImageKey, code: &str, message: &str) {
         let Some(image) = self.drop_image(key) else { return };
+        let layers = prefixes(image.parts.iter().map(|part| part.digest));
         for (number, references) in image.wanted_by {
             if let Some(scan) = self.scans.get_mut(&number) {
                 scan.images.remove(key);
                 let failure = Box::new((code.to_owned(), message.to_owned()));
                 scan.done.insert(key.clone(), Done::Failed(failure));
             }
-            self.fail(number, references.into_iter().map(Into::into).collect(), code, message);
+            self.fail_with(number, references.into_iter().map(Into::into).collect(), &layers, code, message);
         }
     }
 

@@ -85,7 +85,13 @@ impl Reported {
         }
     }
 
-    pub(super) fn event(&self, key: &ImageKey, references: Vec<Box<str>>) -> ImageReported {
+    /// With those of its layers that no event told yet to have been analysed.
+    pub(super) fn event(
+        &self,
+        key: &ImageKey,
+        references: Vec<Box<str>>,
+        layers_analysed: Vec<u64>,
+    ) -> ImageReported {
         ImageReported {
             references: references.into_iter().map(Into::into).collect(),
             image_digest: key.digest.to_string(),
@@ -98,11 +104,12 @@ impl Reported {
             database_modified: self.database_modified.to_string(),
             unchanged: self.unchanged,
             layers: self.layers.to_vec(),
+            layers_analysed,
         }
     }
 }
 
-fn prefixes(layers: impl Iterator<Item = Digest>) -> Arc<[u64]> {
+pub(super) fn prefixes(layers: impl Iterator<Item = Digest>) -> Arc<[u64]> {
     let distinct: BTreeSet<u64> = layers.map(|layer| layer.prefix()).collect();
     distinct.into_iter().collect()
 }

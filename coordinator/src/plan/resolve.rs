@@ -16,6 +16,7 @@ use super::{
     known::{Found, Worker},
     later,
     retry::{Budget, Class, Verdict},
+    scan::Fate,
     tidy, tidy_code,
     work::{Key, Task},
 };
@@ -172,16 +173,34 @@ impl Plan {
 
     /// The failure of one reference or several.
     pub(super) fn fail(&mut self, number: ScanNumber, references: Vec<String>, code: &str, message: &str) {
+        self.fail_with(number, references, &[], code, message);
+    }
+
+    /// As [`Self::fail`], of an image whose layers were counted.
+    pub(super) fn fail_with(
+        &mut self,
+        number: ScanNumber,
+        references: Vec<String>,
+        layers: &[u64],
+        code: &str,
+        message: &str,
+    ) {
         self.touched.insert(number);
         let Some(scan) = self.scans.get_mut(&number) else { return };
         scan.note_failed(references.len(), code);
         let (code, message) = (code.to_owned(), message.to_owned());
+        let layers_analysed = scan.counted.tell(layers);
+        let missing = |layer: &u64| scan.layers.get(layer) == Some(&Fate::Open);
+        let (layers_missing, layers) = layers.iter().copied().partition(missing);
         self.emit(
             number,
             strata_proto::v1::event::Kind::Failed(strata_proto::v1::ImageFailed {
                 references,
                 code,
                 message,
+                layers,
+                layers_analysed,
+                layers_missing,
             }),
         );
     }

@@ -8,16 +8,16 @@ use super::{Plan, image::ImageKey, reported::Reported};
 impl Plan {
     pub(super) fn restore(&mut self, mut scan: Scan) {
         let saved = scan.summary.take().unwrap_or_default();
+        let untold = std::mem::take(&mut scan.layers_analysed);
         let Some(number) = self.enter(scan) else { return };
         let Some(scan) = self.scans.get_mut(&number) else { return };
         scan.restoring = true;
-        // The events say which layers there were, and not what became of them: that is taken as it was last saved.
-        scan.before.analysed = saved.layers_analysed;
-        scan.summary = Summary {
-            layers_analysed: saved.layers_analysed,
-            bytes_read: saved.bytes_read,
-            ..Summary::default()
-        };
+        scan.summary = Summary { bytes_read: saved.bytes_read, ..Summary::default() };
+        for layer in untold {
+            scan.count_analysed(layer);
+            scan.counted.untold.insert(layer);
+        }
+        scan.saved_analysed = saved.layers_analysed;
     }
 
     pub(super) fn recorded(&mut self, event: Event) {
@@ -30,7 +30,7 @@ impl Plan {
         self.now_ms = self.now_ms.max(event.time_unix_ms);
         match event.kind {
             Some(Kind::Reported(reported)) => {
-                scan.recount(&reported.layers);
+                scan.recount(&reported.layers, &reported.layers_analysed);
                 let Ok(digest) = reported.image_digest.parse() else { return };
                 let platform = self.platforms.of(&reported.platform);
                 let key = ImageKey { digest, platform, basis: scan.basis.clone() };
@@ -41,6 +41,8 @@ impl Plan {
                 scan.note_reported(reported.references.len(), &key, &report);
             }
             Some(Kind::Failed(failed)) => {
+                scan.recount(&failed.layers, &failed.layers_analysed);
+                scan.recount_missing(&failed.layers_missing);
                 failed.references.iter().for_each(|reference| {
                     scan.enumerate(reference);
                 });
@@ -66,6 +68,12 @@ impl Plan {
 
     pub(super) fn resume(&mut self, id: &str) {
         let Some(number) = self.numbers.get(id).copied() else { return };
+        if let Some(scan) = self.scans.get_mut(&number) {
+            // An earlier version's events do not say which layers were analysed, only its record how many.
+            let unnamed = scan.saved_analysed.saturating_sub(scan.summary.layers_analysed);
+            scan.summary.layers_analysed += unnamed;
+            scan.summary.layers_reused = scan.summary.layers_reused.saturating_sub(unnamed);
+        }
         if self.scans.get(&number).is_some_and(|scan| scan.sequence == 0) {
             self.emit(number, Kind::Started(ScanStarted {}));
         }

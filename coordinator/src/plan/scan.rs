@@ -16,7 +16,7 @@ use strata_proto::{
 use super::{
     Command, Plan, ScanNumber,
     basis::Basis,
-    counted::{Before, Unclaimed},
+    counted::{Counted, Unclaimed},
     image::ImageKey,
     lanes::Ready,
     listing::Listing,
@@ -82,8 +82,9 @@ pub(super) struct Running {
     /// Layers that were counted, and as what, by the beginnings of their digests: there are millions, and nothing hangs on
     /// it but a count. Never iterated over.
     pub(super) layers: HashMap<u64, Fate>,
-    /// What was counted before a restart.
-    pub(super) before: Before,
+    pub(super) counted: Counted,
+    /// While it is restored: how many layers had been analysed when it was last recorded.
+    pub(super) saved_analysed: u64,
     /// Whether there is news since the last [`Command::UpdateScan`].
     pub(super) changed: bool,
 }
@@ -127,7 +128,8 @@ impl Running {
             images: BTreeSet::new(),
             done: BTreeMap::new(),
             layers: HashMap::new(),
-            before: Before::default(),
+            counted: Counted::default(),
+            saved_analysed: 0,
             changed: true,
         }
     }
@@ -196,10 +198,15 @@ impl Running {
 
     /// One of the scan's images has this layer.
     pub(super) fn note_wanted(&mut self, layer: Digest, cached: bool, unclaimed: &mut Unclaimed) {
-        if self.layers.contains_key(&layer.prefix()) {
+        if let Some(fate) = self.layers.get_mut(&layer.prefix()) {
+            // An image failed for want of it, and now it is there.
+            if cached && *fate == Fate::Open {
+                *fate = Fate::Reused;
+                self.summary.layers_reused += 1;
+            }
             return;
         }
-        let known = self.before.layers.contains(&layer.prefix());
+        let known = self.counted.before.contains(&layer.prefix());
         self.layers.insert(layer.prefix(), if cached || known { Fate::Reused } else { Fate::Open });
         self.changed = true;
         if known {

@@ -53,6 +53,14 @@ fn restarts_of_the_coordinator_repeat_and_forget_nothing() {
 }
 
 #[test]
+fn layers_are_counted_once_whatever_becomes_of_the_coordinator() {
+    for seed in seeds(1_500) {
+        let world = run(seed, Chaos { duplicate: 10, late: 10, fail: 5, restart: 8, ..CALM });
+        check::every_analysis_is_counted_once(&world);
+    }
+}
+
+#[test]
 fn cancelled_scans_end_at_once_and_others_go_on() {
     for seed in seeds(700) {
         let world = run(seed, Chaos { late: 20, cancel: 4, lose: 5, fail: 5, ..CALM });

@@ -58,9 +58,13 @@ impl Running {
                 listing_failed: lines(&self.listing_failed),
             }),
             findings: Some(self.summary.findings.unwrap_or_default()),
-            layers_reused: self.summary.layers_reused.saturating_sub(self.before.analysed),
             ..self.summary.clone()
         }
+    }
+
+    /// What is recorded of it while it runs: all that another coordinator needs beside the events.
+    pub(super) fn record(&self) -> Scan {
+        Scan { layers_analysed: self.counted.untold.iter().copied().collect(), ..self.scan() }
     }
 
     pub(super) fn scan(&self) -> Scan {

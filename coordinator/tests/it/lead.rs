@@ -18,6 +18,12 @@ const REFERENCES: [(&str, &[&str]); 3] = [
     ("r.example/tool:1", &["tool"]),
 ];
 
+/// What a scan counted of its layers: distinct, analysed, reused, bytes.
+async fn layers(running: &Running, scan: &str) -> (u64, u64, u64, u64) {
+    let summary = running.handle.scan(scan).await.expect("a scan").summary.expect("a summary");
+    (summary.distinct_layers, summary.layers_analysed, summary.layers_reused, summary.bytes_read)
+}
+
 struct Pair {
     _directory: TempDir,
     model: Model,
@@ -117,4 +123,28 @@ async fn the_other_leads_at_once_when_the_leader_is_told_to_end() {
     let scan = submit(&pair.other, sweep()).await;
     assert_eq!(references(&to_the_end(&pair.other, &scan, 0).await), all());
     pair.other.stop().await;
+}
+
+#[tokio::test]
+async fn layers_are_counted_once_however_often_the_lead_changes() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("archive.sqlite");
+    let model = Model::new(&REFERENCES);
+    let open = || async { Arc::new(SqliteArchive::open(&file).await.expect("opened")) };
+    model.hold("assess");
+    let first = Running::elected(&model, open().await, "a");
+    let scan = submit(&first, sweep()).await;
+    model.until_held(3).await;
+    first.crash().await;
+    // The model's cache forgets: every layer is analysed again, and its outcome comes again.
+    model.redeliver();
+    let second = Running::elected(&model, open().await, "b");
+    model.until(|state| state.indexed.len() == 8).await;
+    second.crash().await;
+    model.redeliver();
+    model.release();
+    let third = Running::elected(&model, open().await, "c");
+    to_the_end(&third, &scan, 0).await;
+    assert_eq!(layers(&third, &scan).await, (4, 4, 0, 400));
+    third.stop().await;
 }

@@ -255,6 +255,7 @@ mod tests {
             references: vec!["h/a:1".to_owned()],
             code: "not-found".to_owned(),
             message: "there is no such manifest".to_owned(),
+            ..ImageFailed::default()
         };
         for _ in 0..20 {
             meter.take(&event(Kind::Failed(failed.clone())), Duration::ZERO);

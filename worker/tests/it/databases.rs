@@ -119,14 +119,22 @@ async fn what_was_sent_in_part_is_swept_up_and_what_changed_is_refused() {
     assert!(error.to_string().contains(&info.digest), "{error}");
     assert_eq!(databases.current().await.expect("asked"), None);
     assert_eq!(chunks(&server).await, 0);
-    // As a coordinator leaves it that ends in the middle of sending.
+    // As a coordinator leaves it that ends in the middle of sending, and as one has it that is about to go on.
     let client = jetstream(&server).await;
     let part = client.publish(format!("$O.{}.C.left", subject::DATABASES), "part".into()).await;
     part.expect("sent").await.expect("stored");
     assert_eq!(chunks(&server).await, 1);
     let again = queue.databases().await.expect("a store");
-    assert_eq!(chunks(&server).await, 0);
+    for _ in 0..3 {
+        again.tidy().await.expect("looked");
+        assert_eq!(chunks(&server).await, 1, "another coordinator may be sending it");
+    }
+    let later = queue.databases().await.expect("a store").with_grace(Duration::ZERO);
+    later.tidy().await.expect("looked");
+    assert_eq!(chunks(&server).await, 0, "nobody sends for so long");
     again.publish(&info, file.reopen().expect("opened")).await.expect("published");
+    later.tidy().await.expect("looked");
+    assert_eq!(chunks(&server).await, 1, "what has a name stays");
     assert_eq!(again.current().await.expect("asked"), Some(info));
 }
 

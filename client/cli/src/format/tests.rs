@@ -119,6 +119,7 @@ fn results(reports: &[(&str, Report)], failed: bool) -> Results {
             references: vec!["registry.example/acme/gone:1".to_owned()],
             code: "not-found".to_owned(),
             message: "failed to read registry.example/acme/gone:1: there is no such manifest".to_owned(),
+            ..ImageFailed::default()
         }));
     }
     let ledger = Ledger { enumerated: 2, reported: 1, ..Ledger::default() };

@@ -82,6 +82,13 @@ pub(super) fn everything_is_accounted_for(world: &World) {
         assert!(matches!(events.first().and_then(|e| e.kind.as_ref()), Some(Kind::Started(_))));
         let (counts, ended) = count(world, scan, events);
         let ledger = ledger(scan);
+        let summary = scan.summary.clone().unwrap_or_default();
+        let there = summary.layers_analysed + summary.layers_reused;
+        assert!(summary.distinct_layers >= there, "{summary:?}");
+        if counts.failed == 0 && scan.state() != ScanState::Cancelled {
+            assert_eq!(summary.distinct_layers, there, "{summary:?}");
+        }
+        assert_eq!(scan.layers_analysed, [0_u64; 0], "only while it runs");
         assert_eq!(Counts::of(&ledger), counts, "ledger of {}", scan.id);
         if scan.state() == ScanState::Cancelled {
             assert!(ledger.enumerated >= counts.ended());
@@ -127,6 +134,13 @@ pub(super) fn every_layer_was_indexed_once(world: &World) {
     for summary in summaries(world) {
         assert_eq!(summary.distinct_layers, summary.layers_analysed + summary.layers_reused, "{summary:?}");
     }
+}
+
+/// A scan that was alone has counted every analysis that it could hear of, once, whatever became of its coordinator.
+pub(super) fn every_analysis_is_counted_once(world: &World) {
+    let [summary] = &summaries(world).collect::<Vec<_>>()[..] else { return };
+    assert_eq!(summary.layers_analysed, world.heard.len() as u64, "{summary:?}");
+    assert_eq!(summary.bytes_read, 10 * summary.layers_analysed);
 }
 
 /// What the archive knows is not assessed again: where nothing is lost each image is assessed once for each database.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use strata_proto::{
     WIRE_VERSION,
-    v1::{Event, Job, Outcome, RegistryTarget, ReportSummary, Scan, ScanState, SubmitRequest},
+    v1::{Event, Job, Outcome, RegistryTarget, ReportSummary, Scan, ScanState, SubmitRequest, outcome},
 };
 
 use crate::plan::{Command, Plan, PlanConfig, PlanEvent, Publication};
@@ -70,6 +70,8 @@ pub(super) struct World {
     pub(super) made: BTreeMap<String, i64>,
     /// How often each image was assessed.
     pub(super) assessed: BTreeMap<String, u32>,
+    /// Layers of whose analysis the plan heard while a scan was running.
+    pub(super) heard: BTreeSet<String>,
 }
 
 impl World {
@@ -120,6 +122,7 @@ impl World {
             reports: BTreeMap::new(),
             made: BTreeMap::new(),
             assessed: BTreeMap::new(),
+            heard: BTreeSet::new(),
         }
     }
 
@@ -295,6 +298,7 @@ impl World {
         let result = self.result(&job);
         let outcome = Outcome {
             key: job.key,
+            scan_id: job.scan_id,
             wire_version: WIRE_VERSION,
             worker: "model".to_owned(),
             result: Some(result),
@@ -317,6 +321,11 @@ impl World {
         let pick = self.random.below(ready.len() as u64) as usize;
         let Some(index) = ready.get(pick) else { return };
         if let Some((_, outcome)) = self.outcomes.remove(*index) {
+            let analysed =
+                matches!(outcome.result, Some(outcome::Result::Indexed(indexed)) if indexed.analysed);
+            if analysed && !self.plan.running().is_empty() {
+                self.heard.insert(outcome.key.clone());
+            }
             self.apply(PlanEvent::Outcome(Box::new(outcome)));
         }
     }
