@@ -101,6 +101,7 @@ fn outcome(answer: Answer) -> v1::Outcome {
         sequence: 7,
         executions: 2,
         slots: 6,
+        ..v1::Outcome::default()
     }
 }
 
@@ -155,6 +156,8 @@ fn outcomes_of_every_version_are_read() {
     check(1, "outcome-listed", &outcome(Answer::Listed(listed)));
     check(1, "outcome-resolved", &outcome(Answer::Resolved(resolved)));
     check(1, "outcome-resolved-assessor", &outcome(Answer::Resolved(told)));
+    let told = v1::Outcome { scan_id: text("01scan"), ..outcome(Answer::Indexed(v1::Indexed::default())) };
+    check(1, "outcome-scan", &told);
     check(1, "parcel", &v1::Parcel { report_zstd: vec![1, 2, 3], ..v1::Parcel::default() });
     check(1, "parcel-asked", &v1::Parcel { report_zstd: vec![1, 2, 3], asked: vec![4, 5] });
     check(
@@ -249,6 +252,7 @@ fn scans_of_every_version_are_read() {
     };
     scan.set_state(v1::ScanState::CompletedWithFailures);
     check(1, "scan", &scan);
+    check(1, "scan-untold-layers", &v1::Scan { layers_analysed: vec![1, 2], ..scan });
 }
 
 #[test]
@@ -274,6 +278,12 @@ fn events_of_every_version_are_read() {
         message: text("it kills"),
         ..v1::ImageFailed::default()
     };
+    let layers = vec![1, 2];
+    let told = v1::ImageReported { layers: layers.clone(), layers_analysed: vec![2], ..reported.clone() };
+    check(1, "event-reported-layers", &event(Kind::Reported(told)));
+    let told =
+        v1::ImageFailed { layers, layers_analysed: vec![2], layers_missing: vec![3], ..failed.clone() };
+    check(1, "event-failed-layers", &event(Kind::Failed(told)));
     let skipped = v1::ImageSkipped { references: references(), code: text("signature") };
     let listing =
         v1::ListingFailed { target: text("r.example"), code: text("unauthorized"), message: text("no") };
