@@ -56,6 +56,7 @@ pub(crate) fn outcome(delivery: &Delivery) -> Outcome {
         sequence: delivery.sequence,
         executions: delivery.executions,
         slots: 0,
+        ..Outcome::default()
     }
 }
 
