@@ -103,7 +103,15 @@ fn each_image_has_a_trace_through_all_roles() {
     let environment = [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("STRATA_LOG", "debug,h2=off")];
     let json = [&environment[..], &[("STRATA_LOG_FORMAT", "json")]].concat();
     let cluster = Cluster::start_with(1, &json);
-    let mut command = cluster.user.command(&["sweep", &registry.host(), "--server", &cluster.url()]);
+    // In one batch, so that all of them wait for the layers that they share.
+    let host = registry.host();
+    let references: Vec<String> = expected
+        .images
+        .iter()
+        .map(|image| format!("{host}/{}:{}", image.repository, image.tags[0]))
+        .collect();
+    let mut command = cluster.user.command(&["scan", "--server", &cluster.url()]);
+    command.args(&references);
     let run = servers::output(command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint));
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     lines_say_what_they_are_about(&cluster.workers[0].log());
