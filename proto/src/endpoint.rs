@@ -130,6 +130,15 @@ impl fmt::Debug for RedisEndpoint {
     }
 }
 
+/// Whether what a Redis client says cannot become right by waiting: a certificate or a login that is refused.
+#[must_use]
+pub fn is_hopeless(reason: &str) -> bool {
+    let reason = reason.to_ascii_lowercase();
+    ["certificate", "wrongpass", "noauth", "authentication failed", "password"]
+        .iter()
+        .any(|sign| reason.contains(sign))
+}
+
 /// The login in the first URL that has one.
 fn login_of(urls: &str) -> NatsLogin {
     let in_url = |url: &str| {

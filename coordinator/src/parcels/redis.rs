@@ -9,7 +9,7 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use strata_proto::{
-    endpoint::{RedisEndpoint, TlsTexts, redacted},
+    endpoint::{RedisEndpoint, TlsTexts, is_hopeless, redacted},
     seal::ClusterKeys,
     subject,
 };
@@ -27,6 +27,8 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
 pub struct RedisParcels {
     connection: ConnectionManager,
     keys: ClusterKeys,
+    /// Without its login.
+    url: String,
 }
 
 impl RedisParcels {
@@ -54,7 +56,23 @@ impl RedisParcels {
             .set_min_delay(Duration::from_millis(20))
             .set_max_delay(Duration::from_millis(500));
         let client = client(endpoint).map_err(failed)?;
-        Ok(Self { connection: client.get_connection_manager_lazy(config).map_err(failed)?, keys })
+        let url = redacted(&endpoint.url);
+        Ok(Self { connection: client.get_connection_manager_lazy(config).map_err(failed)?, keys, url })
+    }
+
+    /// Asks once. A server that is away may come; one that refuses what it is shown will not think better of it.
+    ///
+    /// # Errors
+    /// When the server's certificate or the login is refused.
+    pub async fn probe(&self) -> Result<(), PortError> {
+        let mut connection = self.connection.clone();
+        match redis::cmd("PING").query_async::<()>(&mut connection).await {
+            Err(error) if is_hopeless(&error.to_string()) => {
+                let reason = format!("{}: {error}", self.url);
+                Err(PortError { action: "connect to Redis", reason })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

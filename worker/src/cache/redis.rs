@@ -76,6 +76,7 @@ impl RedisCache {
     /// When the URL is none.
     pub async fn connect(config: RedisConfig) -> Result<Self, PortError> {
         let link = Link::new(&config)?;
+        link.probe().await?;
         let watched = link.clone();
         tokio::spawn(async move { watched.look_at_policy().await });
         Ok(Self {

@@ -75,6 +75,7 @@ async fn open_coordinator(
     let queue = NatsQueue::connect(nats).await.map_err(unreachable)?;
     let queue = Arc::new(queue);
     let parcels = RedisParcels::open(&redis, keys).map_err(unreachable)?;
+    parcels.probe().await.map_err(unreachable)?;
     let databases = queue.databases().await.map_err(unreachable)?;
     let databases = Publisher::new(
         Arc::new(databases),

@@ -20,6 +20,7 @@ mod formats;
 mod gate;
 mod hygiene;
 mod interrupt;
+mod logins;
 mod observe;
 mod readme;
 mod sdk;

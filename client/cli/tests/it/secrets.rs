@@ -294,11 +294,15 @@ fn a_wrong_authority_or_login_is_refused_in_one_sentence() {
     let wrong_archive =
         archive.1.replace(&secure.authority.file("ca.pem"), &secure.authority.file("client.pem"));
     let nats = format!("tls://strata:wr0ng@127.0.0.1:{}", secure.nats.port);
+    let redis = format!("rediss://strata:wr0ng@127.0.0.1:{}", secure.redis.port);
     for (role, name, value, says) in [
         ("coordinator", "STRATA_NATS_CACERT", other.as_str(), "NATS"),
         ("worker", "STRATA_NATS_CACERT", &other, "NATS"),
         ("worker", "STRATA_NATS", &nats, "NATS"),
         ("coordinator", "STRATA_ARCHIVE", &wrong_archive, "PostgreSQL"),
+        ("coordinator", "STRATA_REDIS_CACERT", &other, "Redis"),
+        ("worker", "STRATA_REDIS_CACERT", &other, "certificate"),
+        ("worker", "STRATA_REDIS", &redis, "Redis"),
         (
             "worker",
             "STRATA_REDIS_CACERT",

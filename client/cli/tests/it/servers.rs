@@ -245,9 +245,21 @@ fn as_postgres(root: bool, program: &Path) -> Command {
 
 /// PostgreSQL that wants TLS and a password.
 pub(crate) fn postgres_with(password: &str, certificate: &Path, key: &Path) -> Server {
+    let files = [(certificate, "server.crt"), (key, "server.key")];
+    postgres_by(&files, &[&format!("ALTER USER strata PASSWORD '{password}'")], "scram-sha-256")
+}
+
+/// PostgreSQL that wants a certificate of this authority from its clients.
+pub(crate) fn postgres_of_clients(ours: &crate::access::Authority) -> Server {
+    let (certificate, key, ca) = (ours.path("server.pem"), ours.path("server.key"), ours.path("ca.pem"));
+    let files = [(&*certificate, "server.crt"), (&*key, "server.key"), (&*ca, "clients.crt")];
+    postgres_by(&files, &["ALTER SYSTEM SET ssl_ca_file = 'clients.crt'"], "cert")
+}
+
+fn postgres_by(files: &[(&Path, &str)], statements: &[&str], method: &str) -> Server {
     let server = postgres();
     let (bin, data) = (newest_postgres(), server.directory.path().join("data"));
-    for (from, to) in [(certificate, "server.crt"), (key, "server.key")] {
+    for (from, to) in files {
         let to = data.join(to);
         fs::copy(from, &to).expect("copied");
         let ours = Command::new("chmod").arg("600").arg(&to).status().expect("chmod");
@@ -265,9 +277,9 @@ pub(crate) fn postgres_with(password: &str, certificate: &Path, key: &Path) -> S
             .expect("psql runs");
         assert!(done.status.success(), "psql: {}", String::from_utf8_lossy(&done.stderr));
     };
-    psql(&format!("ALTER USER strata PASSWORD '{password}'"));
+    statements.iter().for_each(|statement| psql(statement));
     psql("ALTER SYSTEM SET ssl = on");
-    fs::write(data.join("pg_hba.conf"), "hostssl all all 127.0.0.1/32 scram-sha-256\n").expect("written");
+    fs::write(data.join("pg_hba.conf"), format!("hostssl all all 127.0.0.1/32 {method}\n")).expect("written");
     psql("SELECT pg_reload_conf()");
     server
 }

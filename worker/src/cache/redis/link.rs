@@ -10,7 +10,7 @@ use redis::{
     Client, ClientTlsConfig, FromRedisValue, Pipeline, RedisError, ScriptInvocation, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
-use strata_proto::endpoint::{RedisEndpoint, TlsTexts, redacted};
+use strata_proto::endpoint::{RedisEndpoint, TlsTexts, is_hopeless, redacted};
 use tokio::time::Instant;
 
 use super::RedisConfig;
@@ -27,6 +27,8 @@ pub(super) struct Link {
     control: ConnectionManager,
     bulk: ConnectionManager,
     breaker: Arc<Mutex<Breaker>>,
+    /// Without its login.
+    url: Arc<str>,
 }
 
 impl Link {
@@ -52,7 +54,20 @@ impl Link {
             control: manager(config.control_timeout)?,
             bulk: manager(config.bulk_timeout)?,
             breaker: Arc::default(),
+            url: redacted(&config.endpoint.url).into(),
         })
+    }
+
+    /// Asks once. A server that is away may come; one that refuses what it is shown will not think better of it.
+    pub(super) async fn probe(&self) -> Result<(), PortError> {
+        let mut connection = self.control.clone();
+        match redis::cmd("PING").query_async::<()>(&mut connection).await {
+            Err(error) if is_hopeless(&error.to_string()) => {
+                let reason = format!("{}: {error}", self.url);
+                Err(PortError { action: "connect to Redis", reason })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Small commands.
