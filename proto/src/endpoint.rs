@@ -130,7 +130,7 @@ impl fmt::Debug for RedisEndpoint {
     }
 }
 
-/// Whether what a Redis client says cannot become right by waiting: a certificate or a login that is refused.
+/// Whether what a client of NATS or Redis says cannot become right by waiting: a certificate or a login that is refused.
 #[must_use]
 pub fn is_hopeless(reason: &str) -> bool {
     let reason = reason.to_ascii_lowercase();

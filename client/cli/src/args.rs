@@ -8,6 +8,7 @@ mod diff;
 mod gate;
 pub mod java_index;
 mod queue;
+mod registry;
 mod report;
 mod role;
 mod submit;
@@ -26,6 +27,7 @@ pub use self::{
     diff::DiffArgs,
     gate::{GateArgs, PolicyCommand},
     queue::QueueArgs,
+    registry::{LoginArgs, RegistryArgs},
     report::{ReportCommand, SearchArgs},
     role::{ClusterArgs, CoordinatorArgs, KeepArgs, ObserveArgs, ServeArgs, ServerArgs, WorkerArgs},
     submit::SubmitArgs,
@@ -136,9 +138,15 @@ pub struct TargetArgs {
     /// Platform to choose from an image index.
     #[arg(long, default_value = "linux/amd64", value_name = "OS/ARCH[/VARIANT]")]
     pub platform: String,
-    /// Plain HTTP, or any certificate, for registries that are not on loopback.
-    #[arg(long)]
+    /// Any certificate of a registry, or plain HTTP where it is not on loopback (there plain HTTP needs no word).
+    #[arg(long, visible_alias = "allow-insecure-registry")]
     pub insecure: bool,
+    /// Registries' certificates and logins, where this process reads them.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    /// One login.
+    #[command(flatten)]
+    pub login: LoginArgs,
     /// The index of Java archives.
     #[command(flatten)]
     pub java: java_index::JavaIndexArgs,

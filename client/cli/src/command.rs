@@ -13,6 +13,7 @@ mod gather;
 mod java_index;
 mod policy;
 mod publish;
+mod registries;
 mod report;
 mod roles;
 mod scan;
@@ -38,7 +39,8 @@ use crate::{args::Command, exit::Failure, settings::Settings};
 ///
 /// # Errors
 /// When it cannot be done; the failure carries the exit code.
-pub async fn run(command: Command, settings: Settings) -> Result<ExitCode, Failure> {
+pub async fn run(command: Command, mut settings: Settings) -> Result<ExitCode, Failure> {
+    registries::apply(&command, &mut settings)?;
     match command {
         Command::Scan(args) => scan::run(args, &settings).await,
         Command::Sweep(args) => sweep::run(args, &settings).await,

@@ -228,7 +228,7 @@ fn pair(certificate: Option<&Path>, key: Option<&Path>) -> Result<Option<Identit
     }
 }
 
-fn authorities(file: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn authorities(file: &Path) -> Result<Vec<u8>, Failure> {
     pem(file, "CERTIFICATE")
 }
 
@@ -244,7 +244,7 @@ fn readable(file: &Path) -> Result<std::path::PathBuf, Failure> {
     read(file, "credentials").map(|_| file.to_owned())
 }
 
-fn text(file: &Path, what: &str) -> Result<String, Failure> {
+pub(crate) fn text(file: &Path, what: &str) -> Result<String, Failure> {
     let bytes = read(file, what)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::usage(format!("{what} in {} is no text", file.display())))?;

@@ -21,6 +21,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Directory of docker's `config.json`, where registry credentials are looked up.
     pub docker_config: Option<PathBuf>,
+    /// A file with logins in place of `config.json`, where one is named.
+    pub auth_file: Option<PathBuf>,
     /// How registries are treated, and further logins for them.
     pub registry: RegistryConfig,
     /// Directory for files that are too large for memory; nothing there ever has a name.
@@ -72,6 +74,7 @@ impl Settings {
         Ok(Self {
             data_dir,
             docker_config,
+            auth_file: None,
             registry: registry::read(&text)?,
             spool_dir: path("STRATA_SPOOL_DIR").unwrap_or_else(default_spool),
             otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")

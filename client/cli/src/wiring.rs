@@ -19,7 +19,8 @@ const LEASE: Duration = Duration::from_secs(30);
 /// Where this user's logins are.
 #[must_use]
 pub fn credentials(settings: &Settings) -> Credentials {
-    let docker_config = settings.docker_config.as_ref().map(|directory| directory.join("config.json"));
+    let own = || settings.docker_config.as_ref().map(|directory| directory.join("config.json"));
+    let docker_config = settings.auth_file.clone().or_else(own);
     Credentials { docker_config, ..settings.registry.credentials.clone() }
 }
 

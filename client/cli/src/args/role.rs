@@ -6,7 +6,7 @@ use clap::Args as Group;
 use strata_coordinator::drive::Retention;
 use strata_worker::dispatch;
 
-use super::{java_index::JavaIndexArgs, queue::QueueArgs, webhook::WebhookArgs};
+use super::{java_index::JavaIndexArgs, queue::QueueArgs, registry::RegistryArgs, webhook::WebhookArgs};
 
 /// The cluster's servers.
 #[derive(Debug, Clone, Group)]
@@ -187,6 +187,9 @@ pub struct WorkerArgs {
     #[arg(long, env = "STRATA_INVENTORY_DAYS", default_value_t = 30, value_name = "DAYS",
         value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub inventory_days: u32,
+    /// Registries.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     /// Metrics and health.
     #[command(flatten)]
     pub observe: ObserveArgs,
@@ -230,6 +233,9 @@ pub struct ServerArgs {
     /// What is kept.
     #[command(flatten)]
     pub keep: KeepArgs,
+    /// Registries.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
     /// Registries' notifications.
     #[command(flatten)]
     pub webhooks: WebhookArgs,

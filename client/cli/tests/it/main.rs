@@ -24,6 +24,7 @@ mod logins;
 mod observe;
 mod readme;
 mod sdk;
+mod registries;
 mod secrets;
 mod servers;
 mod since;

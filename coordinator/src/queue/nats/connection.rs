@@ -11,7 +11,8 @@ use async_nats::{
     jetstream::{Context, ContextBuilder},
 };
 use strata_proto::endpoint::{
-    NatsEndpoint, NatsLogin, OLDEST_SERVER, SAFE_SERVER, reconnect_delay, redacted, server_version,
+    NatsEndpoint, NatsLogin, OLDEST_SERVER, SAFE_SERVER, is_hopeless, reconnect_delay, redacted,
+    server_version,
 };
 use tokio::{
     sync::watch,
@@ -75,7 +76,7 @@ pub(super) async fn connect(endpoint: &NatsEndpoint) -> Result<Connection, PortE
                         | ConnectErrorKind::AuthorizationViolation
                         | ConnectErrorKind::Tls
                 );
-                if hopeless || Instant::now() >= end {
+                if hopeless || is_hopeless(&error.to_string()) || Instant::now() >= end {
                     return Err(failed(format!("{}: {error}", redacted(&endpoint.url))));
                 }
             }

@@ -45,7 +45,7 @@ impl Asked<'_> {
             return JobError::never(
                 "tls",
                 format!(
-                    "failed to read {what}: {host} is not trusted: {reason}; add its authority, or use --insecure"
+                    "failed to read {what}: {host} is not trusted: {reason}; name its authority with --registry-cacert, or use --insecure"
                 ),
             );
         }

@@ -138,18 +138,19 @@ impl Host {
         format!("registry {}", self.name)
     }
 
-    /// Loopback speaks plain HTTP, else HTTPS with any certificate. Other registries speak HTTPS; with `insecure`
-    /// first with any certificate, then plain HTTP.
+    /// Loopback speaks plain HTTP, else HTTPS. Other registries speak HTTPS; with `insecure` first with any certificate, then
+    /// plain HTTP.
     async fn probe(&self, registry: &Registry) -> Result<Endpoint, JobError> {
         let is_loopback = strata_proto::reference::is_loopback(&self.name);
         let candidates: &[(&str, bool)] = match (is_loopback, self.insecure) {
-            (true, _) => &[("http", true), ("https", true)],
+            (true, true) => &[("http", true), ("https", true)],
+            (true, false) => &[("http", true), ("https", false)],
             (false, true) => &[("https", true), ("http", true)],
             (false, false) => &[("https", false)],
         };
         let what = self.thing();
         let asked = Asked { what: &what, host: &self.name, login: false };
-        let mut first_failure = None;
+        let (mut first_failure, mut not_plain) = (None, None);
         for (scheme, accept_any_certificate) in candidates {
             let client = registry.clients.pick(&registry.config, *accept_any_certificate, Guard::Anywhere)?;
             let base = self.base(scheme)?;
@@ -159,7 +160,7 @@ impl Host {
                     if *scheme == "http" && is_loopback && response.status() == StatusCode::BAD_REQUEST =>
                 {
                     // What a TLS server answers to plain HTTP.
-                    first_failure.get_or_insert(asked.refusal(response).await);
+                    not_plain = Some(asked.refusal(response).await);
                 }
                 Ok(response) => {
                     return self.reached(registry, response, base, *accept_any_certificate, asked).await;
@@ -170,7 +171,7 @@ impl Host {
                 Err(error) => return Err(asked.network(&error)),
             }
         }
-        Err(first_failure.unwrap_or_else(|| {
+        Err(first_failure.or(not_plain).unwrap_or_else(|| {
             JobError::later("network", format!("failed to read {what}: there is no way to reach it"))
         }))
     }
