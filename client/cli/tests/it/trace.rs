@@ -118,7 +118,6 @@ fn each_image_has_a_trace_through_all_roles() {
     // The roles send what they have when they are told to end.
     cluster.stop_roles();
     let traces = received.0.lock().expect("nobody panicked").clone();
-    let named = |spans: &[Span], name: &str| spans.iter().filter(|span| span.name == name).count();
     let (scan, _) = traces
         .iter()
         .find(|(_, spans)| ["command", "submit", "scan"].iter().all(|name| named(spans, name) == 1))
@@ -126,30 +125,36 @@ fn each_image_has_a_trace_through_all_roles() {
     let images: BTreeMap<&Vec<u8>, &Vec<Span>> =
         traces.iter().filter(|(_, spans)| named(spans, "image") > 0).collect();
     assert_eq!(images.len(), expected.images.len(), "one trace for each image");
-    let mut with_layers = 0;
-    for spans in images.values() {
-        let root = spans.iter().find(|span| span.name == "image").expect("a root");
-        assert!(root.parent.is_empty() && root.links.contains(scan), "{root:?}");
-        assert!(root.image.starts_with("sha256:"), "{root:?}");
-        for name in ["image", "job:assess", "archive"] {
-            assert_eq!(named(spans, name), 1, "{name}: {spans:?}");
-        }
-        assert!(named(spans, "resolve") >= 1, "{spans:?}");
-        let steps = ["resolve", "job:index", "layer", "job:assess", "archive"];
-        for span in spans.iter().filter(|span| steps.contains(&span.name.as_str())) {
-            assert_eq!(span.parent, root.id, "{span:?}");
-        }
-        let processes: BTreeSet<&str> = spans.iter().map(|span| span.instance.as_str()).collect();
-        assert_eq!(processes.len(), 2, "coordinator and worker: {spans:?}");
-        with_layers += usize::from(named(spans, "job:index") > 0);
-    }
+    let with_layers = images.values().filter(|spans| named(spans, "job:index") > 0).count();
     assert!(with_layers > 0);
+    images.values().for_each(|spans| holds_all_steps(scan, spans));
     // A layer that several images wait for is fetched in the trace of one, which leads to the others' and back.
     let shared = traces.values().flatten().find(|span| span.name == "job:index" && !span.links.is_empty());
     let shared = shared.unwrap_or_else(|| panic!("no shared layer is linked: {traces:?}"));
     assert!(shared.links.iter().all(|link| images.contains_key(link)), "{shared:?}");
     let back = images.values().flat_map(|spans| spans.iter()).find(|span| span.name == "layer");
     assert!(back.is_some_and(|span| span.links.iter().any(|link| images.contains_key(link))), "{back:?}");
+}
+
+fn named(spans: &[Span], name: &str) -> usize {
+    spans.iter().filter(|span| span.name == name).count()
+}
+
+/// An image's trace has a root that leads to the scan's, and every step below it.
+fn holds_all_steps(scan: &Vec<u8>, spans: &[Span]) {
+    let root = spans.iter().find(|span| span.name == "image").expect("a root");
+    assert!(root.parent.is_empty() && root.links.contains(scan), "{root:?}");
+    assert!(root.image.starts_with("sha256:"), "{root:?}");
+    for name in ["image", "job:assess", "archive"] {
+        assert_eq!(named(spans, name), 1, "{name}: {spans:?}");
+    }
+    assert!(named(spans, "resolve") >= 1, "{spans:?}");
+    let steps = ["resolve", "job:index", "layer", "job:assess", "archive"];
+    for span in spans.iter().filter(|span| steps.contains(&span.name.as_str())) {
+        assert_eq!(span.parent, root.id, "{span:?}");
+    }
+    let processes: BTreeSet<&str> = spans.iter().map(|span| span.instance.as_str()).collect();
+    assert_eq!(processes.len(), 2, "coordinator and worker: {spans:?}");
 }
 
 /// Every line that a worker writes within a job names its scan, and its image or layer where the job has one.
