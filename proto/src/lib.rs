@@ -5,6 +5,7 @@
 //!   `inventory.proto` are spoken between our own processes only.
 //! * [`digest`], [`reference`], [`severity`]: values with a syntax.
 //! * [`endpoint`]: where NATS and Redis are, and how to log in.
+//! * [`ledger`]: which failures are none.
 //! * [`outline`]: what reports asked of a database, and what databases are compared by.
 //! * [`seal`]: tags over what is in Redis.
 //! * [`subject`]: the only place that spells NATS subjects, streams and Redis keys.
@@ -12,6 +13,7 @@
 
 pub mod digest;
 pub mod endpoint;
+pub mod ledger;
 pub mod outline;
 pub mod reference;
 pub mod seal;

@@ -207,6 +207,8 @@ fn summary() -> v1::Summary {
             failed: vec![line("not-found", 1)],
             listing_failed: vec![line("unauthorized", 1)],
             unchanged: 3,
+            // Came after the recording.
+            unsupported: Vec::new(),
         }),
         images: 7,
         distinct_layers: 20,

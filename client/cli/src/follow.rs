@@ -296,17 +296,22 @@ pub fn summary_lines(summary: &Summary, state: Option<ScanState>, seconds: f64) 
     };
     let counts: SeverityCounts = summary.findings.unwrap_or_default();
     let sum = |lines: &[strata_proto::v1::LedgerLine]| lines.iter().map(|line| line.count).sum::<u64>();
-    let settled = ledger.reported + ledger.unchanged + sum(&ledger.skipped) + sum(&ledger.failed);
+    let without = sum(&ledger.skipped) + sum(&ledger.unsupported) + sum(&ledger.failed);
+    let settled = ledger.reported + ledger.unchanged + without;
     // Only a scan that was stopped leaves any.
     let unfinished = match ledger.enumerated.saturating_sub(settled) {
         0 => String::new(),
         rest => format!(" + {rest} not finished"),
     };
+    let unsupported = match ledger.unsupported.as_slice() {
+        [] => String::new(),
+        some => format!(" + {} UNSUPPORTED", list(some)),
+    };
     let mut lines = vec![
         String::new(),
         head,
         format!(
-            "  references  {} enumerated = {} reported + {} unchanged + {} skipped + {} failed{unfinished}",
+            "  references  {} enumerated = {} reported + {} unchanged + {} skipped{unsupported} + {} failed{unfinished}",
             ledger.enumerated,
             ledger.reported,
             ledger.unchanged,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use strata_proto::v1::{Event, Report, ScanState, Severity, SeverityCounts, Summary, event::Kind};
+use strata_proto::{
+    ledger::is_unsupported,
+    v1::{Event, Report, ScanState, Severity, SeverityCounts, Summary, event::Kind},
+};
 
 use crate::{age::Moment, bases, gate::Seen, order::Order, since::Delta};
 
@@ -142,9 +145,10 @@ impl Results {
         Severity::WORST_FIRST.into_iter().find(|severity| self.counts.get(*severity) > 0)
     }
 
-    /// Whether every reference has a report.
+    /// Whether every reference has a report; but of a registry, what cannot be scanned need not.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.failed.is_empty() && self.state == Some(ScanState::Completed)
+        let supported = self.failed.iter().all(|failed| is_unsupported(&failed.code));
+        supported && self.state == Some(ScanState::Completed)
     }
 }

@@ -7,6 +7,7 @@ use std::{
 
 use strata_proto::{
     digest::Digest,
+    ledger::is_unsupported,
     v1::{
         Event, Lane, Scan, ScanFinished, ScanStarted, ScanState, SourceOptions, SubmitRequest, Summary,
         event::Kind,
@@ -64,6 +65,7 @@ pub(super) struct Running {
     pub(super) unchanged: u64,
     pub(super) skipped: Lines,
     pub(super) failed: Lines,
+    pub(super) unsupported: Lines,
     pub(super) listing_failed: Lines,
     /// Targets that are in `listing_failed`.
     pub(super) failed_targets: BTreeSet<String>,
@@ -117,6 +119,7 @@ impl Running {
             unchanged: 0,
             skipped: Lines::new(),
             failed: Lines::new(),
+            unsupported: Lines::new(),
             listing_failed: Lines::new(),
             failed_targets: BTreeSet::new(),
             open: 0,
@@ -159,7 +162,8 @@ impl Running {
 
     pub(super) fn note_failed(&mut self, references: usize, code: &str) {
         let count = self.close(references);
-        *self.failed.entry(code.to_owned()).or_default() += count;
+        let lines = if is_unsupported(code) { &mut self.unsupported } else { &mut self.failed };
+        *lines.entry(code.to_owned()).or_default() += count;
     }
 
     pub(super) fn note_skipped(&mut self, references: usize, code: &str) {
@@ -275,7 +279,9 @@ impl Plan {
             if scan.restoring || scan.open > 0 || scan.listings_open > 0 || !scan.listings.is_empty() {
                 continue;
             }
-            let clean = scan.failed.is_empty() && scan.listing_failed.is_empty();
+            // A registry may hold what cannot be scanned; who names an image wants its report.
+            let scanned = scan.unsupported.is_empty() || scan.request.registry.is_some();
+            let clean = scanned && scan.failed.is_empty() && scan.listing_failed.is_empty();
             self.finish(number, if clean { ScanState::Completed } else { ScanState::CompletedWithFailures });
         }
     }

@@ -55,6 +55,7 @@ impl Running {
                 unchanged: self.unchanged,
                 skipped: lines(&self.skipped),
                 failed: lines(&self.failed),
+                unsupported: lines(&self.unsupported),
                 listing_failed: lines(&self.listing_failed),
             }),
             findings: Some(self.summary.findings.unwrap_or_default()),

@@ -33,6 +33,7 @@ mod strata;
 mod submit;
 mod tidy;
 mod trace;
+mod unsupported;
 mod update;
 mod vex;
 mod webhooks;

@@ -29,7 +29,7 @@ impl Counts {
         Self {
             reported: ledger.reported,
             unchanged: ledger.unchanged,
-            failed: sum(&ledger.failed),
+            failed: sum(&ledger.failed) + sum(&ledger.unsupported),
             skipped: sum(&ledger.skipped),
             listing_failed: sum(&ledger.listing_failed),
         }
