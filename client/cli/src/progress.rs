@@ -98,29 +98,6 @@ impl Display {
     }
 }
 
-fn counts(summary: &Summary) -> (u64, u64) {
-    let ledger = summary.ledger.clone().unwrap_or_default();
-    let sum = |lines: &[strata_proto::v1::LedgerLine]| lines.iter().map(|line| line.count).sum::<u64>();
-    (
-        ledger.reported
-            + ledger.unchanged
-            + sum(&ledger.skipped)
-            + sum(&ledger.unsupported)
-            + sum(&ledger.failed),
-        ledger.enumerated,
-    )
-}
-
-fn describe(summary: &Summary, layers_pending: u64) -> String {
-    let findings = summary.findings.unwrap_or_default().total();
-    format!(
-        "{} layers analysed, {} reused, {layers_pending} to do, {} read, {findings} findings",
-        summary.layers_analysed,
-        summary.layers_reused,
-        bytes(summary.bytes_read)
-    )
-}
-
 /// Bytes for people: `51.1 MB`.
 #[must_use]
 pub fn bytes(count: u64) -> String {

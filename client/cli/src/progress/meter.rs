@@ -91,7 +91,11 @@ impl Meter {
 
     fn done(&self) -> u64 {
         let ledger = self.summary().ledger.unwrap_or_default();
-        ledger.reported + ledger.unchanged + sum(&ledger.skipped) + sum(&ledger.failed)
+        ledger.reported
+            + ledger.unchanged
+            + sum(&ledger.skipped)
+            + sum(&ledger.unsupported)
+            + sum(&ledger.failed)
     }
 
     fn failed(&self) -> String {
