@@ -2,6 +2,7 @@
 
 mod about;
 mod advise;
+mod archive;
 mod connection;
 mod database;
 mod diff;
@@ -22,6 +23,7 @@ use clap::{Args as Group, Parser, Subcommand};
 pub use self::{
     about::{CompletionsArgs, ConfigCommand, ManArgs},
     advise::AdviseArgs,
+    archive::AuditCommand,
     connection::{ArchiveArgs, ConnectionArgs, ServerUrl},
     database::DbCommand,
     diff::DiffArgs,
@@ -88,6 +90,9 @@ pub enum Command {
     /// Look into the archive of reports.
     #[command(subcommand)]
     Report(ReportCommand),
+    /// Reports for audits: export them, and check that they are what they were.
+    #[command(subcommand)]
+    Archive(AuditCommand),
     /// Policies: what fails a scan.
     #[command(subcommand)]
     Policy(PolicyCommand),

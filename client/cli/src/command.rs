@@ -2,6 +2,7 @@
 
 mod about;
 mod advise;
+mod archive;
 pub mod build;
 mod cancel;
 mod cluster;
@@ -50,6 +51,7 @@ pub async fn run(command: Command, mut settings: Settings) -> Result<ExitCode, F
         Command::Sweeps(args) => sweeps::run(args, &settings).await,
         Command::Cancel(args) => cancel::run(args, &settings).await,
         Command::Report(command) => report::run(command, &settings).await,
+        Command::Archive(command) => archive::run(command, &settings).await,
         Command::Policy(command) => policy::run(command),
         Command::Db(command) => db::run(command, &settings).await,
         Command::Token(command) => token::run(command, &settings).await,

@@ -1,5 +1,6 @@
 //! The archive in a SQLite file: write-ahead log, several processes at once, one writer at a time.
 
+mod check;
 mod forget;
 mod known;
 mod lead;
@@ -10,6 +11,7 @@ mod tokens;
 
 use std::{path::Path, time::Duration};
 
+pub use self::check::Checked;
 use async_trait::async_trait;
 use prost::Message as _;
 use sqlx::{

@@ -2,6 +2,8 @@
 
 mod found;
 
+pub(super) use self::found::document as listed;
+
 use std::{path::Path, process::ExitCode};
 
 use strata_coordinator::{access::sight::Sight, ports::Archive as _};

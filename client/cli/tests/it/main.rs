@@ -3,6 +3,7 @@
 mod about;
 mod access;
 mod advise;
+mod archive;
 mod black_box;
 mod cancel;
 mod cluster;

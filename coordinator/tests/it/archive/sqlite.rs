@@ -88,3 +88,29 @@ async fn what_is_no_archive_is_refused_by_name() {
         assert!(error.contains(reason) && error.contains(&file.display().to_string()), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_byte_that_changed_in_the_store_names_its_report() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("archive.sqlite");
+    let archive = SqliteArchive::open(&file).await.expect("opened");
+    for id in ["sound", "changed", "older"] {
+        let report = suite::report(&format!("sha256:{id}"), &["zlib"], &[]);
+        archive.put_report(suite::new_report(id, &report, 1), "s", &[]).await.expect("stored");
+    }
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.expect("connected");
+    for statement in [
+        // As a report that says the same and is packed in other words; and as an earlier version kept it.
+        "UPDATE reports SET body = (SELECT body FROM reports WHERE id = 'sound') WHERE id = 'changed'",
+        "UPDATE reports SET body_digest = '' WHERE id = 'older'",
+    ] {
+        sqlx::raw_sql(statement).execute(&mut connection).await.expect("changed");
+    }
+    let (checked, next) = archive.check(0).await.expect("checked");
+    let found: Vec<_> =
+        checked.iter().map(|one| (one.report_id.as_str(), one.known, one.wrong.as_deref())).collect();
+    let changed = Some("its bytes are not those that were stored");
+    assert_eq!(found, [("sound", true, None), ("changed", true, changed), ("older", false, None)]);
+    assert_eq!(archive.check(next.expect("a number")).await.expect("checked"), (Vec::new(), None));
+}

@@ -1,0 +1,98 @@
+//! Reports for audits: exported, verified elsewhere, and damage that is named.
+
+use std::{fs, path::Path, process::Command};
+
+use strata_loadtest::{
+    content::{Arch, Blob, Compression, Fixed, FixedImage},
+    registry::{Options, Registry},
+};
+
+use crate::{access::run_with, cluster::runtime, servers::output, strata::User};
+
+const COMMIT: &str = "6909610f00000000000000000000000000000001";
+
+/// A user whose archive has one report, of that commit. The registry is gone afterwards, and the image with it.
+fn archived() -> User {
+    let (user, runtime) = (User::new(), runtime());
+    let mut fixed = Fixed::new();
+    let lodash: (&str, &[u8]) =
+        ("app/node_modules/lodash/package.json", br#"{"name":"lodash","version":"4.17.4"}"#);
+    let layers = [Blob::of_files(&[lodash], Compression::Gzip).expect("a layer")];
+    fixed.image(&FixedImage {
+        repository: "app",
+        tag: "1",
+        layers: &layers,
+        arch: Arch::Amd64,
+        docker: true,
+    });
+    let registry = runtime.block_on(Registry::start(fixed, Options::default())).expect("a registry");
+    let image = format!("{}/app:1", registry.host());
+    run_with(&user, &["scan", &image], &[("STRATA_SOURCE_COMMIT", COMMIT)]).expect(0, &["lodash"]);
+    user
+}
+
+/// Changes the only place where these bytes are, by one bit.
+fn damage(file: &Path, marker: &[u8]) {
+    let mut bytes = fs::read(file).expect("a file");
+    let places: Vec<usize> = bytes
+        .windows(marker.len())
+        .enumerate()
+        .filter_map(|(at, window)| (window == marker).then_some(at))
+        .collect();
+    let at = *places.last().expect("the marker is there");
+    bytes[at + marker.len()] ^= 1;
+    fs::write(file, bytes).expect("written");
+}
+
+#[test]
+fn an_export_verifies_anywhere_and_damage_is_named() {
+    let (user, place) = (archived(), tempfile::tempdir().expect("a directory"));
+    let (export, again) = (place.path().join("audit.zip"), place.path().join("again.zip"));
+    let (export_text, again_text) = (export.display().to_string(), again.display().to_string());
+    let made = user.run(&["archive", "export", "--commit", &COMMIT[..8], "-o", &export_text]);
+    made.expect(0, &["1 reports, SHA256SUMS sha256:"]);
+    let sums = made.out.split_whitespace().last().expect("a digest").to_owned();
+    // On a machine that knows nothing of it.
+    let auditor = User::without_database();
+    auditor.run(&["archive", "verify", &export_text]).expect(0, &["3 parts", &sums, "0 wrong"]);
+    user.run(&["archive", "export", "--commit", "0000000", "-o", &again_text])
+        .expect(2, &["nothing is exported"]);
+    assert!(!again.exists());
+    let unpacked = place.path().join("unpacked");
+    let mut unzip = zip::ZipArchive::new(fs::File::open(&export).expect("a file")).expect("a zip");
+    unzip.extract(&unpacked).expect("unpacked");
+    let directory = unpacked.display().to_string();
+    auditor.run(&["archive", "verify", &directory]).expect(0, &["3 parts", &sums, "0 wrong"]);
+    let mut check = Command::new("sha256sum");
+    check.args(["--check", "--strict", "SHA256SUMS"]).current_dir(&unpacked);
+    assert!(output(&mut check).status.success(), "sha256sum reads the same list");
+    let report = fs::read_dir(&unpacked)
+        .expect("parts")
+        .map(|entry| entry.expect("an entry").path())
+        .find(|path| path.is_dir())
+        .expect("a report");
+    let summary = fs::read_to_string(report.join("summary.json")).expect("a summary");
+    assert!(summary.contains(COMMIT) && summary.contains("\"database\""), "{summary}");
+    damage(&report.join("report.json"), b"4.17.4");
+    fs::remove_file(report.join("sbom.cdx.json")).expect("removed");
+    fs::write(report.join("more"), "").expect("added");
+    auditor
+        .run(&["archive", "verify", &directory])
+        .expect(1, &["report.json: changed", "sbom.cdx.json: missing", "more: not in SHA256SUMS", "3 wrong"]);
+    fs::write(unpacked.join("SHA256SUMS"), "00  ../../etc/passwd\n").expect("written");
+    auditor.run(&["archive", "verify", &directory]).expect(2, &["is not a name in an export"]);
+    damage(&export, b"report.json");
+    let damaged = auditor.run(&["archive", "verify", &export_text]);
+    assert!(damaged.code == 1 || damaged.code == 2, "{} {}", damaged.out, damaged.err);
+}
+
+#[test]
+fn a_store_is_verified_report_by_report() {
+    let user = archived();
+    user.run(&["archive", "verify"]).expect(0, &["1 reports, 0 wrong"]);
+    let cache = user.home.path().join("cache").display().to_string();
+    user.run(&["archive", "verify", &cache]).expect(0, &["1 reports, 0 wrong"]);
+    let nothing = user.home.path().display().to_string();
+    user.run(&["archive", "verify", &nothing])
+        .expect(2, &["neither an unpacked export nor a cache directory"]);
+}
