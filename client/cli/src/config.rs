@@ -62,6 +62,10 @@ pub fn parse(arguments: Vec<OsString>, places: &Places) -> Result<(Args, File), 
     let Ok(first) = grammar.clone().ignore_errors(true).try_get_matches_from(&arguments) else {
         return Ok((read(grammar, arguments)?, File::default()));
     };
+    // So must what shells and manuals are made of.
+    if matches!(first.subcommand_name(), Some("completions" | "man")) {
+        return Ok((read(grammar, arguments)?, File::default()));
+    }
     let file = open(&first, places, &grammar)?;
     let added = added(&grammar, &first, &file)?;
     let none = added.global.is_empty() && added.own.is_empty();

@@ -113,6 +113,9 @@ fn help_and_versions_need_no_file() {
         let error = with("broken", words).expect_err("no arguments");
         assert!(error.contains("strata") && !error.contains("failed to read"), "{words:?}: {error}");
     }
+    for words in [&["man"][..], &["completions", "bash"]] {
+        assert!(with("broken", words).is_ok(), "{words:?}");
+    }
     assert!(with("broken", &["scan", "a:1"]).is_err());
 }
 
