@@ -65,9 +65,10 @@ fn account(end: &ScanFinished) -> String {
     let summary = end.summary.clone().unwrap_or_default();
     let ledger = summary.ledger.unwrap_or_default();
     let sum = |lines: &[LedgerLine]| lines.iter().map(|line| line.count).sum::<u64>();
-    let (skipped, failed) = (sum(&ledger.skipped), sum(&ledger.failed));
+    let [skipped, unsupported, failed] =
+        [&ledger.skipped, &ledger.unsupported, &ledger.failed].map(|lines| sum(lines));
     format!(
-        "{} enumerated = {} reported + {} unchanged + {skipped} skipped + {failed} failed",
+        "{} enumerated = {} reported + {} unchanged + {skipped} skipped + {unsupported} unsupported + {failed} failed",
         ledger.enumerated, ledger.reported, ledger.unchanged
     )
 }
