@@ -6,6 +6,7 @@ use std::{io, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use strata_analysis::model::Problem;
 use strata_proto::{
     reference::Reference,
     trace::TraceHeaders,
@@ -170,6 +171,8 @@ pub struct Blob {
     pub size: Option<u64>,
     /// Whether the layer's digest is that of the uncompressed tar (docker-archives) rather than of the stored bytes.
     pub digest_is_diff_id: bool,
+    /// What the source could not put into it. The digest covers that too.
+    pub problems: Vec<Problem>,
 }
 
 /// One page of names.
@@ -212,6 +215,10 @@ pub trait Images: Send + Sync {
         platform: &str,
         options: &SourceOptions,
     ) -> Result<Resolution, JobError>;
+    /// The platforms of the index that a reference names, in its order; empty where it names none.
+    async fn platforms(&self, _reference: &str, _options: &SourceOptions) -> Result<Vec<String>, JobError> {
+        Ok(Vec::new())
+    }
     /// Opens a layer of an image that `reference` names.
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError>;
     /// All that may be VEX documents attached to the image whose manifest has that digest.

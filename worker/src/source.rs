@@ -107,6 +107,10 @@ impl Images for Sources {
         self.of(reference)?.resolve(reference, platform, options).await
     }
 
+    async fn platforms(&self, reference: &str, options: &SourceOptions) -> Result<Vec<String>, JobError> {
+        self.of(reference)?.platforms(reference, options).await
+    }
+
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError> {
         self.of(reference)?.blob(reference, digest, options).await
     }

@@ -12,6 +12,7 @@ mod queue;
 mod registry;
 mod report;
 mod role;
+mod source;
 mod submit;
 mod token;
 mod webhook;
@@ -32,6 +33,7 @@ pub use self::{
     registry::{LoginArgs, RegistryArgs},
     report::{ReportCommand, SearchArgs},
     role::{ClusterArgs, CoordinatorArgs, KeepArgs, ObserveArgs, ServeArgs, ServerArgs, WorkerArgs},
+    source::SourceArgs,
     submit::SubmitArgs,
     token::{TokenCommand, TokenPlace},
     webhook::WebhookArgs,
@@ -140,7 +142,7 @@ pub struct TargetArgs {
     /// Where inventories and reports are kept between runs.
     #[arg(long, alias = "cache-path", env = "STRATA_CACHE_DIR", value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
-    /// Platform to choose from an image index.
+    /// Platform to choose from an image index; of `scan` several, with commas between them.
     #[arg(long, default_value = "linux/amd64", value_name = "OS/ARCH[/VARIANT]")]
     pub platform: String,
     /// Any certificate of a registry, or plain HTTP where it is not on loopback (there plain HTTP needs no word).
@@ -188,7 +190,9 @@ pub struct OutputArgs {
 #[derive(Debug, Clone, Group)]
 pub struct ScanArgs {
     /// References, or paths of archives and layouts (`docker-archive:`, `oci:`, `oci-archive:`, or a bare path).
-    #[arg(required_unless_present = "print_context", value_name = "REF|PATH")]
+    /// `dir:PATH` is a root file system, `sbom:FILE` a bill of materials, `docker-daemon:NAME` an image of Docker or Podman on
+    /// this machine; `file://PATH` is a path.
+    #[arg(required_unless_present_any = ["print_context", "input"], value_name = "REF|PATH")]
     pub images: Vec<String>,
     /// Print where the image comes from, as the environment of the build tells and as it would be kept, and scan nothing.
     #[arg(long)]
@@ -199,6 +203,15 @@ pub struct ScanArgs {
     /// What becomes of the reports.
     #[command(flatten)]
     pub submit: SubmitArgs,
+    /// An archive: as a path among the references, for those who know it so (repeatable).
+    #[arg(long, alias = "image", value_name = "PATH")]
+    pub input: Vec<String>,
+    /// Scan the images of all platforms of an index, instead of those of `--platform`.
+    #[arg(long, conflicts_with = "server")]
+    pub all_platforms: bool,
+    /// Where the image was built from.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// Where and with what.
     #[command(flatten)]
     pub target: TargetArgs,
@@ -285,4 +298,13 @@ pub struct DemoArgs {
     /// What comes out.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+impl ScanArgs {
+    /// Everything that is to be scanned: a path that is written as a file's address is that path.
+    #[must_use]
+    pub fn named(&self) -> Vec<String> {
+        let all = self.images.iter().chain(&self.input);
+        all.map(|image| image.strip_prefix("file://").unwrap_or(image).to_owned()).collect()
+    }
 }

@@ -28,6 +28,7 @@ use strata_worker::{
         Context,
         advise::{self, Predicted},
     },
+    ports::Images as _,
     queue::channel::{ChannelSink, ChannelSource},
     source::Sources,
 };
@@ -162,6 +163,13 @@ impl Embedded {
     /// When it is neither a reference nor an image on disk.
     pub async fn expand(&self, argument: &str) -> Result<Vec<String>, Failure> {
         self.sources.expand(argument).await.map_err(|error| Failure::usage(error.message))
+    }
+
+    /// The platforms of the index that a reference names; none where it names no index, or one that cannot be read: its
+    /// scan will tell why.
+    pub async fn platforms(&self, reference: &str, insecure: bool) -> Vec<String> {
+        let found = self.sources.platforms(reference, &v1::SourceOptions { insecure }).await;
+        found.unwrap_or_default()
     }
 
     /// Submits a scan and returns its id.

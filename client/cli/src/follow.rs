@@ -132,17 +132,18 @@ pub async fn follow(
     interrupt: Interrupt,
     settings: &Settings,
 ) -> Result<ExitCode, Failure> {
-    let (code, _) = to_the_end(backend, scan, after, output, interrupt, settings).await?;
+    let (code, _) = to_the_end(backend, &[scan.to_owned()], after, output, interrupt, settings).await?;
     Ok(ExitCode::from(code))
 }
 
-/// As [`follow`], with the exit code as a number and all that the scan said.
+/// As [`follow`], of several scans that are one to the person who waits, with the exit code as a number and all that they
+/// said.
 ///
 /// # Errors
 /// As there.
 pub async fn to_the_end(
     backend: &Backend,
-    scan: &str,
+    scans: &[String],
     after: u64,
     output: &Output,
     interrupt: Interrupt,
@@ -152,10 +153,23 @@ pub async fn to_the_end(
     let mut display = Display::new(settings);
     let mut results = Results::new(output.order);
     results.now = output.gate.now;
-    let taken = receive(backend, (scan, after), output, &interrupt, (&mut display, &mut results)).await;
-    display.finish();
-    if taken? == Taken::Left {
-        account(backend, scan, &mut results).await;
+    results.default_branch_image.clone_from(&settings.default_branch_image);
+    for scan in scans {
+        // Who stopped one of them meant all.
+        if results.state == Some(ScanState::Cancelled) {
+            backend.cancel(scan).await?;
+        }
+        let shown = (&mut display, &mut results);
+        let taken = receive(backend, (scan, after), output, &interrupt, shown).await;
+        display.finish();
+        match taken? {
+            Taken::All => {}
+            Taken::Left => {
+                account(backend, scan, &mut results).await;
+                break;
+            }
+            Taken::AtOnce => break,
+        }
     }
     // A scan that was stopped says nothing about what it did not reach.
     if output.since_last
@@ -165,7 +179,9 @@ pub async fn to_the_end(
             vex::apply(reported, &output.vex);
             output.gate.accept(reported);
         };
-        results.since = Some(since::compare(backend, scan, suppress).await?);
+        if let [scan] = scans {
+            results.since = Some(since::compare(backend, scan, suppress).await?);
+        }
     }
     if let (true, Some(delta)) = (output.prints_lines(), &results.since) {
         output.write_lines(delta)?;

@@ -1,5 +1,7 @@
 //! What a scan came to, as the output formats see it.
 
+mod total;
+
 use std::collections::BTreeMap;
 
 use strata_proto::{
@@ -48,10 +50,14 @@ pub struct Results {
     pub state: Option<ScanState>,
     /// Its summary, so far or at the end.
     pub summary: Summary,
+    /// The sum of the scans that have ended.
+    before: Summary,
     /// Problems of all reports.
     pub problems: u64,
     /// The moment at which ages are told, the same for all reports.
     pub now: Moment,
+    /// The image of the default branch, where the build's environment names one.
+    pub default_branch_image: Option<String>,
     /// What changed since the sweep before, where somebody asked.
     pub since: Option<Delta>,
     /// The moment at which the end was heard of.
@@ -83,7 +89,11 @@ impl Results {
                     report,
                     unchanged: reported.unchanged,
                 });
-                image.references.extend(reported.references);
+                for name in reported.references {
+                    if !image.references.contains(&name) {
+                        image.references.push(name);
+                    }
+                }
             }
             Some(Kind::Failed(failed)) => self.failed.push(Failed {
                 references: failed.references,
@@ -101,9 +111,11 @@ impl Results {
                 message: String::new(),
             }),
             Some(Kind::Finished(finished)) => {
-                self.state = Some(finished.state());
+                // Scans that follow each other end as the worst of them did.
+                self.state = self.state.max(Some(finished.state()));
                 self.ended = Some(Moment::now());
-                self.summary = finished.summary.unwrap_or_default();
+                total::add(&mut self.before, finished.summary.unwrap_or_default());
+                self.summary = self.before.clone();
                 bases::mark(self.images.values_mut().map(|image| &mut image.report));
             }
             // Somebody may leave before the end.

@@ -58,6 +58,7 @@ pub fn repository(image: &Image) -> String {
 /// As [`repository`], of one reference.
 #[must_use]
 pub fn repository_of(name: &str) -> String {
+    let name = name.strip_prefix(ENGINE).unwrap_or(name);
     let Some((path, tail)) = archive(name) else {
         return without_tag(name).unwrap_or_else(|| name.to_owned());
     };
@@ -74,11 +75,14 @@ pub fn tags(image: &Image) -> Vec<&str> {
         .iter()
         .filter_map(|name| match archive(name) {
             Some((_, tail)) => tail.contains([':', '/']).then_some(tail),
-            None => Some(name.as_str()),
+            None => Some(name.strip_prefix(ENGINE).unwrap_or(name)),
         })
         .filter(|name| !name.contains('@') && !name.starts_with("sha256:"))
         .collect()
 }
+
+/// What the names of a container engine's images begin with.
+const ENGINE: &str = "docker-daemon:";
 
 /// Path and selector of a reference to an archive.
 fn archive(name: &str) -> Option<(&str, &str)> {
@@ -235,6 +239,7 @@ mod tests {
             ("docker-archive:/builds/1/image.tar:ghcr.io/acme/app:abc123", "ghcr.io/acme/app"),
             ("oci:/builds/layout:v1", "layout"),
             ("oci-archive:/x/a.tar", "a.tar"),
+            ("docker-daemon:ghcr.io/acme/app:1", "ghcr.io/acme/app"),
             ("not a reference", "not a reference"),
         ] {
             let image = Image {

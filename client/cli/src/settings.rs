@@ -27,6 +27,8 @@ pub struct Settings {
     pub registry: RegistryConfig,
     /// Directory for files that are too large for memory; nothing there ever has a name.
     pub spool_dir: PathBuf,
+    /// Sockets of container engines on this machine, in the order in which they are asked for an image.
+    pub engines: Vec<PathBuf>,
     /// OTLP endpoint; without one nothing is exported.
     pub otlp_endpoint: Option<String>,
     /// Filter of log lines (`STRATA_LOG`), in tracing's syntax.
@@ -43,6 +45,8 @@ pub struct Settings {
     pub live: bool,
     /// Where what is scanned was built from, as a build's environment tells.
     pub source: Option<SourceContext>,
+    /// The image of the default branch, which GitLab compares findings with (`CS_DEFAULT_BRANCH_IMAGE`).
+    pub default_branch_image: Option<String>,
     /// Name of this process in leases and logs.
     pub name: String,
 }
@@ -77,6 +81,7 @@ impl Settings {
             auth_file: None,
             registry: registry::read(&text)?,
             spool_dir: path("STRATA_SPOOL_DIR").unwrap_or_else(default_spool),
+            engines: engines(&text),
             otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
                 .or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT"))
                 .filter(|_| !offline),
@@ -86,7 +91,8 @@ impl Settings {
             verbose: args.verbose,
             quiet: args.quiet,
             live: std::io::stderr().is_terminal() && !in_ci && text("TERM").as_deref() != Some("dumb"),
-            source: context::read(&text),
+            source: context::read(&|name: &str| flags(args, name).or_else(|| text(name))),
+            default_branch_image: text("CS_DEFAULT_BRANCH_IMAGE"),
             name: format!(
                 "{}-{}",
                 text("HOSTNAME").unwrap_or_else(|| "strata".to_owned()),
@@ -106,6 +112,29 @@ impl Settings {
     pub fn cache_dir(&self, named: Option<&PathBuf>) -> PathBuf {
         named.cloned().unwrap_or_else(|| self.data_dir.join("cache"))
     }
+}
+
+/// What the command's flags say in place of a variable.
+fn flags(args: &Args, name: &str) -> Option<String> {
+    match &args.command {
+        Command::Scan(scan) => scan.source.variable(name),
+        _ => None,
+    }
+}
+
+/// Where Docker and Podman listen: what their variables name, else their usual places. An engine on another machine is none
+/// of this one's.
+fn engines(text: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let named: Vec<PathBuf> = ["DOCKER_HOST", "CONTAINER_HOST"]
+        .into_iter()
+        .filter_map(|name| text(name)?.strip_prefix("unix://").map(PathBuf::from))
+        .collect();
+    if !named.is_empty() {
+        return named;
+    }
+    let own = text("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("podman/podman.sock"));
+    let usual = ["/var/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from);
+    usual.into_iter().chain(own).collect()
 }
 
 /// `/var/tmp` survives where `/tmp` is memory; a container may have only `/tmp`.

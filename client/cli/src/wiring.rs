@@ -30,8 +30,11 @@ pub fn credentials(settings: &Settings) -> Credentials {
 /// When the settings do not make sense.
 pub fn sources(settings: &Settings, archives: bool) -> Result<Sources, Failure> {
     let registry = RegistryConfig { credentials: credentials(settings), ..settings.registry.clone() };
-    let archives =
-        archives.then(|| ArchiveConfig { spool: settings.spool_dir.clone(), ..ArchiveConfig::default() });
+    let archives = archives.then(|| ArchiveConfig {
+        spool: settings.spool_dir.clone(),
+        engines: settings.engines.clone(),
+        ..ArchiveConfig::default()
+    });
     Sources::new(SourceConfig { registry, archives }).map_err(|error| Failure::usage(error.message))
 }
 

@@ -29,7 +29,7 @@ mod python;
 mod r;
 mod rpm;
 mod rust;
-mod sbom;
+pub(crate) mod sbom;
 mod swift;
 mod wordpress;
 

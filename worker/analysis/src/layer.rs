@@ -2,7 +2,12 @@
 
 use std::io;
 
-use crate::{limits::Limits, model::Inventory};
+use crate::{
+    distro,
+    ecosystem::{self, Candidate},
+    limits::Limits,
+    model::Inventory,
+};
 
 mod blob;
 mod collect;
@@ -35,6 +40,13 @@ pub enum LayerError {
     /// The layer exceeds a limit.
     #[error("the layer exceeds a limit: {0}")]
     Limit(String),
+}
+
+/// Whether the content of a regular file matters, by its normalised path, its size in bytes and whether it can be executed.
+#[must_use]
+pub fn wants(path: &str, size: u64, executable: bool) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    !ecosystem::wanting(Candidate { path, name, size, executable }).is_empty() || distro::wants(path, name)
 }
 
 /// Reads a layer (gzip, zstd or plain tar, told apart by their first bytes) to its end.

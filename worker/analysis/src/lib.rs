@@ -26,6 +26,7 @@
 #![cfg_attr(test, expect(clippy::disallowed_macros, reason = "tests say what they skip"))]
 
 pub mod assess;
+pub mod bill;
 mod bytes;
 mod bzip2;
 pub mod cvss;

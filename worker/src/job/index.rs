@@ -13,6 +13,7 @@ use bytes::{Buf as _, Bytes};
 use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 use strata_analysis::{
+    bill,
     layer::{self, LayerError},
     limits::Limits,
     model::Inventory,
@@ -115,7 +116,7 @@ async fn verified_twice(context: &Context, job: &IndexJob) -> Result<(Inventory,
 
 async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexed), JobError> {
     let options = job.options.unwrap_or_default();
-    let Blob { mut stream, digest_is_diff_id, .. } =
+    let Blob { mut stream, digest_is_diff_id, problems, .. } =
         context.images.blob(&job.reference, &job.digest, &options).await?;
     let (sender, receiver) = mpsc::channel(CHUNKS);
     let bytes = Arc::new(AtomicU64::new(0));
@@ -130,12 +131,15 @@ async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexe
             }
         }
     };
+    let bill = [bill::CYCLONEDX, bill::SPDX].contains(&job.media_type.as_str());
     let (limits, spool, digest) = (context.limits.clone(), context.spool.clone(), job.digest.clone());
     let work = compute::block(&job.digest, move || {
-        read_layer(receiver, &digest, digest_is_diff_id, &Bounds { limits, spool })
+        read_layer(receiver, &digest, digest_is_diff_id, &Bounds { limits, spool, bill })
     });
     let ((), inventory) = tokio::join!(feed, work);
-    let inventory = inventory??;
+    let mut inventory = inventory??;
+    inventory.problems.extend(problems);
+    inventory.problems.sort();
     let packages = inventory.files.iter().map(|file| file.packages.len()).sum::<usize>();
     let indexed = Indexed {
         analysed: true,
@@ -148,6 +152,8 @@ async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexe
 struct Bounds {
     limits: Limits,
     spool: DirectorySpool,
+    /// Whether the bytes are a bill of materials rather than a tar.
+    bill: bool,
 }
 
 /// Analyses and verifies in one pass. What the digest covers is read to its end, whatever the analysis needed of it.
@@ -168,7 +174,10 @@ fn read_layer(
 
 fn verified(reader: impl Read, digest: &str, bounds: &Bounds) -> Result<Inventory, JobError> {
     let mut reader = Hashing { reader, hasher: Sha256::new() };
-    let analysed = layer::index_with(&mut reader, &bounds.limits, &bounds.spool);
+    let analysed = match bounds.bill {
+        true => bill::index(&mut reader, &bounds.limits),
+        false => layer::index_with(&mut reader, &bounds.limits, &bounds.spool),
+    };
     if let Err(LayerError::Read(error)) = &analysed {
         return Err(read_error(digest, error));
     }

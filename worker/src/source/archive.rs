@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use self::{
     layout::Layout,
     name::{ArchiveName, Kind},
+    prepared::{Prepared, Shelf},
     store::Store,
 };
 use super::{
@@ -25,9 +26,12 @@ use crate::{
     ports::{Blob, Images, Page, Resolution, io_error, parse_reference},
 };
 
+mod directory;
 mod docker;
+mod engine;
 mod layout;
 pub mod name;
+mod prepared;
 mod spool;
 mod store;
 mod tar;
@@ -42,11 +46,13 @@ pub struct ArchiveConfig {
     pub spool: PathBuf,
     /// Bytes that one archive may decompress to.
     pub spool_bytes: u64,
+    /// Sockets of container engines, in the order in which they are asked.
+    pub engines: Vec<PathBuf>,
 }
 
 impl Default for ArchiveConfig {
     fn default() -> Self {
-        Self { spool: PathBuf::from("/var/tmp"), spool_bytes: 64 << 30 }
+        Self { spool: PathBuf::from("/var/tmp"), spool_bytes: 64 << 30, engines: Vec::new() }
     }
 }
 
@@ -58,6 +64,7 @@ struct Shared {
     config: ArchiveConfig,
     // The one used last at the end.
     open: Mutex<Vec<(Identity, Opening)>>,
+    prepared: Shelf,
 }
 
 /// An archive that is open, or is being opened by the first who wanted it.
@@ -85,7 +92,7 @@ impl Archives {
     /// Sets access up.
     #[must_use]
     pub fn new(config: ArchiveConfig) -> Self {
-        Self(Arc::new(Shared { config, open: Mutex::default() }))
+        Self(Arc::new(Shared { config, open: Mutex::default(), prepared: Shelf::default() }))
     }
 
     async fn store(&self, path: &Path) -> Result<Arc<Store>, JobError> {
@@ -121,6 +128,9 @@ impl Archives {
     /// # Errors
     /// When it is a path that cannot be read or holds no image, or is malformed.
     pub async fn expand(&self, text: &str) -> Result<Vec<String>, JobError> {
+        if let Some((Kind::Engine, image)) = name::scheme(text) {
+            return engine::reference(image).map(|reference| vec![reference]);
+        }
         let (kind, path, tail) = if name::scheme(text).is_some() {
             let owned = text.to_owned();
             let name = blocking(move || ArchiveName::parse(&owned)).await?;
@@ -139,6 +149,9 @@ impl Archives {
             let message = format!("failed to read {}: its path is no UTF-8", path.display());
             return Err(JobError::never("bad-reference", message));
         };
+        if let Some(kind @ (Kind::Directory | Kind::Bill)) = kind {
+            return prepared::check(kind, &absolute, &tail).map(|reference| vec![reference]);
+        }
         let store = self.store(&path).await?;
         let kind = match kind {
             Some(kind) => kind,
@@ -156,11 +169,19 @@ impl Archives {
         }
         let tails = blocking(move || match kind {
             Kind::DockerArchive => docker::entries(&store).map(|entries| docker::selectors(&entries)),
-            Kind::Layout | Kind::LayoutArchive => {
-                layout::entries(&store).map(|entries| layout::selectors(&entries))
-            }
+            _ => layout::entries(&store).map(|entries| layout::selectors(&entries)),
         });
         Ok(tails.await?.into_iter().map(|tail| format!("{prefix}{tail}")).collect())
+    }
+
+    /// The image that a reference names, where it has to be prepared.
+    async fn prepared(&self, reference: &str) -> Result<Option<Arc<Prepared>>, JobError> {
+        let Some((Kind::Directory | Kind::Bill | Kind::Engine, _)) = name::scheme(reference) else {
+            return Ok(None);
+        };
+        let owned = reference.to_owned();
+        let name = blocking(move || ArchiveName::parse(&owned)).await?;
+        self.0.prepared.get(&name, &self.0.config).await.map(Some)
     }
 
     async fn named(&self, reference: &str) -> Result<(ArchiveName, Arc<Store>), JobError> {
@@ -235,9 +256,13 @@ impl Images for Archives {
         wanted: &str,
         _: &SourceOptions,
     ) -> Result<Resolution, JobError> {
-        let (name, store) = self.named(reference).await?;
         let platform = platform::parse(wanted)?;
         let what = reference.to_owned();
+        if let Some(prepared) = self.prepared(reference).await? {
+            let facts = blocking(move || prepared.facts(&what, &platform)).await?;
+            return Ok(Resolution::Image(facts));
+        }
+        let (name, store) = self.named(reference).await?;
         if name.kind == Kind::DockerArchive {
             let facts = blocking(move || {
                 let entries = docker::entries(&store)?;
@@ -255,12 +280,27 @@ impl Images for Archives {
         walk::walk(&layout, &wanted, fetched).await
     }
 
-    async fn blob(&self, reference: &str, digest: &str, _: &SourceOptions) -> Result<Blob, JobError> {
+    async fn platforms(&self, reference: &str, _: &SourceOptions) -> Result<Vec<String>, JobError> {
+        let Some((Kind::Layout | Kind::LayoutArchive, _)) = name::scheme(reference) else {
+            return Ok(Vec::new());
+        };
         let (name, store) = self.named(reference).await?;
+        let root = {
+            let store = Arc::clone(&store);
+            blocking(move || layout::select(&store, &layout::entries(&store)?, &name.selector)).await?
+        };
+        walk::platforms(&Layout(store).root(&root.0, &root.1, reference).await?, reference)
+    }
+
+    async fn blob(&self, reference: &str, digest: &str, _: &SourceOptions) -> Result<Blob, JobError> {
         let what = reference.to_owned();
         let digest: Digest = digest.parse().map_err(|error| {
             JobError::never("bad-reference", format!("failed to read a layer of {what}: {error}"))
         })?;
+        if let Some(prepared) = self.prepared(reference).await? {
+            return blocking(move || prepared.blob(&what, &digest)).await;
+        }
+        let (name, store) = self.named(reference).await?;
         let digest_is_diff_id = name.kind == Kind::DockerArchive;
         let part = blocking(move || match name.kind {
             Kind::DockerArchive => {
@@ -268,10 +308,10 @@ impl Images for Archives {
                 let entry = docker::select(&store, &entries, &name.selector)?;
                 store.part(entry.layer(&store, &what, &digest)?)
             }
-            Kind::Layout | Kind::LayoutArchive => store.part(&layout::blob(&digest)),
+            _ => store.part(&layout::blob(&digest)),
         })
         .await?;
-        Ok(Blob { size: Some(part.size()), stream: part.stream(), digest_is_diff_id })
+        Ok(Blob { size: Some(part.size()), stream: part.stream(), digest_is_diff_id, problems: Vec::new() })
     }
 }
 

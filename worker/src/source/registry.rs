@@ -140,6 +140,12 @@ impl Images for Registries {
         image.resolve(&platform).await
     }
 
+    async fn platforms(&self, reference: &str, options: &SourceOptions) -> Result<Vec<String>, JobError> {
+        let image = self.image(reference, options)?;
+        let root = image.document(&image.reference.selector(), image.reference.digest.as_ref()).await?;
+        walk::platforms(&root, &image.what)
+    }
+
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError> {
         let image = self.image(reference, options)?;
         let digest: Digest = digest.parse().map_err(|error| {

@@ -97,6 +97,25 @@ pub async fn walk(
     ))
 }
 
+/// The platforms that an index names, in its order, each once; empty where the document is no index.
+///
+/// # Errors
+/// When the document is malformed.
+pub fn platforms(root: &Fetched, what: &str) -> Result<Vec<String>, JobError> {
+    let Document::Index(entries) = manifest::parse(&root.body, &root.content_type, what)? else {
+        return Ok(Vec::new());
+    };
+    let mut platforms = Vec::new();
+    for entry in entries.iter().filter(|entry| !entry.is_attestation()) {
+        let Some(offered) = entry.platform.as_ref().map(manifest::RawPlatform::normal) else { continue };
+        let shown = platform::show(&offered);
+        if offered.os != "unknown" && offered.architecture != "unknown" && !platforms.contains(&shown) {
+            platforms.push(shown);
+        }
+    }
+    Ok(platforms)
+}
+
 impl Walk<'_> {
     async fn open(
         &mut self,

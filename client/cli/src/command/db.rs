@@ -65,8 +65,13 @@ pub(crate) fn watch(named: Option<&Path>, settings: &Settings) -> Result<FileAdv
     FileAdvisories::open(&path).map_err(|error| unusable(&error))
 }
 
+/// A database that is not there is a matter of configuration; one that is damaged is work that cannot be done.
 pub(super) fn unusable(error: &OpenError) -> Failure {
-    Failure::usage(error.to_string()).hint(
+    let failure = match error {
+        OpenError::Read { .. } => Failure::usage(error.to_string()),
+        OpenError::Content { .. } => Failure::incomplete(error.to_string()),
+    };
+    failure.hint(
         "`strata db update` downloads and compiles the public advisories, `strata db build --from DIR` compiles a copy, \
          and --db names a database",
     )
@@ -121,9 +126,9 @@ fn report(compiled: &Compiled, output: &Path, seconds: f64) {
 }
 
 fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
-    let view = file.view().map_err(|error| Failure::usage(error.to_string()))?;
+    let view = file.view().map_err(|error| Failure::incomplete(error.to_string()))?;
     if verify {
-        view.verify().map_err(|error| Failure::usage(error.to_string()))?;
+        view.verify().map_err(|error| Failure::incomplete(error.to_string()))?;
     }
     let now = Moment::now();
     let mut table = Table::new();
@@ -155,7 +160,7 @@ fn status(file: &DatabaseFile, verify: bool) -> Result<(), Failure> {
 }
 
 fn diff(old: &DatabaseFile, new: &DatabaseFile) -> Result<(), Failure> {
-    let damaged = |error: strata_analysis::database::DatabaseError| Failure::usage(error.to_string());
+    let damaged = |error: strata_analysis::database::DatabaseError| Failure::incomplete(error.to_string());
     let changes =
         strata_analysis::database::diff(&old.view().map_err(damaged)?, &new.view().map_err(damaged)?)
             .map_err(damaged)?;

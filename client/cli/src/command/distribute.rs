@@ -147,8 +147,8 @@ async fn download(
 
 /// Checks every byte of a database against its digest.
 fn check(path: &Path) -> Result<String, Failure> {
-    let file = DatabaseFile::open(path).map_err(|error| Failure::usage(error.to_string()))?;
+    let file = DatabaseFile::open(path).map_err(|error| super::db::unusable(&error))?;
     let verified = file.view().and_then(|view| view.verify());
-    verified.map_err(|error| Failure::usage(format!("failed to verify {}: {error}", path.display())))?;
+    verified.map_err(|error| Failure::incomplete(format!("failed to verify {}: {error}", path.display())))?;
     Ok(file.digest().to_owned())
 }

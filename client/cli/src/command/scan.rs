@@ -1,6 +1,6 @@
 //! `strata scan`: images by reference, or archives and layouts on disk.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{collections::BTreeMap, io::Write as _, process::ExitCode};
 
 use strata_client::Client;
 use strata_proto::v1::{Lane, SourceContext, SubmitRequest};
@@ -35,23 +35,27 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
     };
     let target = if here { TargetArgs { server: None, ..args.target.clone() } } else { args.target.clone() };
     let backend = backend(&target, settings).await?;
-    let images = references(&args.images, &backend).await?;
+    let images = references(&args.named(), &backend).await?;
     if let Some(remote) = images.iter().find(|image| args.offline && archive::name::scheme(image).is_none()) {
         backend.close().await;
         return Err(Failure::usage(format!("--offline reaches no registry, and {remote} is in one")));
     }
-    let request = SubmitRequest {
-        images,
-        platform: args.target.platform.clone(),
-        lane: Lane::Interactive.into(),
-        insecure: args.target.insecure,
-        attached_vex: vex::wants_attached(&args.output.vex),
-        source: settings.source.clone(),
-        ..SubmitRequest::default()
-    };
-    let scan = backend.submit(request).await?;
-    let interrupt = follow::Interrupt::of_own(&scan, target.server.as_deref(), target.detach_on_interrupt);
-    let ended = follow::to_the_end(&backend, &scan, 0, &output, interrupt, settings).await;
+    let mut scans = Vec::new();
+    for (platform, images) in platforms(&args, images, &backend).await? {
+        let request = SubmitRequest {
+            images,
+            platform,
+            lane: Lane::Interactive.into(),
+            insecure: args.target.insecure,
+            attached_vex: vex::wants_attached(&args.output.vex),
+            source: settings.source.clone(),
+            ..SubmitRequest::default()
+        };
+        scans.push(backend.submit(request).await?);
+    }
+    let interrupt =
+        follow::Interrupt::of_own(&scans.join(" "), target.server.as_deref(), target.detach_on_interrupt);
+    let ended = follow::to_the_end(&backend, &scans, 0, &output, interrupt, settings).await;
     let submitted = match (&ended, client) {
         (Ok((code, results)), Some(client)) => {
             let terms = submit::Terms {
@@ -81,7 +85,8 @@ async fn scans_here(args: &ScanArgs) -> Result<bool, Failure> {
         return Ok(true);
     }
     let mut archives = 0;
-    for image in &args.images {
+    let images = args.named();
+    for image in &images {
         let expanded = archive::expand(image).await.map_err(|error| Failure::usage(error.message))?;
         archives += usize::from(expanded.iter().all(|one| archive::name::scheme(one).is_some()));
     }
@@ -91,7 +96,7 @@ async fn scans_here(args: &ScanArgs) -> Result<bool, Failure> {
         )
         .hint("--submit scans them here")),
         0 => Ok(false),
-        all if all == args.images.len() => Ok(true),
+        all if all == images.len() => Ok(true),
         _ => Err(Failure::usage("archives are scanned here and references of registries by the server")
             .hint("--submit scans all of them here; or scan them by two commands")),
     }
@@ -122,6 +127,41 @@ async fn submit_all(
         items.push(submit::Item { report, names: image.references });
     }
     submit::submit(client, items, terms).await
+}
+
+/// Platforms of one scan.
+const MOST_PLATFORMS: usize = 64;
+
+/// What is scanned for each platform: one scan each.
+async fn platforms(
+    args: &ScanArgs,
+    images: Vec<String>,
+    backend: &Backend,
+) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+    let wanted: Vec<&str> = args.target.platform.split(',').map(str::trim).collect();
+    let mut scans: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for image in images {
+        let mut own = match backend {
+            Backend::Embedded(here) if args.all_platforms => {
+                here.platforms(&image, args.target.insecure).await
+            }
+            _ => Vec::new(),
+        };
+        if own.is_empty() {
+            own = wanted.iter().map(|&platform| platform.to_owned()).collect();
+        }
+        for platform in own {
+            let references = scans.entry(platform).or_default();
+            if !references.contains(&image) {
+                references.push(image.clone());
+            }
+        }
+    }
+    match scans.len() {
+        ..=MOST_PLATFORMS => Ok(scans),
+        many => Err(Failure::usage(format!("{many} platforms are more than {MOST_PLATFORMS}"))
+            .hint("name those that matter with --platform")),
+    }
 }
 
 /// The record as it is shown: what is not known is not there.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use strata_proto::reference::Reference;
 
 use super::Format;
 use crate::{
@@ -30,11 +31,17 @@ const MAX_SOLUTION: usize = 7_000;
 fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     let images = results.images();
     let mut used = HashSet::new();
+    // One image has one counterpart; which of several it would be is not known.
+    let branch = results.default_branch_image.as_deref().filter(|name| images.len() == 1 && is_tagged(name));
     let mut list = Vec::new();
     for image in &images {
         let repository = row::repository(image);
         for row in row::rows(&image.report).iter().filter(|row| !row.is_suppressed()) {
-            list.push(vulnerability(image, &repository, row, &mut used));
+            let mut found = vulnerability(image, &repository, row, &mut used);
+            if let (Some(name), Some(location)) = (branch, found["location"].as_object_mut()) {
+                location.insert("default_branch_image".to_owned(), json!(name));
+            }
+            list.push(found);
         }
     }
     let tool = json!({
@@ -55,6 +62,12 @@ fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     });
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
+}
+
+/// Whether a name is that of a tag: what the schema takes for the image of a branch.
+fn is_tagged(name: &str) -> bool {
+    let tagged = name.rsplit('/').next().is_some_and(|last| last.contains(':') && !last.ends_with(':'));
+    tagged && !name.contains('@') && name.len() <= MAX_NAME && name.parse::<Reference>().is_ok()
 }
 
 fn vulnerability(image: &Image, repository: &str, row: &Row<'_>, used: &mut HashSet<String>) -> Value {

@@ -14,6 +14,27 @@ use crate::{age::Moment, results::Results};
 
 pub(crate) mod schema;
 
+#[test]
+fn gitlab_learns_the_image_of_the_default_branch_where_that_is_clear() {
+    let locations = |name: &str, results: &mut Results| {
+        results.default_branch_image = Some(name.to_owned());
+        let document = json("gitlab", results);
+        let list = document["vulnerabilities"].as_array().expect("a list").clone();
+        list.into_iter().map(|one| one["location"]["default_branch_image"].clone()).collect::<Vec<_>>()
+    };
+    let name = "registry.example:5000/acme/app:main";
+    let told = locations(name, &mut one());
+    assert!(!told.is_empty() && told.iter().all(|found| found == name), "{told:?}");
+    for name in ["registry.example:5000/acme/app", "a b", "", "registry.example/app@sha256:00"] {
+        assert!(locations(name, &mut one()).iter().all(Value::is_null), "{name}");
+    }
+    let mut two = results(&[("r.example/a:1", report()), ("r.example/b:1", Report::default())], false);
+    assert!(
+        locations(name, &mut two).iter().all(Value::is_null),
+        "which of two images it stands for is not known"
+    );
+}
+
 fn package(name: &str, version: &str, ecosystem: &str, file: &str, layer: u32) -> Package {
     Package {
         name: name.to_owned(),

@@ -270,7 +270,7 @@ fn databases_that_are_missing_or_broken_say_what_to_do() {
     for (name, bytes) in cases {
         fs::write(user.database(), bytes).expect("a file");
         let run = user.run(&["scan", reference]);
-        run.expect(2, &["failed to open the advisory database", "advisories.strata"]);
+        run.expect(3, &["failed to open the advisory database", "advisories.strata"]);
         assert!(!run.out.contains("0 findings"), "{name}: {}", run.out);
     }
 }

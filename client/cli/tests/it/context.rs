@@ -69,3 +69,27 @@ fn reports_are_found_by_the_commit_of_their_build() {
         user.run(&["report", "search", "--commit", asked]).expect(code, &[says]);
     }
 }
+
+#[test]
+fn flags_come_before_the_environment() {
+    let user = User::without_database();
+    let commit = "6909610f00000000000000000000000000000001";
+    let mut command = user.command(&[
+        "scan",
+        "--print-context",
+        "--source-repo",
+        "https://user:s3cr3t@github.com/acme/app.git",
+        "--source-commit",
+        commit,
+        "--ci-build-id",
+        "77",
+    ]);
+    command.env("STRATA_SOURCE_COMMIT", "abcdef0123").env("STRATA_SOURCE_BRANCH", "main");
+    let output = servers::output(&mut command);
+    let record: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let expected = serde_json::json!({
+        "system": "generic", "repository": "https://github.com/acme/app", "commit": commit, "branch": "main", "build_id": "77",
+    });
+    assert_eq!(record, expected);
+    user.run(&["scan", "--print-context", "--source-commit", "main"]).expect(2, &["no commit"]);
+}

@@ -101,7 +101,7 @@ fn a_scan_finishes_with_the_database_that_it_started_with() {
     assert_eq!(images(&cluster_), images(&alone));
     std::fs::write(home.join("broken"), "no database").expect("written");
     let broken = home.join("broken").display().to_string();
-    cluster.user.run(&["db", "publish", "--server", &cluster.url(), "--db", &broken]).expect(2, &["broken"]);
+    cluster.user.run(&["db", "publish", "--server", &cluster.url(), "--db", &broken]).expect(3, &["broken"]);
 }
 
 #[test]

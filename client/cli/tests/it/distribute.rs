@@ -41,7 +41,7 @@ fn a_database_goes_through_a_registry_unchanged() {
     let last = damaged.len() - 1;
     damaged[last] ^= 1;
     fs::write(to.database(), damaged).expect("a file");
-    to.run(&["db", "push", &reference]).expect(2, &["damaged"]);
+    to.run(&["db", "push", &reference]).expect(3, &["damaged"]);
 }
 
 /// The smallest image there is: one empty layer.

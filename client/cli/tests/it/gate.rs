@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use strata_analysis::database::{build::Builder, lifecycle::Lifecycles};
 use strata_cli::command::build;
 use strata_loadtest::{
     content::{Arch, Blob, Compression, Fixed, FixedImage},
@@ -96,8 +97,48 @@ fn flags_decide_what_is_shown_and_what_fails() {
     user.run(&["scan", &high, "--severity", "hihg"]).expect(2, &["`hihg` is not a severity"]);
     user.run(&["scan", &high, "--exit-on-eol", "0"]).expect(2, &["exit-on-eol"]);
     fs::write(user.database(), "no database").expect("written");
-    let run = user.run(&["scan", &high, "--exit-code", "0"]);
-    assert_ne!(run.code, 0, "a broken database is never a pass");
+    for flags in [&[][..], &["--exit-code", "0"], &["--exit-code", "1", "--severity", "LOW"]] {
+        // A broken database is never a pass, and no failed policy.
+        user.run(&[&["scan", high.as_str()], flags].concat()).expect(3, &["advisories.strata"]);
+    }
+    fs::remove_file(user.database()).expect("it was there");
+    user.run(&["scan", &high, "--exit-code", "0"]).expect(2, &["strata db update"]);
+}
+
+#[test]
+fn a_distribution_without_support_fails_where_that_is_asked_for() {
+    let user = User::without_database();
+    let mut builder = Builder::new();
+    builder.add_lifecycles(Lifecycles::built_in().expect("the table is sound"));
+    let (path, text) = advisory("GHSA-aaaa-aaaa-aaaa", "high", "HIGH", true, "2026-11-12T00:00:00Z");
+    builder.add(&path, text.as_bytes());
+    build::write(&builder.finish().expect("sound"), &user.database()).expect("a database");
+    let mut fixed = Fixed::new();
+    for (tag, release) in [("old", "3.10.2"), ("new", "3.99.0")] {
+        let release = format!("ID=alpine\nVERSION_ID={release}\n");
+        let npm = br#"{"name":"high","version":"1.0.0"}"#;
+        let files: [(&str, &[u8]); 3] = [
+            ("etc/os-release", release.as_bytes()),
+            ("lib/apk/db/installed", b"P:musl\nV:1.1.22-r3\nA:x86_64\n\n"),
+            ("app/node_modules/high/package.json", npm),
+        ];
+        let layers = [Blob::of_files(&files, Compression::Gzip).expect("a layer")];
+        fixed.image(&FixedImage { repository: "os", tag, layers: &layers, arch: Arch::Amd64, docker: false });
+    }
+    let runtime = runtime();
+    let registry = runtime.block_on(Registry::start(fixed, Options::default())).expect("a registry");
+    for (tag, flags, code) in [
+        ("old", &["--exit-on-eol", "9"][..], 9),
+        ("old", &[], 0),
+        ("old", &["--exit-on-eol", "9", "--fail-on", "HIGH"], 9),
+        ("new", &["--exit-on-eol", "9"], 0),
+        ("new", &["--exit-on-eol", "9", "--fail-on", "HIGH"], 1),
+    ] {
+        let image = format!("{}/os:{tag}", registry.host());
+        let run = user.run(&[&["scan", image.as_str()], flags].concat());
+        run.expect(code, &[]);
+        assert_eq!(run.err.contains("END OF LIFE"), code == 9, "{tag} {flags:?}: {}", run.err);
+    }
 }
 
 const POLICY: &str = "apiVersion: strata/v1

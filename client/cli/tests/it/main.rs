@@ -21,6 +21,7 @@ mod formats;
 mod gate;
 mod hygiene;
 mod interrupt;
+mod local;
 mod logins;
 mod observe;
 mod readme;

@@ -5,7 +5,7 @@ use std::{cmp::Ordering, collections::BTreeMap, io::Read};
 use sha2::{Digest as _, Sha256};
 use strata_analysis::{
     assess::assess,
-    cvss,
+    bill, cvss,
     database::{Builder, Database, diff, osv, score::Threats},
     ecosystem::{Facts, File},
     index,
@@ -141,6 +141,10 @@ pub fn document(data: &[u8]) {
     let text = String::from_utf8_lossy(content);
     match kind % 8 {
         0 => {
+            // Bills of materials and VEX statements share a format.
+            if let Ok(inventory) = bill::index(&mut &*content, &limits()) {
+                let _ = squash(&[&inventory]);
+            }
             let Ok(statements) = vex::parse(content) else { return };
             let purls = ["pkg:deb/debian/openssl@1.1.1?arch=amd64", "pkg:npm/%40a/b@1.0"];
             let ids: Vec<&str> = statements.iter().flat_map(|all| &all.ids).map(String::as_str).collect();

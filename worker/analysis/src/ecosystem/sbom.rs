@@ -4,7 +4,7 @@
 //! package URL, and each reads the same files for its own kind. Operating system packages are left to the database of
 //! their package manager, which knows better.
 
-mod document;
+pub(crate) mod document;
 
 use super::{AdvisoryKey, Candidate, Ecosystem, Facts, File, Want};
 use crate::{

@@ -1,4 +1,5 @@
-//! References to archives: `docker-archive:PATH[:NAME | @N]`, `oci:PATH[:TAG | @DIGEST]`, `oci-archive:PATH[:TAG | @DIGEST]`.
+//! References to archives: `docker-archive:PATH[:NAME | @N]`, `oci:PATH[:TAG | @DIGEST]`, `oci-archive:PATH[:TAG | @DIGEST]`; and
+//! to what is made one: `dir:PATH`, `sbom:PATH`, `docker-daemon:NAME`.
 
 use std::path::{Path, PathBuf};
 
@@ -18,10 +19,17 @@ pub enum Kind {
     Layout,
     /// The same in a tar.
     LayoutArchive,
+    /// A root file system in a directory.
+    Directory,
+    /// A bill of materials.
+    Bill,
+    /// No path: an image of a container engine on this machine.
+    Engine,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::DockerArchive, Self::LayoutArchive, Self::Layout];
+    const ALL: [Self; 6] =
+        [Self::DockerArchive, Self::LayoutArchive, Self::Layout, Self::Directory, Self::Bill, Self::Engine];
 
     /// The prefix of its references, with the colon.
     #[must_use]
@@ -30,6 +38,9 @@ impl Kind {
             Self::DockerArchive => "docker-archive:",
             Self::Layout => "oci:",
             Self::LayoutArchive => "oci-archive:",
+            Self::Directory => "dir:",
+            Self::Bill => "sbom:",
+            Self::Engine => "docker-daemon:",
         }
     }
 }
@@ -77,6 +88,9 @@ impl ArchiveName {
         }
         let (kind, rest) =
             scheme(text).ok_or_else(|| failed("bad-reference", "it has no archive's scheme"))?;
+        if kind == Kind::Engine {
+            return Ok(Self { kind, path: PathBuf::from(rest), selector: Selector::Only });
+        }
         let (path, tail) = split(rest, Path::exists)
             .ok_or_else(|| failed("not-found", "there is no such file or directory"))?;
         let selector = selector(kind, tail)
@@ -105,6 +119,7 @@ fn selector(kind: Kind, tail: &str) -> Option<Selector> {
     match kind {
         Kind::DockerArchive => rest.parse().ok().map(Selector::Index),
         Kind::Layout | Kind::LayoutArchive => rest.parse().ok().map(Selector::Digest),
+        Kind::Directory | Kind::Bill | Kind::Engine => None,
     }
 }
 

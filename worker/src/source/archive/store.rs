@@ -48,13 +48,20 @@ impl Store {
         let content = if path.is_dir() {
             Content::Directory
         } else {
-            let file = spool::open(path, spool, limit)?;
-            let length =
-                file.metadata().map_err(|error| io_error(&format!("read {}", path.display()), &error))?.len();
-            let index = TarIndex::read(&file, length).map_err(|error| tar_error(path, error))?;
-            Content::Tar { file: Arc::new(file), index }
+            return Self::of(spool::open(path, spool, limit)?, path.to_owned());
         };
         Ok(Self { path: path.to_owned(), content })
+    }
+
+    /// A tar that is open already; the name is for messages. Blocks.
+    ///
+    /// # Errors
+    /// When it is malformed.
+    pub(super) fn of(file: File, path: PathBuf) -> Result<Self, JobError> {
+        let length =
+            file.metadata().map_err(|error| io_error(&format!("read {}", path.display()), &error))?.len();
+        let index = TarIndex::read(&file, length).map_err(|error| tar_error(&path, error))?;
+        Ok(Self { path, content: Content::Tar { file: Arc::new(file), index } })
     }
 
     /// The archive's path.
@@ -123,6 +130,11 @@ impl Store {
 }
 
 impl Part {
+    /// All of a file that has so many bytes.
+    pub(super) fn whole(file: Arc<File>, size: u64, what: &str) -> Self {
+        Self { file, range: Range { offset: 0, size }, what: what.to_owned() }
+    }
+
     /// Number of bytes.
     pub(super) const fn size(&self) -> u64 {
         self.range.size

@@ -59,7 +59,7 @@ pub(super) async fn open(
             Err(error) => Some((Err(error), None)),
         }
     });
-    Ok(Blob { stream: stream.boxed(), size, digest_is_diff_id: false })
+    Ok(Blob { stream: stream.boxed(), size, digest_is_diff_id: false, problems: Vec::new() })
 }
 
 type Body = BoxStream<'static, Result<Bytes, reqwest::Error>>;

@@ -1,6 +1,6 @@
 //! The package URLs of a bill of materials. The two formats share no field, so one type reads both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -67,17 +67,21 @@ pub(super) fn package_urls(file: File<'_>, facts: &mut Facts) -> Option<BTreeSet
 }
 
 /// A package URL, taken apart and decoded.
-pub(super) struct Parts {
-    pub(super) kind: String,
-    pub(super) namespace: String,
-    pub(super) name: String,
-    pub(super) version: String,
+pub(crate) struct Parts {
+    pub(crate) kind: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) qualifiers: BTreeMap<String, String>,
 }
 
 /// `pkg:type/namespace/name@version?qualifiers#subpath`. `None` when it is no package URL.
-pub(super) fn parts(url: &str) -> Option<Parts> {
+pub(crate) fn parts(url: &str) -> Option<Parts> {
     let rest = url.strip_prefix("pkg:")?.trim_start_matches('/');
-    let rest = rest.split(['?', '#']).next()?;
+    let rest = rest.split('#').next()?;
+    let (rest, qualifiers) = rest.split_once('?').unwrap_or((rest, ""));
+    let qualifiers = qualifiers.split('&').filter_map(|pair| pair.split_once('='));
+    let qualifiers = qualifiers.map(|(key, value)| (key.to_lowercase(), decode(value))).collect();
     let (kind, rest) = rest.split_once('/')?;
     // The name cannot hold a slash, so an unencoded `@` of a scope before the last slash is not the version's.
     let (path, version) = match rest.rsplit_once('@') {
@@ -91,6 +95,7 @@ pub(super) fn parts(url: &str) -> Option<Parts> {
         namespace: decode(namespace),
         name: decode(name),
         version: decode(version),
+        qualifiers,
     })
 }
 
