@@ -65,7 +65,7 @@ pub struct PlanConfig {
     pub window: usize,
     /// References in one resolve job.
     pub resolve_batch: usize,
-    /// Listing jobs of one scan at a time.
+    /// Listing jobs of one scan at a time; more where the workers have room for them.
     pub listings: usize,
     /// Listing pauses while this many references of a scan wait to be resolved.
     pub queued_references: usize,

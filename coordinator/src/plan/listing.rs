@@ -15,6 +15,9 @@ use super::{
     work::{Key, Task},
 };
 
+/// Listing jobs of one scan at a time, however many workers there are.
+const MOST: usize = 64;
+
 /// A page to be listed.
 #[derive(Debug, Clone)]
 pub(super) struct Listing {
@@ -40,8 +43,11 @@ impl Listing {
 impl Plan {
     /// Makes a scan's next listing job, if it may have another.
     pub(super) fn make_listing(&mut self, number: ScanNumber) {
+        // A quarter of the window: pages of few tags must not be what a sweep waits for, nor keep images from being resolved.
+        let window = self.crew.window(self.config.window) / 4;
+        let listings = window.clamp(self.config.listings, self.config.listings.max(MOST));
         let Some(scan) = self.scans.get_mut(&number) else { return };
-        if scan.listings_open >= self.config.listings || scan.queued.len() >= self.config.queued_references {
+        if scan.listings_open >= listings || scan.queued.len() >= self.config.queued_references {
             return;
         }
         let Some(listing) = scan.listings.pop_front() else { return };

@@ -70,6 +70,9 @@ pub(crate) struct ProfileArgs {
     /// Sweeps at once, clients that watch, scans or searches: whatever the profile counts
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: Option<u32>,
+    /// Search the archive of this coordinator, which runs already and may hold what `seed_reports.py` made, instead of sweeping first
+    #[arg(long, value_name = "URL", requires = "profile")]
+    at: Option<String>,
     #[command(flatten)]
     program: ProgramArgs,
     #[command(flatten)]
