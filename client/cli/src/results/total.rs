@@ -1,25 +1,41 @@
 //! The summaries of several scans as one.
 
-use strata_proto::v1::{LedgerLine, Summary};
+use strata_proto::v1::{Ledger, LedgerLine, Summary};
 
-/// Adds another scan's summary. A layer that two scans have is counted by both.
+/// Adds another scan's summary. A layer that two scans have is counted by both. Every field is named here, so that a new one
+/// is not forgotten.
 pub(super) fn add(sum: &mut Summary, other: Summary) {
-    let ledger = sum.ledger.get_or_insert_default();
-    let more = other.ledger.unwrap_or_default();
-    ledger.enumerated += more.enumerated;
-    ledger.reported += more.reported;
-    ledger.unchanged += more.unchanged;
-    lines(&mut ledger.skipped, more.skipped);
-    lines(&mut ledger.failed, more.failed);
-    lines(&mut ledger.listing_failed, more.listing_failed);
-    sum.images += other.images;
-    sum.distinct_layers += other.distinct_layers;
-    sum.layers_analysed += other.layers_analysed;
-    sum.layers_reused += other.layers_reused;
-    sum.bytes_read += other.bytes_read;
-    sum.packages += other.packages;
-    sum.reports_with_problems += other.reports_with_problems;
-    sum.findings.get_or_insert_default().merge(&other.findings.unwrap_or_default());
+    let Summary {
+        ledger,
+        images,
+        distinct_layers,
+        layers_analysed,
+        layers_reused,
+        bytes_read,
+        packages,
+        findings,
+        reports_with_problems,
+    } = other;
+    add_ledger(sum.ledger.get_or_insert_default(), ledger.unwrap_or_default());
+    sum.images += images;
+    sum.distinct_layers += distinct_layers;
+    sum.layers_analysed += layers_analysed;
+    sum.layers_reused += layers_reused;
+    sum.bytes_read += bytes_read;
+    sum.packages += packages;
+    sum.reports_with_problems += reports_with_problems;
+    sum.findings.get_or_insert_default().merge(&findings.unwrap_or_default());
+}
+
+fn add_ledger(sum: &mut Ledger, other: Ledger) {
+    let Ledger { enumerated, reported, unchanged, skipped, failed, unsupported, listing_failed } = other;
+    sum.enumerated += enumerated;
+    sum.reported += reported;
+    sum.unchanged += unchanged;
+    lines(&mut sum.skipped, skipped);
+    lines(&mut sum.failed, failed);
+    lines(&mut sum.unsupported, unsupported);
+    lines(&mut sum.listing_failed, listing_failed);
 }
 
 fn lines(sum: &mut Vec<LedgerLine>, more: Vec<LedgerLine>) {
@@ -33,7 +49,7 @@ fn lines(sum: &mut Vec<LedgerLine>, more: Vec<LedgerLine>) {
 
 #[cfg(test)]
 mod tests {
-    use strata_proto::v1::{Ledger, SeverityCounts};
+    use strata_proto::v1::SeverityCounts;
 
     use super::*;
 
@@ -43,6 +59,19 @@ mod tests {
         let ledger = Ledger { enumerated: reported + 1, reported, failed, ..Ledger::default() };
         let findings = SeverityCounts { high: reported, ..SeverityCounts::default() };
         Summary { ledger: Some(ledger), images: reported, findings: Some(findings), ..Summary::default() }
+    }
+
+    #[test]
+    fn every_list_of_the_ledger_is_added() {
+        let some = |count| vec![LedgerLine { code: "a".to_owned(), count }];
+        let all = |count| {
+            let (skipped, failed) = (some(count), some(count));
+            let (unsupported, listing_failed) = (some(count), some(count));
+            Ledger { skipped, failed, unsupported, listing_failed, ..Ledger::default() }
+        };
+        let mut sum = all(1);
+        add_ledger(&mut sum, all(2));
+        assert_eq!(sum, all(3));
     }
 
     #[test]
