@@ -5,6 +5,7 @@
 //! Publishing goes on beside it: a job that could not be published is the plan's to repeat. A failing archive stops
 //! the cycle until it is back; nothing is dropped meanwhile, because nothing is acknowledged.
 
+mod abandon;
 mod attend;
 mod carry;
 mod clock;
@@ -36,6 +37,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
+pub use self::abandon::end_abandoned;
 pub(crate) use self::clock::now_ms;
 pub(crate) use self::live::{Live, LiveTable};
 pub use self::retain::Retention;

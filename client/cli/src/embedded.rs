@@ -1,6 +1,9 @@
 //! Coordinator and worker in this process, wired over channels: a directory as the cache, SQLite as the archive.
 
+mod running;
+
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -35,6 +38,7 @@ use strata_worker::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use self::running::Running;
 use crate::{
     args::java_index::JavaIndexArgs, backend::Events, command, exit::Failure, settings::Settings, wiring,
 };
@@ -81,6 +85,9 @@ pub struct Embedded {
     tokens: Arc<dyn Tokens>,
     sources: Sources,
     context: Box<Context>,
+    archive: Arc<SqliteArchive>,
+    /// What this process submits, where others share the archive and nobody goes on with it.
+    running: Option<Running>,
     shutdown: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -108,6 +115,7 @@ impl Embedded {
         let cache = DirectoryCache::open(&config.cache_dir, config.cache_bytes)
             .map_err(|error| Failure::usage(error.to_string()))?;
         let archive = Arc::new(open_archive(&config.cache_dir).await?);
+        let running = if config.restore { None } else { look_after(&config.cache_dir, &archive).await? };
         let tokens: Arc<dyn Tokens> = Arc::clone(&archive) as _;
         let sources = wiring::sources(settings, config.archives)?;
         let java_index = wiring::java_index(&config.java_index)?;
@@ -119,7 +127,7 @@ impl Embedded {
             archive: Arc::clone(&archive) as _,
             databases: databases(&advisories, settings),
             lead: None,
-            forget: Some(archive),
+            forget: Some(Arc::clone(&archive) as _),
         };
         let coordinator = CoordinatorConfig {
             allow_archives: config.archives,
@@ -142,7 +150,16 @@ impl Embedded {
         };
         let worker = tokio::spawn(dispatch::run(dispatch::Config::default(), ports, shutdown.clone()));
         let context = Box::new(context);
-        Ok(Self { handle, tokens, sources, context, shutdown, tasks: vec![coordinator, worker] })
+        Ok(Self {
+            handle,
+            tokens,
+            sources,
+            context,
+            archive,
+            running,
+            shutdown,
+            tasks: vec![coordinator, worker],
+        })
     }
 
     /// Access to the coordinator.
@@ -176,7 +193,12 @@ impl Embedded {
     ///
     /// # Errors
     /// When the request is refused.
-    pub async fn submit(&self, request: v1::SubmitRequest) -> Result<String, Failure> {
+    pub async fn submit(&self, mut request: v1::SubmitRequest) -> Result<String, Failure> {
+        if let Some(running) = &self.running
+            && request.idempotency_key.is_empty()
+        {
+            request.idempotency_key = running.name().map_err(unmarked)?;
+        }
         Ok(self.handle.submit(request, trace::inject()).await.map_err(call_failure)?.id)
     }
 
@@ -252,7 +274,35 @@ impl Embedded {
             () = ended => {}
             _ = tokio::signal::ctrl_c() => {}
         }
+        if let Some(running) = self.running {
+            match running.keys() {
+                Ok(keys) => end(&self.archive, &keys).await,
+                Err(error) => tracing::warn!(%error, "a scan may be left as running"),
+            }
+            running.leave();
+        }
     }
+}
+
+/// Ends the scans of processes that are dead, and makes this one known.
+async fn look_after(cache_dir: &Path, archive: &SqliteArchive) -> Result<Option<Running>, Failure> {
+    let running = Running::enter(cache_dir).map_err(unmarked)?;
+    for (file, keys) in Running::dead(cache_dir).map_err(unmarked)? {
+        end(archive, &keys).await;
+        file.leave();
+    }
+    Ok(Some(running))
+}
+
+async fn end(archive: &SqliteArchive, keys: &BTreeSet<String>) {
+    match drive::end_abandoned(archive, keys).await {
+        Ok(ended) => ended.iter().for_each(|scan| tracing::info!(scan, "a scan ended with its process")),
+        Err(error) => tracing::warn!(%error, "a scan may be left as running"),
+    }
+}
+
+fn unmarked(error: std::io::Error) -> Failure {
+    Failure::usage(format!("failed to mark this process in the cache directory: {error}"))
 }
 
 /// The worker's file as the coordinator sees it: scans are pinned to what it is when they come.

@@ -24,6 +24,7 @@ mod interrupt;
 mod local;
 mod logins;
 mod observe;
+mod parallel;
 mod readme;
 mod registries;
 mod sdk;
