@@ -208,9 +208,10 @@ impl Pace {
     }
 
     fn lower_rate(&mut self, now: Duration) {
-        let current = self.rate.unwrap_or(u64::MAX).min(self.observed(now).max(SLOWEST));
+        let slowest = self.ceiling.map_or(SLOWEST, |ceiling| ceiling.min(SLOWEST));
+        let current = self.rate.unwrap_or(u64::MAX).min(self.observed(now).max(slowest));
         self.peak = current;
-        self.rate = Some((current / 2).max(SLOWEST));
+        self.rate = Some((current / 2).max(slowest));
         self.raised_at = now;
         self.tokens = self.tokens.min(1_000_000);
         self.filled_at = now;

@@ -191,7 +191,7 @@ proptest! {
                 }
             }
             prop_assert!((1..=most).contains(&pace.limit()));
-            prop_assert!(pace.rate.is_none_or(|rate| rate >= SLOWEST));
+            prop_assert!(pace.rate.is_none_or(|rate| rate >= pace.ceiling.map_or(SLOWEST, |most| most.min(SLOWEST))));
             prop_assert_eq!(pace.running, u32::try_from(open.len()).unwrap());
         }
         // However bad it was: time and good answers bring everything back.
