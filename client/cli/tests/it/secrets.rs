@@ -245,8 +245,12 @@ fn every_connection_is_tls_and_no_secret_is_found_afterwards() {
     let with_token = [&environment[..], &[("STRATA_TOKEN", token.as_str())]].concat();
     let mut command = user.command(&["sweep", &registry.host(), "--server", &url, "-vv"]);
     let sweep = command.envs(with_token.iter().copied()).stdout(std::process::Stdio::piped());
-    let sweep = sweep.stderr(std::process::Stdio::piped()).spawn().expect("strata runs");
-    let running = arguments();
+    let mut sweep = sweep.stderr(std::process::Stdio::piped()).spawn().expect("strata runs");
+    // A process that was just started has no arguments for a moment.
+    let mut running = arguments();
+    while !holds(&running, "sweep") && sweep.try_wait().expect("it can be asked").is_none() {
+        running = arguments();
+    }
     let swept = sweep.wait_with_output().expect("it ends");
     let said = String::from_utf8_lossy(&[swept.stdout, swept.stderr].concat()).into_owned();
     assert!(swept.status.success(), "{said}\n{}\n{}", coordinator.log(), worker.log());
@@ -262,7 +266,8 @@ fn every_connection_is_tls_and_no_secret_is_found_afterwards() {
     assert!(holds(&queue, "strata.jobs") || holds(&queue, "STRATA_JOBS"), "the queue's files were found");
     assert!(holds(&redis, "strata:inventory:") && holds(&redis, "seal\x01"), "values in Redis have tags");
     assert!(holds(&postgres, "COPY public.scans") && holds(&postgres, "COPY public.tokens"));
-    assert!(spans.contains("submit") && holds(&running, "sweep"));
+    assert!(spans.contains("submit"), "the spans were found: {spans}");
+    assert!(holds(&running, "sweep"), "the arguments were found: {}", String::from_utf8_lossy(&running));
     let logs = format!("{}\n{}", coordinator.log(), worker.log());
     assert!(logs.contains("TRACE"), "the logs hold everything there is");
     let secret = token.rsplit('_').next().expect("a secret");
