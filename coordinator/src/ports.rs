@@ -228,6 +228,25 @@ pub trait Archive: Outlines + Submissions {
     ) -> Result<Vec<ReportSummary>, PortError>;
 }
 
+/// What a look at one stored report came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The report.
+    pub report_id: String,
+    /// Whether a digest was kept with it: reports of earlier versions have none, and can only be read.
+    pub known: bool,
+    /// What is wrong with it.
+    pub wrong: Option<String>,
+}
+
+/// Whether what is stored is still what was stored.
+#[async_trait]
+pub trait Check: Send + Sync {
+    /// Recomputes the digests of some stored reports after a number (0 at first), with the number to go on after; `None`
+    /// behind the last.
+    async fn check(&self, after: i64) -> Result<(Vec<Checked>, Option<i64>), PortError>;
+}
+
 /// What an archive keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Keep {

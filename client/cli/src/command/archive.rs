@@ -8,6 +8,8 @@ use std::{
     process::ExitCode,
 };
 
+use strata_coordinator::ports::Check as _;
+
 use crate::{
     args::{ArchiveArgs, AuditCommand, SearchArgs},
     command::{announce, report},

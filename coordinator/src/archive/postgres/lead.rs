@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{Postgres, Transaction};
+use sqlx::PgConnection;
 use strata_proto::v1::ScanState;
 
 use super::{
@@ -25,13 +25,13 @@ impl PostgresArchive {
     pub(super) async fn hold(
         &self,
         action: &'static str,
-        transaction: &mut Transaction<'_, Postgres>,
+        connection: &mut PgConnection,
     ) -> Result<(), PortError> {
         let Some(term) = self.fence.term() else { return Ok(()) };
         let held: Option<i64> =
             sqlx::query_scalar("SELECT term FROM leads WHERE name = 'coordinator' AND term = $1 FOR SHARE")
                 .bind(term)
-                .fetch_optional(&mut **transaction)
+                .fetch_optional(connection)
                 .await
                 .map_err(failed(action))?;
         held.map(|_| ()).ok_or_else(|| fence::over(action))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{Executor, Sqlite};
+use sqlx::SqliteConnection;
 use strata_proto::v1::ScanState;
 
 use super::{
@@ -25,16 +25,16 @@ const TAKE: &str = "INSERT INTO leads (name, owner, term, until_unix_ms) VALUES 
 impl SqliteArchive {
     /// An error when this coordinator led and does no longer. Inside a transaction it holds until its end, because there is one
     /// writer at a time.
-    pub(super) async fn hold<'c>(
+    pub(super) async fn hold(
         &self,
         action: &'static str,
-        transaction: impl Executor<'c, Database = Sqlite>,
+        connection: &mut SqliteConnection,
     ) -> Result<(), PortError> {
         let Some(term) = self.fence.term() else { return Ok(()) };
         let held: Option<i64> =
             sqlx::query_scalar("SELECT term FROM leads WHERE name = 'coordinator' AND term = $1")
                 .bind(term)
-                .fetch_optional(transaction)
+                .fetch_optional(connection)
                 .await
                 .map_err(failed(action))?;
         held.map(|_| ()).ok_or_else(|| fence::over(action))

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use strata_coordinator::{archive::sqlite::SqliteArchive, ports::Archive as _};
+use strata_coordinator::{
+    archive::sqlite::SqliteArchive,
+    ports::{Archive as _, Check as _},
+};
 use strata_proto::v1::{ScanStarted, ScanState, event::Kind};
 use tempfile::TempDir;
 

@@ -1,28 +1,29 @@
 //! Reports that were made elsewhere, and the manifests that they are bound to.
 
 use async_trait::async_trait;
-use sqlx::{Postgres, Transaction};
 
 use super::{
-    super::{failed, refused, report, waiting},
-    PostgresArchive, put,
+    super::dialect::{Adapter, Connection},
+    put,
 };
-use crate::ports::{NewReport, PortError, Submission, Submissions, Taken};
+use crate::{
+    archive::{failed, refused, report, waiting},
+    ports::{NewReport, PortError, Submission, Submissions, Taken},
+};
 
 #[async_trait]
-impl Submissions for PostgresArchive {
+impl Submissions for Adapter {
     async fn submit_report(&self, submission: &Submission) -> Result<Taken, PortError> {
         const ACTION: &str = "record a submitted report";
         let Submission { scan, events, report_id, references, report, prefixes, at_unix_ms } = submission;
         let packed = report::pack(report).map_err(|error| refused(ACTION, error.to_string()))?;
         let (recorded, fresh) = {
-            let mut transaction = self.begin().await.map_err(failed(ACTION))?;
-            self.share(ACTION, &mut transaction).await?;
-            let recorded = put::scan(ACTION, &mut transaction, scan).await?;
+            let mut writing = self.write_referring(ACTION).await?;
+            let recorded = put::scan(ACTION, &mut writing, scan).await?;
             let mut fresh = false;
             if recorded.id == scan.id {
                 for event in events {
-                    put::event(ACTION, &mut transaction, event).await?;
+                    put::event(ACTION, &mut writing, event).await?;
                 }
                 let new = NewReport {
                     id: report_id,
@@ -33,12 +34,12 @@ impl Submissions for PostgresArchive {
                 };
                 let row = put::Row { new, scan: &scan.id, references };
                 let number;
-                (number, fresh) = put::report(ACTION, &mut transaction, &row, &packed).await?;
+                (number, fresh) = put::report(ACTION, &mut writing, &row, &packed).await?;
                 let prefixes = waiting::prefixes(prefixes);
-                let waits = put::wait(&mut transaction, number, &report.config_digest, &prefixes);
+                let waits = put::wait(&mut writing, number, &report.config_digest, &prefixes);
                 waits.await.map_err(failed(ACTION))?;
             }
-            transaction.commit().await.map_err(failed(ACTION))?;
+            writing.commit().await?;
             (recorded, fresh)
         };
         self.bind_seen(report_id, *at_unix_ms).await?;
@@ -46,7 +47,7 @@ impl Submissions for PostgresArchive {
     }
 }
 
-impl PostgresArchive {
+impl Adapter {
     /// The manifests that a report is bound to.
     pub(super) async fn bound(&self, report: &str) -> Result<Vec<String>, PortError> {
         sqlx::query_scalar(waiting::BOUND)
@@ -70,57 +71,55 @@ impl PostgresArchive {
         if look().fetch_all(&self.pool).await.map_err(failed(ACTION))?.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
-        self.share(ACTION, &mut transaction).await?;
-        for (number, prefixes, digest) in look().fetch_all(&mut *transaction).await.map_err(failed(ACTION))? {
+        let mut writing = self.write_referring(ACTION).await?;
+        for (number, prefixes, digest) in look().fetch_all(&mut *writing).await.map_err(failed(ACTION))? {
             let Some(names) = waiting::admitted(&prefixes, references, |name| name.as_str()) else {
                 continue;
             };
-            bind(&mut transaction, number, &digest, at_unix_ms).await.map_err(failed(ACTION))?;
-            put::names(&mut transaction, number, scan, &names).await.map_err(failed(ACTION))?;
+            bind(&mut writing, number, &digest, at_unix_ms).await.map_err(failed(ACTION))?;
+            put::names(&mut writing, number, scan, &names).await.map_err(failed(ACTION))?;
         }
-        transaction.commit().await.map_err(failed(ACTION))
+        writing.commit().await
     }
 
     /// Binds a report that waits to the manifests that were read from registries before it came.
     pub(super) async fn bind_seen(&self, id: &str, at_unix_ms: i64) -> Result<(), PortError> {
         const ACTION: &str = "bind a report to its manifests";
-        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
-        self.share(ACTION, &mut transaction).await?;
+        let mut writing = self.write_referring(ACTION).await?;
         let row: Option<(i64, String, String)> = sqlx::query_as(waiting::WAITS)
             .bind(id)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut *writing)
             .await
             .map_err(failed(ACTION))?;
         let Some((number, config, prefixes)) = row else { return Ok(()) };
         let seen: Vec<(i64, String)> = sqlx::query_as(waiting::SEEN)
             .bind(config)
-            .fetch_all(&mut *transaction)
+            .fetch_all(&mut *writing)
             .await
             .map_err(failed(ACTION))?;
         for (other, digest) in seen {
             let rows: Vec<(String, String)> = sqlx::query_as(waiting::SEEN_REFERENCES)
                 .bind(other)
-                .fetch_all(&mut *transaction)
+                .fetch_all(&mut *writing)
                 .await
                 .map_err(failed(ACTION))?;
             let Some(rows) = waiting::admitted(&prefixes, &rows, |(_, name)| name.as_str()) else { continue };
-            bind(&mut transaction, number, &digest, at_unix_ms).await.map_err(failed(ACTION))?;
+            bind(&mut writing, number, &digest, at_unix_ms).await.map_err(failed(ACTION))?;
             for (scan, name) in rows {
                 let refer = sqlx::query(waiting::REFER).bind(number).bind(scan).bind(name);
-                refer.execute(&mut *transaction).await.map_err(failed(ACTION))?;
+                refer.execute(&mut *writing).await.map_err(failed(ACTION))?;
             }
         }
-        transaction.commit().await.map_err(failed(ACTION))
+        writing.commit().await
     }
 }
 
 async fn bind(
-    transaction: &mut Transaction<'_, Postgres>,
+    connection: &mut Connection,
     report: i64,
     digest: &str,
     at_unix_ms: i64,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(waiting::BIND).bind(report).bind(digest).bind(at_unix_ms).execute(&mut **transaction).await?;
+    sqlx::query(waiting::BIND).bind(report).bind(digest).bind(at_unix_ms).execute(connection).await?;
     Ok(())
 }

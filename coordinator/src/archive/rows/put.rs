@@ -1,18 +1,19 @@
 //! Scans and reports as rows: what is written of one, inside a transaction.
 
+use std::collections::BTreeSet;
+
 use prost::Message as _;
-use sqlx::{Postgres, Transaction};
 use strata_proto::v1::{Event, Scan};
 
-use super::{
-    super::{
+use super::super::dialect::{Adapter, Connection, INSERT_POSTINGS, INSERT_REFERENCES, INSERT_TERMS, list};
+use crate::{
+    archive::{
         ScanRow, body_digest, failed, idempotency_key, refused, report, scan_of,
         search::{PACKAGE, VULNERABILITY},
         sequence, source_columns, sql, told, waiting,
     },
-    PostgresArchive,
+    ports::{NewReport, PortError},
 };
-use crate::ports::{NewReport, PortError};
 
 /// One report with its names in one scan.
 pub(super) struct Row<'a> {
@@ -24,7 +25,7 @@ pub(super) struct Row<'a> {
 /// Records a scan, and returns the one that is recorded: that of the same idempotency key, where there is one.
 pub(super) async fn scan(
     action: &'static str,
-    transaction: &mut Transaction<'_, Postgres>,
+    connection: &mut Connection,
     scan: &Scan,
 ) -> Result<Scan, PortError> {
     let key = idempotency_key(scan);
@@ -42,25 +43,25 @@ pub(super) async fn scan(
         .bind(build)
         .bind(repository)
         .bind(told(scan))
-        .execute(&mut **transaction)
+        .execute(&mut *connection)
         .await
         .map_err(failed(action))?;
     let (statement, value) = key.map_or((sql::SCAN, scan.id.as_str()), |key| (sql::SCAN_BY_KEY, key));
     let row: ScanRow =
-        sqlx::query_as(statement).bind(value).fetch_one(&mut **transaction).await.map_err(failed(action))?;
+        sqlx::query_as(statement).bind(value).fetch_one(&mut *connection).await.map_err(failed(action))?;
     scan_of(action, row)
 }
 
 pub(super) async fn event(
     action: &'static str,
-    transaction: &mut Transaction<'_, Postgres>,
+    connection: &mut Connection,
     event: &Event,
 ) -> Result<(), PortError> {
     sqlx::query(sql::INSERT_EVENT)
         .bind(&event.scan_id)
         .bind(sequence(action, event)?)
         .bind(event.encode_to_vec())
-        .execute(&mut **transaction)
+        .execute(&mut *connection)
         .await
         .map_err(failed(action))?;
     Ok(())
@@ -69,7 +70,7 @@ pub(super) async fn event(
 /// Stores a report with its references, and returns its number and whether it is new.
 pub(super) async fn report(
     action: &'static str,
-    transaction: &mut Transaction<'_, Postgres>,
+    connection: &mut Connection,
     row: &Row<'_>,
     packed: &[u8],
 ) -> Result<(i64, bool), PortError> {
@@ -84,85 +85,64 @@ pub(super) async fn report(
         .bind(new.asked)
         .bind(&report.config_digest)
         .bind(body_digest(packed))
-        .execute(&mut **transaction)
+        .execute(&mut *connection)
         .await
         .map_err(failed(action))?;
     let fresh = inserted.rows_affected() > 0;
     let number: i64 = sqlx::query_scalar(sql::REPORT_NUMBER)
         .bind(id)
-        .fetch_one(&mut **transaction)
+        .fetch_one(&mut *connection)
         .await
         .map_err(failed(action))?;
     if fresh {
         for (kind, texts) in
-            [(VULNERABILITY, report::vulnerabilities(report)), (PACKAGE, report::packages(report))]
+            [(VULNERABILITY, &report::vulnerabilities(report)), (PACKAGE, &report::packages(report))]
         {
-            index_terms(transaction, number, kind, texts).await.map_err(failed(action))?;
+            index_terms(connection, number, kind, texts).await.map_err(failed(action))?;
         }
     }
-    names(transaction, number, scan, references).await.map_err(failed(action))?;
+    names(connection, number, scan, references).await.map_err(failed(action))?;
     Ok((number, fresh))
 }
 
 /// Names a report in a scan.
 pub(super) async fn names(
-    transaction: &mut Transaction<'_, Postgres>,
+    connection: &mut Connection,
     report: i64,
     scan: &str,
     references: &[String],
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "INSERT INTO report_references (report, scan, reference)
-             SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING",
-    )
-    .bind(report)
-    .bind(scan)
-    .bind(references)
-    .execute(&mut **transaction)
-    .await?;
+    let names = sqlx::query(INSERT_REFERENCES).bind(report).bind(scan).bind(list(references));
+    names.execute(connection).await?;
     Ok(())
 }
 
 /// The texts come in order, so that two transactions which index the same terms do not wait for each other.
 async fn index_terms(
-    transaction: &mut Transaction<'_, Postgres>,
+    connection: &mut Connection,
     report: i64,
     kind: i64,
-    texts: impl IntoIterator<Item = String>,
+    texts: &BTreeSet<String>,
 ) -> Result<(), sqlx::Error> {
-    let texts: Vec<String> = texts.into_iter().collect();
-    sqlx::query("INSERT INTO terms (kind, text) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING")
-        .bind(kind)
-        .bind(&texts)
-        .execute(&mut **transaction)
-        .await?;
-    sqlx::query(
-        "INSERT INTO postings (term, report) SELECT id, $3 FROM terms WHERE kind = $1 AND text = ANY($2)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(kind)
-    .bind(&texts)
-    .bind(report)
-    .execute(&mut **transaction)
-    .await?;
+    let texts = list(texts);
+    sqlx::query(INSERT_TERMS).bind(kind).bind(&texts).execute(&mut *connection).await?;
+    sqlx::query(INSERT_POSTINGS).bind(kind).bind(&texts).bind(report).execute(connection).await?;
     Ok(())
 }
 
-impl PostgresArchive {
+impl Adapter {
     pub(super) async fn put(&self, row: &Row<'_>) -> Result<(), PortError> {
         const ACTION: &str = "store a report";
         let packed = report::pack(row.new.report).map_err(|error| refused(ACTION, error.to_string()))?;
         let waits = waiting::waits(row.new.report);
         {
-            let mut transaction = self.begin().await.map_err(failed(ACTION))?;
-            self.share(ACTION, &mut transaction).await?;
-            let (number, _) = report(ACTION, &mut transaction, row, &packed).await?;
+            let mut writing = self.write_referring(ACTION).await?;
+            let (number, _) = report(ACTION, &mut writing, row, &packed).await?;
             if waits {
-                wait(&mut transaction, number, &row.new.report.config_digest, "")
-                    .await
-                    .map_err(failed(ACTION))?;
+                let config = &row.new.report.config_digest;
+                wait(&mut writing, number, config, "").await.map_err(failed(ACTION))?;
             }
-            transaction.commit().await.map_err(failed(ACTION))?;
+            writing.commit().await?;
         }
         if waits {
             return self.bind_seen(row.new.id, row.new.stored_unix_ms).await;
@@ -173,7 +153,7 @@ impl PostgresArchive {
 
 /// Has a report wait for manifests with a configuration.
 pub(super) async fn wait(
-    transaction: &mut Transaction<'_, Postgres>,
+    connection: &mut Connection,
     report: i64,
     config_digest: &str,
     prefixes: &str,
@@ -182,7 +162,7 @@ pub(super) async fn wait(
         .bind(report)
         .bind(config_digest)
         .bind(prefixes)
-        .execute(&mut **transaction)
+        .execute(&mut *connection)
         .await?;
     Ok(())
 }

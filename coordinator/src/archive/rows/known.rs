@@ -4,32 +4,35 @@ use sqlx::AssertSqlSafe;
 use strata_proto::v1::{ReportOrigin, ReportSummary, SearchReportsRequest};
 
 use super::{
-    super::{decode_all, failed, origin, scans_of, search, sql},
-    PostgresArchive, put,
+    super::dialect::{Adapter, CONTAINS, SUMMARIES, list},
+    put,
 };
-use crate::{access::sight::Sight, drive::now_ms, ports::PortError};
+use crate::{
+    access::sight::Sight,
+    archive::{decode_all, failed, origin, scans_of, search, sql},
+    drive::now_ms,
+    ports::PortError,
+};
 
-impl PostgresArchive {
+impl Adapter {
     pub(super) async fn refer(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
         const ACTION: &str = "name a report's references";
-        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
-        self.share(ACTION, &mut transaction).await?;
+        let mut writing = self.write_referring(ACTION).await?;
         let number: Option<i64> = sqlx::query_scalar(sql::REPORT_NUMBER)
             .bind(id)
-            .fetch_optional(&mut *transaction)
+            .fetch_optional(&mut *writing)
             .await
             .map_err(failed(ACTION))?;
         let Some(number) = number else { return Ok(false) };
-        put::names(&mut transaction, number, scan, references).await.map_err(failed(ACTION))?;
-        transaction.commit().await.map_err(failed(ACTION))?;
+        put::names(&mut writing, number, scan, references).await.map_err(failed(ACTION))?;
+        writing.commit().await?;
         self.bind_waiting(id, scan, references, now_ms()).await?;
         Ok(true)
     }
 
     pub(super) async fn known(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError> {
         const ACTION: &str = "look for reports";
-        let query = sqlx::query_scalar("SELECT summary FROM reports WHERE id = ANY($1)");
-        decode_all(ACTION, &self.bodies(ACTION, query.bind(ids.to_vec())).await?)
+        decode_all(ACTION, &self.bodies(ACTION, sqlx::query_scalar(SUMMARIES).bind(list(ids))).await?)
     }
 
     pub(super) async fn find(
@@ -38,7 +41,7 @@ impl PostgresArchive {
         sight: &Sight,
     ) -> Result<Vec<ReportSummary>, PortError> {
         const ACTION: &str = "search reports";
-        let search = search::search(query, sight, "strpos");
+        let search = search::search(query, sight, CONTAINS);
         let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
         for text in search.texts {
             statement = statement.bind(text);

@@ -1,32 +1,19 @@
 //! Whether what is stored is still what was stored.
 
-use super::{
-    super::{body_digest, failed, report},
-    SqliteArchive,
+use async_trait::async_trait;
+
+use super::super::dialect::Adapter;
+use crate::{
+    archive::{body_digest, failed, report},
+    ports::{Check, Checked, PortError},
 };
-use crate::ports::PortError;
 
 /// Reports that are looked at in one step.
 const AT_ONCE: i64 = 20;
 
-/// What a look at one stored report came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checked {
-    /// The report.
-    pub report_id: String,
-    /// Whether a digest was kept with it: reports of earlier versions have none, and can only be read.
-    pub known: bool,
-    /// What is wrong with it.
-    pub wrong: Option<String>,
-}
-
-impl SqliteArchive {
-    /// Recomputes the digests of some stored reports after a number (0 at first), with the number to go on after; `None`
-    /// behind the last.
-    ///
-    /// # Errors
-    /// When the archive cannot be read.
-    pub async fn check(&self, after: i64) -> Result<(Vec<Checked>, Option<i64>), PortError> {
+#[async_trait]
+impl Check for Adapter {
+    async fn check(&self, after: i64) -> Result<(Vec<Checked>, Option<i64>), PortError> {
         let rows: Vec<(i64, String, String, Vec<u8>)> = sqlx::query_as(
             "SELECT number, id, body_digest, body FROM reports WHERE number > $1 ORDER BY number LIMIT $2",
         )

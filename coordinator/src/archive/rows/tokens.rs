@@ -1,29 +1,28 @@
-//! Tokens of the public service in PostgreSQL.
+//! Tokens of the public service.
 
 use async_trait::async_trait;
 
-use super::{
-    super::{failed, sql, token},
-    PostgresArchive,
-};
+use super::super::dialect::Adapter;
 use crate::{
     access::token::StoredToken,
+    archive::{failed, sql, token},
     ports::{PortError, Tokens},
 };
 
 #[async_trait]
-impl Tokens for PostgresArchive {
+impl Tokens for Adapter {
     async fn add_token(&self, token: &StoredToken) -> Result<(), PortError> {
         const ACTION: &str = "keep a token";
+        let mut writing = self.write(ACTION).await?;
         sqlx::query(sql::INSERT_TOKEN)
             .bind(&token.token.id)
             .bind(&token.hash)
             .bind(token.token.created_unix_ms)
             .bind(token::body(token))
-            .execute(&self.pool)
+            .execute(&mut *writing)
             .await
             .map_err(failed(ACTION))?;
-        Ok(())
+        writing.commit().await
     }
 
     async fn token(&self, id: &str) -> Result<Option<StoredToken>, PortError> {
@@ -46,14 +45,10 @@ impl Tokens for PostgresArchive {
 
     async fn revoke_token(&self, id: &str, at_unix_ms: i64) -> Result<Option<StoredToken>, PortError> {
         const ACTION: &str = "revoke a token";
-        {
-            sqlx::query(sql::REVOKE_TOKEN)
-                .bind(id)
-                .bind(at_unix_ms)
-                .execute(&self.pool)
-                .await
-                .map_err(failed(ACTION))?;
-        }
+        let mut writing = self.write(ACTION).await?;
+        let revoke = sqlx::query(sql::REVOKE_TOKEN).bind(id).bind(at_unix_ms);
+        revoke.execute(&mut *writing).await.map_err(failed(ACTION))?;
+        writing.commit().await?;
         self.token(id).await
     }
 }

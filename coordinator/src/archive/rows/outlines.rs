@@ -2,37 +2,38 @@
 
 use async_trait::async_trait;
 
-use super::{
-    super::{decode, failed, refused, sql},
-    SqliteArchive,
+use super::super::dialect::{ASKED, Adapter, list};
+use crate::{
+    archive::{decode, failed, refused, sql},
+    ports::{AskedReport, OUTLINES_KEPT, Outlined, Outlines, PortError},
 };
-use crate::ports::{AskedReport, OUTLINES_KEPT, Outlined, Outlines, PortError};
 
 #[async_trait]
-impl Outlines for SqliteArchive {
+impl Outlines for Adapter {
     async fn use_outline(&self, digest: &str, scheme: u32, at_unix_ms: i64) -> Result<bool, PortError> {
-        let _writer = self.writer.lock().await;
+        const ACTION: &str = "note that a database is in use";
+        let mut writing = self.write(ACTION).await?;
         let update = sqlx::query(sql::USE_OUTLINE).bind(digest).bind(i64::from(scheme)).bind(at_unix_ms);
-        let done = update.execute(&self.pool).await.map_err(failed("note that a database is in use"))?;
+        let done = update.execute(&mut *writing).await.map_err(failed(ACTION))?;
+        writing.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 
     async fn put_outline(&self, of: &Outlined, outline: &[u8], at_unix_ms: i64) -> Result<(), PortError> {
         const ACTION: &str = "keep the outline of a database";
-        let _writer = self.writer.lock().await;
-        let mut transaction = self.begin().await.map_err(failed(ACTION))?;
+        let mut writing = self.write(ACTION).await?;
         sqlx::query(sql::PUT_OUTLINE)
             .bind(&of.digest)
             .bind(&of.modified)
             .bind(i64::from(of.scheme))
             .bind(at_unix_ms)
             .bind(outline)
-            .execute(&mut *transaction)
+            .execute(&mut *writing)
             .await
             .map_err(failed(ACTION))?;
         let drop = sqlx::query(sql::DROP_OUTLINES).bind(i64::from(OUTLINES_KEPT));
-        drop.execute(&mut *transaction).await.map_err(failed(ACTION))?;
-        transaction.commit().await.map_err(failed(ACTION))
+        drop.execute(&mut *writing).await.map_err(failed(ACTION))?;
+        writing.commit().await
     }
 
     async fn outlines(&self) -> Result<Vec<Outlined>, PortError> {
@@ -53,12 +54,8 @@ impl Outlines for SqliteArchive {
 
     async fn asked_reports(&self, ids: &[String]) -> Result<Vec<AskedReport>, PortError> {
         const ACTION: &str = "look for reports and what they asked";
-        let query = sqlx::query_as(
-            "SELECT r.summary, r.asked FROM json_each($1) j CROSS JOIN reports r ON r.id = j.value
-             WHERE r.asked IS NOT NULL",
-        );
-        let rows: Vec<(Vec<u8>, Vec<u8>)> =
-            query.bind(super::known::list(ids)).fetch_all(&self.pool).await.map_err(failed(ACTION))?;
+        let query = sqlx::query_as(ASKED).bind(list(ids));
+        let rows: Vec<(Vec<u8>, Vec<u8>)> = query.fetch_all(&self.pool).await.map_err(failed(ACTION))?;
         let read = |(summary, asked): (Vec<u8>, Vec<u8>)| {
             Ok(AskedReport { summary: decode(ACTION, &summary)?, asked })
         };

@@ -1,0 +1,96 @@
+//! What differs in PostgreSQL: its types, how texts are handed over as one value, and which locks a transaction takes.
+
+use std::ops::{Deref, DerefMut};
+
+use sqlx::{PgConnection, Postgres, Transaction};
+
+use super::super::failed;
+use crate::ports::PortError;
+
+pub(super) use super::PostgresArchive as Adapter;
+pub(super) use sqlx::{PgConnection as Connection, Postgres as Database, postgres::PgArguments as Arguments};
+
+/// Number of the lock that keeps reports from being stored while others go: a report and its terms are looked for and written
+/// in several statements, between which nothing of them may disappear.
+const LOCK: i64 = 0x5374_7261_7461;
+
+/// The function that finds a text within another.
+pub(super) const CONTAINS: &str = "strpos";
+/// Names the report `$1` in the scan `$2` so: `$3`.
+pub(super) const INSERT_REFERENCES: &str = "INSERT INTO report_references (report, scan, reference)
+     SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING";
+/// The terms `$2` of the kind `$1`.
+pub(super) const INSERT_TERMS: &str =
+    "INSERT INTO terms (kind, text) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING";
+/// Lists the report `$3` under the terms `$2` of the kind `$1`.
+pub(super) const INSERT_POSTINGS: &str = "INSERT INTO postings (term, report)
+     SELECT id, $3 FROM terms WHERE kind = $1 AND text = ANY($2) ON CONFLICT DO NOTHING";
+/// Summaries of the reports `$1`.
+pub(super) const SUMMARIES: &str = "SELECT summary FROM reports WHERE id = ANY($1)";
+/// Summaries of the reports `$1` of which it is known what they asked, and that.
+pub(super) const ASKED: &str = "SELECT summary, asked FROM reports WHERE id = ANY($1) AND asked IS NOT NULL";
+
+/// Texts as one value.
+pub(super) fn list<'a>(texts: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+    texts.into_iter().cloned().collect()
+}
+
+/// A transaction that writes. Without [`Writing::commit`] nothing was done.
+pub(super) struct Writing<'a> {
+    transaction: Transaction<'a, Postgres>,
+    action: &'static str,
+}
+
+impl Writing<'_> {
+    pub(super) async fn commit(self) -> Result<(), PortError> {
+        self.transaction.commit().await.map_err(failed(self.action))
+    }
+
+    async fn lock(&mut self, statement: &'static str) -> Result<(), PortError> {
+        let lock = sqlx::query(statement).bind(LOCK).execute(&mut *self.transaction);
+        lock.await.map_err(failed(self.action))?;
+        Ok(())
+    }
+}
+
+impl Deref for Writing<'_> {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.transaction
+    }
+}
+
+impl DerefMut for Writing<'_> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+}
+
+impl Adapter {
+    pub(super) async fn write(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
+        let transaction = self.pool.begin().await.map_err(failed(action))?;
+        Ok(Writing { transaction, action })
+    }
+
+    /// As [`Self::write`], for a coordinator that leads: an error when it does no longer.
+    pub(super) async fn write_led(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
+        let mut writing = self.write(action).await?;
+        self.hold(action, &mut writing).await?;
+        Ok(writing)
+    }
+
+    /// As [`Self::write`]: nothing that is referred to is forgotten meanwhile.
+    pub(super) async fn write_referring(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
+        let mut writing = self.write(action).await?;
+        writing.lock("SELECT pg_advisory_xact_lock_shared($1)").await?;
+        Ok(writing)
+    }
+
+    /// As [`Self::write_led`]: nothing is referred to meanwhile.
+    pub(super) async fn write_forgetting(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
+        let mut writing = self.write_led(action).await?;
+        writing.lock("SELECT pg_advisory_xact_lock($1)").await?;
+        Ok(writing)
+    }
+}

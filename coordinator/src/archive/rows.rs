@@ -1,0 +1,170 @@
+//! What both adapters do in the same words: one source, compiled for each with its `dialect`. Statements that both databases
+//! understand stand here or in [`super::super`]; what differs, in the dialect.
+
+#[path = "rows/check.rs"]
+mod check;
+#[path = "rows/forget.rs"]
+mod forget;
+#[path = "rows/known.rs"]
+mod known;
+#[path = "rows/outlines.rs"]
+mod outlines;
+#[path = "rows/put.rs"]
+mod put;
+#[path = "rows/submitted.rs"]
+mod submitted;
+#[path = "rows/tokens.rs"]
+mod tokens;
+
+use async_trait::async_trait;
+use prost::Message as _;
+use sqlx::AssertSqlSafe;
+use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState, SearchReportsRequest};
+
+use super::dialect::{Adapter, Arguments, Database};
+use crate::{
+    access::sight::Sight,
+    archive::{
+        ScanRow, decode_all, failed, has_large_request, refused, report, scan_body, scan_of, scans_of,
+        search::{Search, references},
+        sequence, sql,
+    },
+    ports::{Archive, NewReport, PortError},
+};
+
+#[async_trait]
+impl Archive for Adapter {
+    async fn create_scan(&self, scan: &Scan) -> Result<Scan, PortError> {
+        const ACTION: &str = "record a scan";
+        let mut writing = self.write(ACTION).await?;
+        let recorded = put::scan(ACTION, &mut writing, scan).await?;
+        writing.commit().await?;
+        Ok(recorded)
+    }
+
+    async fn update_scan(&self, scan: &Scan) -> Result<(), PortError> {
+        const ACTION: &str = "update a scan";
+        let mut writing = self.write_led(ACTION).await?;
+        let large = has_large_request(scan);
+        if large {
+            let keep = sqlx::query(sql::KEEP_REQUEST).bind(&scan.id);
+            keep.execute(&mut *writing).await.map_err(failed(ACTION))?;
+        }
+        sqlx::query(sql::UPDATE_SCAN)
+            .bind(&scan.id)
+            .bind(i64::from(scan.state))
+            .bind(scan_body(scan, large))
+            .execute(&mut *writing)
+            .await
+            .map_err(failed(ACTION))?;
+        writing.commit().await
+    }
+
+    async fn scan(&self, id: &str) -> Result<Option<Scan>, PortError> {
+        const ACTION: &str = "read a scan";
+        let row: Option<ScanRow> =
+            sqlx::query_as(sql::SCAN).bind(id).fetch_optional(&self.pool).await.map_err(failed(ACTION))?;
+        row.map(|row| scan_of(ACTION, row)).transpose()
+    }
+
+    async fn scans(&self, limit: u32, before: &str) -> Result<Vec<Scan>, PortError> {
+        const ACTION: &str = "list scans";
+        let query = sqlx::query_as(sql::SCANS).bind(before).bind(i64::from(limit));
+        scans_of(ACTION, query.fetch_all(&self.pool).await)
+    }
+
+    async fn running(&self) -> Result<Vec<Scan>, PortError> {
+        const ACTION: &str = "list running scans";
+        let query = sqlx::query_as(sql::SCANS_IN_STATE).bind(i64::from(i32::from(ScanState::Running)));
+        scans_of(ACTION, query.fetch_all(&self.pool).await)
+    }
+
+    async fn pinned(&self) -> Result<Vec<String>, PortError> {
+        sqlx::query_scalar(sql::PINNED)
+            .bind(i64::from(i32::from(ScanState::Running)))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(failed("list the databases of running scans"))
+    }
+
+    async fn append(&self, events: &[Event]) -> Result<(), PortError> {
+        const ACTION: &str = "append events";
+        let mut writing = self.write_led(ACTION).await?;
+        for event in events {
+            sqlx::query(sql::INSERT_EVENT)
+                .bind(&event.scan_id)
+                .bind(sequence(ACTION, event)?)
+                .bind(event.encode_to_vec())
+                .execute(&mut *writing)
+                .await
+                .map_err(failed(ACTION))?;
+        }
+        writing.commit().await
+    }
+
+    async fn events(&self, scan: &str, after: u64, limit: u32) -> Result<Vec<Event>, PortError> {
+        const ACTION: &str = "read events";
+        let Ok(after) = i64::try_from(after) else { return Ok(Vec::new()) };
+        let query = sqlx::query_scalar(sql::EVENTS).bind(scan.to_owned()).bind(after).bind(i64::from(limit));
+        decode_all(ACTION, &self.bodies(ACTION, query).await?)
+    }
+
+    async fn put_report(
+        &self,
+        new: NewReport<'_>,
+        scan: &str,
+        references: &[String],
+    ) -> Result<(), PortError> {
+        self.put(&put::Row { new, scan, references }).await
+    }
+
+    async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
+        self.refer(id, scan, references).await
+    }
+
+    async fn known_reports(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError> {
+        self.known(ids).await
+    }
+
+    async fn report(&self, id: &str) -> Result<Option<Report>, PortError> {
+        const ACTION: &str = "read a report";
+        let body: Option<Vec<u8>> = sqlx::query_scalar(sql::REPORT)
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await
+            .map_err(failed(ACTION))?;
+        let unpack =
+            |body: Vec<u8>| report::unpack(&body).map_err(|error| refused(ACTION, error.to_string()));
+        body.map(unpack).transpose()
+    }
+
+    async fn shows_report(&self, id: &str, sight: &Sight) -> Result<bool, PortError> {
+        Ok(!self.texts("look for a report", references(id, sight, 1)).await?.is_empty())
+    }
+
+    async fn search(
+        &self,
+        query: &SearchReportsRequest,
+        sight: &Sight,
+    ) -> Result<Vec<ReportSummary>, PortError> {
+        self.find(query, sight).await
+    }
+}
+
+impl Adapter {
+    async fn texts(&self, action: &'static str, search: Search) -> Result<Vec<String>, PortError> {
+        let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
+        for text in search.texts {
+            statement = statement.bind(text);
+        }
+        statement.bind(search.limit).fetch_all(&self.pool).await.map_err(failed(action))
+    }
+
+    async fn bodies(
+        &self,
+        action: &'static str,
+        query: sqlx::query::QueryScalar<'_, Database, Vec<u8>, Arguments>,
+    ) -> Result<Vec<Vec<u8>>, PortError> {
+        query.fetch_all(&self.pool).await.map_err(failed(action))
+    }
+}
