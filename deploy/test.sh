@@ -3,8 +3,9 @@
 #
 #   deploy/test.sh
 #
-# Servers come from Debian's packages (installed with root or sudo where they are missing), grpcio and grpcio-tools from Python's
-# registry into target/python. Nothing else is needed but a Rust toolchain.
+# Servers come from Debian's packages (installed with root or sudo where they are missing), grpcio, grpcio-tools and
+# kubernetes-validate from Python's registry into target/python. Nothing else is needed but a Rust toolchain; with helm and docker
+# compose on the path more of deploy/ is checked. What is left out says so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +29,14 @@ if [ ${#packages[@]} -gt 0 ]; then
   # The packages' own services are not wanted: the tests start their own on free ports.
   "${run[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
+# Only the check of the alert rules wants it, so nothing fails where it cannot be had.
+if ! command -v promtool >/dev/null; then
+  run=()
+  [ "$(id -u)" = 0 ] || run=(sudo -n)
+  { "${run[@]}" apt-get update -qq \
+    && timeout 300 "${run[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends prometheus; } \
+    >/dev/null 2>&1 || echo "SKIPPED: promtool cannot be installed here"
+fi
 nats-server --version
 redis-server --version | cut -d' ' -f1-3
 docker-registry --version
@@ -40,6 +49,14 @@ if ! { target/python/bin/python -c 'import grpc, grpc_tools.protoc' || python3 -
     && timeout 300 target/python/bin/pip install -q --disable-pip-version-check --only-binary :all: grpcio grpcio-tools; } >/dev/null 2>&1 \
     && echo "target/python: grpcio and grpcio-tools" \
     || echo "SKIPPED: grpcio and grpcio-tools cannot be installed here"
+fi
+
+# The chart's rendering is held against Kubernetes' schemas by the same Python.
+if command -v helm >/dev/null && ! { target/python/bin/python -c 'import kubernetes_validate, yaml' || python3 -c 'import kubernetes_validate'; } 2>/dev/null; then
+  { { [ -x target/python/bin/python ] || python3 -m venv target/python; } \
+    && timeout 300 target/python/bin/pip install -q --disable-pip-version-check --only-binary :all: kubernetes-validate pyyaml; } >/dev/null 2>&1 \
+    && echo "target/python: kubernetes-validate" \
+    || echo "SKIPPED: kubernetes-validate cannot be installed here"
 fi
 
 say "form"

@@ -1,5 +1,6 @@
+{{- /* A CronJob's name has 52 characters at most, and ours ends in -nightly- and a number. */ -}}
 {{- define "strata.name" -}}
-{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "strata.labels" -}}
@@ -50,6 +51,31 @@ securityContext:
   valueFrom: { secretKeyRef: { name: {{ .Values.nats.secret.name }}, key: {{ .Values.nats.secret.key }} } }
 - name: STRATA_REDIS
   valueFrom: { secretKeyRef: { name: {{ .Values.redis.secret.name }}, key: {{ .Values.redis.secret.key }} } }
+{{- if .Values.clusterKeySecret }}
+- { name: STRATA_CLUSTER_KEY, value: /cluster-key/key }
+{{- end }}
+{{- end -}}
+
+{{- /* What every role of the cluster is given besides: the key that tags what is in Redis, and files of your own. */ -}}
+{{- define "strata.mounts" -}}
+{{- if .Values.clusterKeySecret }}
+- { name: cluster-key, mountPath: /cluster-key, readOnly: true }
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "strata.volumes" -}}
+{{- if .Values.clusterKeySecret }}
+- name: cluster-key
+  secret:
+    secretName: {{ .Values.clusterKeySecret }}
+    items: [{ key: key, path: key }]
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "strata.observe" -}}
