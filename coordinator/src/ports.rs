@@ -220,7 +220,7 @@ pub trait Archive: Outlines + Submissions {
     async fn report(&self, id: &str) -> Result<Option<Report>, PortError>;
     /// Whether a report is shown: whether it has a reference inside, in a scan that is shown.
     async fn shows_report(&self, id: &str, sight: &Sight) -> Result<bool, PortError>;
-    /// Reports that match every field that is set and are shown, newest first, with the references that are shown.
+    /// Reports that match every field that is set and are shown, the last archived first, with the references that are shown.
     async fn search(
         &self,
         query: &SearchReportsRequest,

@@ -91,6 +91,7 @@ pub fn summary(new: &NewReport<'_>) -> ReportSummary {
         submitted_by: report.submitted_by.clone(),
         bound_digests: Vec::new(),
         origins: Vec::new(),
+        number: 0,
     }
 }
 

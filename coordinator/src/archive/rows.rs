@@ -26,8 +26,7 @@ use crate::{
     access::sight::Sight,
     archive::{
         ScanRow, decode_all, failed, has_large_request, refused, report, scan_body, scan_of, scans_of,
-        search::{Search, references},
-        sequence, sql,
+        search::reference, sequence, sql,
     },
     ports::{Archive, NewReport, PortError},
 };
@@ -139,7 +138,13 @@ impl Archive for Adapter {
     }
 
     async fn shows_report(&self, id: &str, sight: &Sight) -> Result<bool, PortError> {
-        Ok(!self.texts("look for a report", references(id, sight, 1)).await?.is_empty())
+        let search = reference(id, sight);
+        let mut statement = sqlx::query_scalar::<_, String>(AssertSqlSafe(search.sql));
+        for text in search.texts {
+            statement = statement.bind(text);
+        }
+        let found = statement.fetch_optional(&self.pool).await.map_err(failed("look for a report"))?;
+        Ok(found.is_some())
     }
 
     async fn search(
@@ -152,14 +157,6 @@ impl Archive for Adapter {
 }
 
 impl Adapter {
-    async fn texts(&self, action: &'static str, search: Search) -> Result<Vec<String>, PortError> {
-        let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
-        for text in search.texts {
-            statement = statement.bind(text);
-        }
-        statement.bind(search.limit).fetch_all(&self.pool).await.map_err(failed(action))
-    }
-
     async fn bodies(
         &self,
         action: &'static str,

@@ -1,25 +1,38 @@
 //! The statements that are put together at run time: only their parts are chosen, every value is bound.
 
-use strata_proto::v1::{ReportSummary, SearchReportsRequest};
+use strata_proto::v1::SearchReportsRequest;
 
-use crate::access::sight::Sight;
+use crate::{access::sight::Sight, ports::MOST_BOUND};
 
 /// References that a summary shows at most.
-pub(super) const MOST_REFERENCES: i64 = 1_000;
+const MOST_REFERENCES: i64 = 1_000;
 
 /// Kind of a term: a vulnerability's identifier or alias, in upper case.
 pub(super) const VULNERABILITY: i64 = 1;
 /// Kind of a term: a package's name.
 pub(super) const PACKAGE: i64 = 2;
 
-/// A statement, and its values in order: first the texts, then the limit where there is one.
+/// Scans that a summary tells of at most.
+const MOST_ORIGINS: i64 = 10;
+
+/// A statement, and its values in order.
 pub(super) struct Search {
     pub(super) sql: String,
     pub(super) texts: Vec<String>,
-    pub(super) limit: i64,
 }
 
-/// Puts a statement together. Only its parts are chosen: every value is bound.
+/// A row of a search: the report's number, its summary; its references, manifests, and scans as in [`search`].
+pub(super) type Row<T> = (i64, Vec<u8>, T, T, T, T);
+
+/// How a database says what the other says otherwise.
+pub(super) struct Words {
+    /// The function that finds a text within another.
+    pub(super) contains: &'static str,
+    /// The rows of a statement with one column, `value`, as one value.
+    pub(super) gathered: fn(&str) -> String,
+}
+
+/// Puts a statement together. Only its parts are chosen: every text is bound.
 #[derive(Default)]
 struct Builder {
     sql: String,
@@ -31,10 +44,20 @@ impl Builder {
         self.sql.push_str(text);
     }
 
+    fn done(self) -> Search {
+        Search { sql: self.sql, texts: self.texts }
+    }
+
     /// The place of a value.
     fn bind(&mut self, value: &str) -> String {
         self.texts.push(value.to_owned());
         format!("${}", self.texts.len())
+    }
+
+    /// The term of a kind with this text.
+    fn term(&mut self, kind: i64, text: &str) -> String {
+        let place = self.bind(text);
+        format!("(SELECT t.id FROM terms t WHERE t.kind = {kind} AND t.text = {place})")
     }
 
     /// What limits references `f` to those that are shown.
@@ -105,49 +128,53 @@ impl Builder {
     }
 }
 
-/// Selects summaries. `contains` is the database's function that finds a text within another: `instr` or `strpos`.
-pub(super) fn search(query: &SearchReportsRequest, sight: &Sight, contains: &str) -> Search {
+/// Selects summaries, the last archived first, each as a [`Row`]: with its references, the manifests that it is
+/// bound to, and the scans that it is of: by the references that are shown, and by any in a scan that is shown.
+///
+/// The order is that of archiving, which no clock disturbs: a page ends with a number, and the next one goes on below it. Reports
+/// are listed under their terms in the same order, so that a page of the commonest term costs no more than one of a rare one.
+pub(super) fn search(query: &SearchReportsRequest, sight: &Sight, words: &Words) -> Search {
     let mut builder = Builder::default();
-    builder.push("SELECT r.summary FROM reports r WHERE 1 = 1");
-    reports(&mut builder, query);
-    if !query.reference.is_empty() || !sight.is_whole() {
-        builder.push(" AND r.number IN (SELECT f.report FROM report_references f WHERE 1 = 1");
-        if !query.reference.is_empty() {
-            let place = builder.bind(&query.reference);
-            builder.push(&format!(" AND {contains}(f.reference, {place}) > 0"));
-        }
-        let sight = builder.sight(sight);
-        builder.push(&format!("{sight})"));
-    }
-    if let Some(source) = builder.source(query) {
-        let of = "r.number IN (SELECT f.report FROM report_references f WHERE";
-        let shown = builder.sight(sight);
-        let own = builder.own(sight);
-        // What is bound to a manifest tells its source to whoever sees the manifest, though the source's own name for it
-        // (an archive on a build machine) is in no repository.
+    let vulnerability = query.vulnerability.to_ascii_uppercase();
+    let mut terms: Vec<(i64, &str)> = [(VULNERABILITY, vulnerability.as_str()), (PACKAGE, &query.package)]
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .collect();
+    builder.push("WITH page AS MATERIALIZED (SELECT r.number, r.summary FROM ");
+    let number = if terms.is_empty() || is_narrow(query) {
+        builder.push("reports r WHERE 1 = 1");
+        "r.number"
+    } else {
+        let (kind, text) = terms.remove(0);
+        let term = builder.term(kind, text);
+        // CROSS has SQLite go through the postings in their order; PostgreSQL chooses itself.
+        builder
+            .push(&format!("postings p CROSS JOIN reports r WHERE r.number = p.report AND p.term = {term}"));
+        "p.report"
+    };
+    for (kind, text) in terms {
+        let term = builder.term(kind, text);
         builder.push(&format!(
-            " AND ({of} {source}{shown}) OR (r.number IN (SELECT w.report FROM waiting w) \
-             AND {of} {source}{own})))"
+            " AND EXISTS (SELECT 1 FROM postings o WHERE o.report = {number} AND o.term = {term})"
         ));
     }
-    for (kind, text) in
-        [(VULNERABILITY, query.vulnerability.to_ascii_uppercase()), (PACKAGE, query.package.clone())]
-    {
-        if !text.is_empty() {
-            let place = builder.bind(&text);
-            builder.push(&format!(
-                " AND r.number IN (SELECT p.report FROM postings p JOIN terms t ON t.id = p.term \
-                 WHERE t.kind = {kind} AND t.text = {place})"
-            ));
-        }
-    }
-    builder
-        .push(&format!(" ORDER BY r.created_unix_ms DESC, r.number DESC LIMIT ${}", builder.texts.len() + 1));
-    Search { sql: builder.sql, texts: builder.texts, limit: i64::from(query.limit.clamp(1, 1_000)) }
+    reports(&mut builder, query, number);
+    named(&mut builder, query, sight, number, words);
+    let limit = query.limit.clamp(1, 1_000);
+    builder.push(&format!(" ORDER BY {number} DESC LIMIT {limit}) SELECT r.number, r.summary"));
+    details(&mut builder, sight, words);
+    builder.push(" FROM page r ORDER BY r.number DESC");
+    builder.done()
+}
+
+/// Whether few reports can match for a field that has an index of its own.
+fn is_narrow(query: &SearchReportsRequest) -> bool {
+    let SearchReportsRequest { report_id, image_id, image_digest, commit, branch, tag, build_id, .. } = query;
+    [report_id, image_id, image_digest, commit, branch, tag, build_id].iter().any(|text| !text.is_empty())
 }
 
 /// What the reports themselves must be.
-fn reports(builder: &mut Builder, query: &SearchReportsRequest) {
+fn reports(builder: &mut Builder, query: &SearchReportsRequest, number: &str) {
     for (column, text) in [("id", &query.report_id), ("config_digest", &query.image_id)] {
         if !text.is_empty() {
             let place = builder.bind(text);
@@ -156,42 +183,90 @@ fn reports(builder: &mut Builder, query: &SearchReportsRequest) {
     }
     if !query.image_digest.is_empty() {
         let place = builder.bind(&query.image_digest);
+        // In place of OR, for which PostgreSQL reads all reports.
         builder.push(&format!(
-            " AND (r.image_digest = {place} \
-             OR r.number IN (SELECT b.report FROM bindings b WHERE b.image_digest = {place}))"
+            " AND {number} IN (SELECT d.number FROM reports d WHERE d.image_digest = {place} \
+             UNION SELECT b.report FROM bindings b WHERE b.image_digest = {place})"
         ));
     }
-    for (comparison, bound) in [(">=", query.since_unix_ms), ("<", query.until_unix_ms)] {
+    // The bound of the numbers says nothing more: it ends the walk over reports that are out of the time.
+    for (comparison, bound, end, outer) in
+        [(">=", query.since_unix_ms, "MIN", ">="), ("<", query.until_unix_ms, "MAX", "<=")]
+    {
         if bound > 0 {
-            builder.push(&format!(" AND r.created_unix_ms {comparison} {bound}"));
+            builder.push(&format!(
+                " AND r.created_unix_ms {comparison} {bound} AND {number} {outer} \
+                 (SELECT {end}(n.number) FROM reports n WHERE n.created_unix_ms {comparison} {bound})"
+            ));
         }
+    }
+    if query.before > 0 {
+        builder.push(&format!(" AND {number} < {}", i64::try_from(query.before).unwrap_or(i64::MAX)));
     }
 }
 
-/// Selects the scans that a report is of and that tell where it comes from, the newest first.
-pub(super) fn origins(of: &ReportSummary, sight: &Sight) -> Search {
-    const MOST: i64 = 10;
-    let mut builder = Builder::default();
-    let report = builder.bind(&of.report_id);
-    let shown = if of.submitted_by.is_empty() { builder.sight(sight) } else { builder.own(sight) };
-    builder.push(&format!(
-        "SELECT s.body, q.body FROM scans s LEFT JOIN requests q ON q.scan = s.id WHERE s.told = 1 \
-         AND s.id IN (SELECT f.scan FROM report_references f JOIN reports r ON r.number = f.report \
-         WHERE r.id = {report}{shown}) ORDER BY s.id DESC LIMIT ${}",
-        builder.texts.len() + 1
-    ));
-    Search { sql: builder.sql, texts: builder.texts, limit: MOST }
+/// What the reports must be called, and where they must come from.
+fn named(builder: &mut Builder, query: &SearchReportsRequest, sight: &Sight, number: &str, words: &Words) {
+    if !query.reference.is_empty() || !sight.is_whole() {
+        builder.push(&format!(" AND {number} IN (SELECT f.report FROM report_references f WHERE 1 = 1"));
+        if !query.reference.is_empty() {
+            let place = builder.bind(&query.reference);
+            builder.push(&format!(" AND {}(f.reference, {place}) > 0", words.contains));
+        }
+        let sight = builder.sight(sight);
+        builder.push(&format!("{sight})"));
+    }
+    if let Some(source) = builder.source(query) {
+        let of = "SELECT f.report FROM report_references f WHERE";
+        let shown = builder.sight(sight);
+        builder.push(&format!(" AND {number} IN ({of} {source}{shown}"));
+        // What is bound to a manifest tells its source to whoever sees the manifest, though the source's own name for it
+        // (an archive on a build machine) is in no repository.
+        if !sight.is_whole() {
+            let own = builder.own(sight);
+            builder
+                .push(&format!(" UNION {of} {source}{own} AND f.report IN (SELECT w.report FROM waiting w)"));
+        }
+        builder.push(")");
+    }
 }
 
-/// Selects the references of a report that are shown, in order.
-pub(super) fn references(report: &str, sight: &Sight, limit: i64) -> Search {
+/// What a summary `r` is shown with.
+fn details(builder: &mut Builder, sight: &Sight, words: &Words) {
+    let shown = builder.sight(sight);
+    let own = builder.own(sight);
+    let scans = |which: &str| {
+        format!(
+            "SELECT s.id AS value FROM scans s WHERE s.told = 1 AND s.id IN (SELECT f.scan \
+             FROM report_references f WHERE f.report = r.number{which}) ORDER BY s.id DESC LIMIT {MOST_ORIGINS}"
+        )
+    };
+    let columns = [
+        format!(
+            "SELECT DISTINCT f.reference AS value FROM report_references f WHERE f.report = r.number{shown} \
+             ORDER BY f.reference LIMIT {MOST_REFERENCES}"
+        ),
+        format!(
+            "SELECT b.image_digest AS value FROM bindings b WHERE b.report = r.number \
+             ORDER BY b.seen_unix_ms, b.image_digest LIMIT {MOST_BOUND}"
+        ),
+        scans(&shown),
+        scans(&own),
+    ];
+    for column in columns {
+        builder.push(", ");
+        builder.push(&(words.gathered)(&column));
+    }
+}
+
+/// Selects one of the references of a report that are shown.
+pub(super) fn reference(report: &str, sight: &Sight) -> Search {
     let mut builder = Builder::default();
     let report = builder.bind(report);
     let shown = builder.sight(sight);
     builder.push(&format!(
-        "SELECT DISTINCT f.reference FROM report_references f JOIN reports r ON r.number = f.report \
-         WHERE r.id = {report}{shown} ORDER BY f.reference LIMIT ${}",
-        builder.texts.len() + 1
+        "SELECT f.reference FROM report_references f JOIN reports r ON r.number = f.report \
+         WHERE r.id = {report}{shown} LIMIT 1"
     ));
-    Search { sql: builder.sql, texts: builder.texts, limit }
+    builder.done()
 }

@@ -4,6 +4,7 @@ mod commits;
 mod election;
 mod forget;
 mod outlines;
+mod pages;
 mod postgres;
 mod sqlite;
 mod submitted;

@@ -6,7 +6,8 @@ pub(super) use self::found::document as listed;
 
 use std::{path::Path, process::ExitCode};
 
-use strata_coordinator::{access::sight::Sight, ports::Archive as _};
+use strata_client::Client;
+use strata_coordinator::{access::sight::Sight, archive::sqlite::SqliteArchive, ports::Archive as _};
 use strata_proto::v1::{ImageReported, Report, ReportSummary, SearchReportsRequest};
 
 use crate::{
@@ -84,6 +85,7 @@ pub(super) fn query(args: &SearchArgs) -> Result<SearchReportsRequest, Failure> 
         since_unix_ms: moment(&args.since)?,
         until_unix_ms: moment(&args.until)?,
         report_id: String::new(),
+        before: 0,
     })
 }
 
@@ -140,11 +142,29 @@ pub(super) fn commit_prefix(text: &str) -> Result<String, Failure> {
     Ok(text.to_ascii_lowercase())
 }
 
-pub(super) async fn show(id: &str, archive: &ArchiveArgs, settings: &Settings) -> Result<Report, Failure> {
-    if let Some(url) = &archive.server {
-        return Ok(security::connect(url, &archive.connection, settings).await?.get_report(id).await?);
+/// Where reports come from.
+enum Source {
+    Server(Client),
+    Machine(SqliteArchive),
+}
+
+impl Source {
+    async fn open(archive: &ArchiveArgs, settings: &Settings) -> Result<Self, Failure> {
+        Ok(match &archive.server {
+            Some(url) => Self::Server(security::connect(url, &archive.connection, settings).await?),
+            None => {
+                let directory = settings.cache_dir(archive.cache_dir.as_ref());
+                Self::Machine(embedded::open_archive(&directory).await?)
+            }
+        })
     }
-    let local = embedded::open_archive(&settings.cache_dir(archive.cache_dir.as_ref())).await?;
+}
+
+pub(super) async fn show(id: &str, archive: &ArchiveArgs, settings: &Settings) -> Result<Report, Failure> {
+    let local = match Source::open(archive, settings).await? {
+        Source::Server(mut server) => return Ok(server.get_report(id).await?),
+        Source::Machine(local) => local,
+    };
     let found = local.report(id).await.map_err(|error| Failure::incomplete(error.to_string()))?;
     found.ok_or_else(|| {
         Failure::usage(format!("there is no report {id} in this machine's archive"))
@@ -152,17 +172,33 @@ pub(super) async fn show(id: &str, archive: &ArchiveArgs, settings: &Settings) -
     })
 }
 
+/// As many as the query's limit says, one page after the other.
 pub(super) async fn search(
-    query: SearchReportsRequest,
+    mut query: SearchReportsRequest,
     archive: &ArchiveArgs,
     settings: &Settings,
 ) -> Result<Vec<ReportSummary>, Failure> {
-    if let Some(url) = &archive.server {
-        return Ok(security::connect(url, &archive.connection, settings)
-            .await?
-            .search_reports(query)
-            .await?);
+    /// What one answer holds at most.
+    const PAGE: usize = 1_000;
+    let wanted = usize::try_from(query.limit).unwrap_or(usize::MAX).max(1);
+    let mut source = Source::open(archive, settings).await?;
+    let mut found: Vec<ReportSummary> = Vec::new();
+    loop {
+        let asked = wanted.saturating_sub(found.len()).min(PAGE);
+        query.limit = u32::try_from(asked).unwrap_or(u32::MAX);
+        let page = match &mut source {
+            Source::Server(server) => server.search_reports(query.clone()).await?,
+            Source::Machine(local) => {
+                let page = local.search(&query, &Sight::default()).await;
+                page.map_err(|error| Failure::incomplete(error.to_string()))?
+            }
+        };
+        let (full, last) = (page.len() >= asked, page.last().map_or(0, |last| last.number));
+        found.extend(page);
+        // A server of an earlier version does not number them, and has no further pages.
+        if !full || found.len() >= wanted || last == 0 {
+            return Ok(found);
+        }
+        query.before = last;
     }
-    let local = embedded::open_archive(&settings.cache_dir(archive.cache_dir.as_ref())).await?;
-    local.search(&query, &Sight::default()).await.map_err(|error| Failure::incomplete(error.to_string()))
 }

@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use sqlx::{PgConnection, Postgres, Transaction};
 
-use super::super::failed;
+use super::super::{failed, search::Words};
 use crate::ports::PortError;
 
 pub(super) use super::PostgresArchive as Adapter;
@@ -14,8 +14,11 @@ pub(super) use sqlx::{PgConnection as Connection, Postgres as Database, postgres
 /// in several statements, between which nothing of them may disappear.
 const LOCK: i64 = 0x5374_7261_7461;
 
-/// The function that finds a text within another.
-pub(super) const CONTAINS: &str = "strpos";
+/// Texts that a statement gathered.
+pub(super) type Texts = Vec<String>;
+
+/// What searches say otherwise.
+pub(super) const WORDS: Words = Words { contains: "strpos", gathered: |select| format!("ARRAY({select})") };
 /// Names the report `$1` in the scan `$2` so: `$3`.
 pub(super) const INSERT_REFERENCES: &str = "INSERT INTO report_references (report, scan, reference)
      SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING";
@@ -29,6 +32,16 @@ pub(super) const INSERT_POSTINGS: &str = "INSERT INTO postings (term, report)
 pub(super) const SUMMARIES: &str = "SELECT summary FROM reports WHERE id = ANY($1)";
 /// Summaries of the reports `$1` of which it is known what they asked, and that.
 pub(super) const ASKED: &str = "SELECT summary, asked FROM reports WHERE id = ANY($1) AND asked IS NOT NULL";
+
+/// Scans of the ids `$1`, as [`super::super::ScanRow`]s.
+pub(super) const SCANS: &str = "SELECT s.body, q.body FROM scans s
+     LEFT JOIN requests q ON q.scan = s.id WHERE s.id = ANY($1)";
+
+/// What was gathered.
+#[expect(clippy::unnecessary_wraps, reason = "the other database's may be damaged")]
+pub(super) fn texts(_: &'static str, gathered: Texts) -> Result<Vec<String>, PortError> {
+    Ok(gathered)
+}
 
 /// Texts as one value.
 pub(super) fn list<'a>(texts: impl IntoIterator<Item = &'a String>) -> Vec<String> {

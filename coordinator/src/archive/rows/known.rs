@@ -1,15 +1,17 @@
 //! Reports that are there already.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sqlx::AssertSqlSafe;
 use strata_proto::v1::{ReportOrigin, ReportSummary, SearchReportsRequest};
 
 use super::{
-    super::dialect::{Adapter, CONTAINS, SUMMARIES, list},
+    super::dialect::{Adapter, SCANS, SUMMARIES, Texts, WORDS, list, texts},
     put,
 };
 use crate::{
     access::sight::Sight,
-    archive::{decode_all, failed, origin, scans_of, search, sql},
+    archive::{decode, decode_all, failed, origin, scans_of, search, sql},
     drive::now_ms,
     ports::PortError,
 };
@@ -41,30 +43,37 @@ impl Adapter {
         sight: &Sight,
     ) -> Result<Vec<ReportSummary>, PortError> {
         const ACTION: &str = "search reports";
-        let search = search::search(query, sight, CONTAINS);
-        let mut statement = sqlx::query_scalar(AssertSqlSafe(search.sql));
-        for text in search.texts {
-            statement = statement.bind(text);
-        }
-        let bodies = self.bodies(ACTION, statement.bind(search.limit)).await?;
-        let mut found: Vec<ReportSummary> = decode_all(ACTION, &bodies)?;
-        for summary in &mut found {
-            let shown = search::references(&summary.report_id, sight, search::MOST_REFERENCES);
-            summary.references = self.texts(ACTION, shown).await?;
-            summary.bound_digests = self.bound(&summary.report_id).await?;
-            summary.origins = self.origins(summary, sight).await?;
-        }
-        Ok(found)
-    }
-
-    async fn origins(&self, of: &ReportSummary, sight: &Sight) -> Result<Vec<ReportOrigin>, PortError> {
-        const ACTION: &str = "look for a report's sources";
-        let search = search::origins(of, sight);
+        let search = search::search(query, sight, &WORDS);
         let mut statement = sqlx::query_as(AssertSqlSafe(search.sql));
         for text in search.texts {
             statement = statement.bind(text);
         }
-        let rows = statement.bind(search.limit).fetch_all(&self.pool).await;
-        Ok(scans_of(ACTION, rows)?.into_iter().map(origin).collect())
+        let rows: Vec<search::Row<Texts>> = statement.fetch_all(&self.pool).await.map_err(failed(ACTION))?;
+        let (mut found, mut scans) = (Vec::with_capacity(rows.len()), BTreeSet::new());
+        for (number, body, references, bound, shown, own) in rows {
+            let mut summary: ReportSummary = decode(ACTION, &body)?;
+            summary.number = u64::try_from(number).unwrap_or_default();
+            summary.references = texts(ACTION, references)?;
+            summary.bound_digests = texts(ACTION, bound)?;
+            let of = texts(ACTION, if summary.submitted_by.is_empty() { shown } else { own })?;
+            scans.extend(of.iter().cloned());
+            found.push((summary, of));
+        }
+        let origins = self.origins(&scans).await?;
+        let with_origins = found.into_iter().map(|(mut summary, of)| {
+            summary.origins = of.iter().filter_map(|scan| origins.get(scan).cloned()).collect();
+            summary
+        });
+        Ok(with_origins.collect())
+    }
+
+    /// What summaries say of these scans. One that was forgotten meanwhile is not there.
+    async fn origins(&self, scans: &BTreeSet<String>) -> Result<BTreeMap<String, ReportOrigin>, PortError> {
+        const ACTION: &str = "look for the sources of reports";
+        if scans.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let rows = sqlx::query_as(SCANS).bind(list(scans)).fetch_all(&self.pool).await;
+        Ok(scans_of(ACTION, rows)?.into_iter().map(|scan| (scan.id.clone(), origin(scan))).collect())
     }
 }

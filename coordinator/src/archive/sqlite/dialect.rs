@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::sync::MutexGuard;
 
-use super::super::failed;
+use super::super::{failed, refused, search::Words};
 use crate::ports::PortError;
 
 pub(super) use super::SqliteArchive as Adapter;
@@ -13,8 +13,14 @@ pub(super) use sqlx::{
     Sqlite as Database, SqliteConnection as Connection, sqlite::SqliteArguments as Arguments,
 };
 
-/// The function that finds a text within another.
-pub(super) const CONTAINS: &str = "instr";
+/// Texts that a statement gathered: in JSON.
+pub(super) type Texts = String;
+
+/// What searches say otherwise.
+pub(super) const WORDS: Words = Words {
+    contains: "instr",
+    gathered: |select| format!("(SELECT json_group_array(value) FROM ({select}))"),
+};
 /// Names the report `$1` in the scan `$2` so: `$3`.
 pub(super) const INSERT_REFERENCES: &str = "INSERT INTO report_references (report, scan, reference)
      SELECT $1, $2, value FROM json_each($3) WHERE true ON CONFLICT DO NOTHING";
@@ -32,6 +38,16 @@ pub(super) const SUMMARIES: &str =
 /// Summaries of the reports `$1` of which it is known what they asked, and that.
 pub(super) const ASKED: &str = "SELECT r.summary, r.asked FROM json_each($1) j
      CROSS JOIN reports r ON r.id = j.value WHERE r.asked IS NOT NULL";
+
+/// Scans of the ids `$1`, as [`super::super::ScanRow`]s.
+pub(super) const SCANS: &str =
+    "SELECT s.body, q.body FROM json_each($1) j CROSS JOIN scans s ON s.id = j.value
+     LEFT JOIN requests q ON q.scan = s.id";
+
+/// What was gathered.
+pub(super) fn texts(action: &'static str, gathered: Texts) -> Result<Vec<String>, PortError> {
+    serde_json::from_str(&gathered).map_err(|error| refused(action, error.to_string()))
+}
 
 /// Texts as one value.
 pub(super) fn list<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use strata_coordinator::{archive::postgres::PostgresArchive, ports::Archive as _};
 use strata_proto::v1::{ScanStarted, ScanState, event::Kind};
 
-use super::{commits, election, outlines, suite};
+use super::{commits, election, outlines, pages, suite};
 use crate::postgres::Server;
 
 #[tokio::test]
@@ -16,6 +16,7 @@ async fn conformance() {
     let archive = Arc::new(archive);
     suite::conformance(Arc::clone(&archive)).await;
     commits::reports_are_found_by_the_commit_that_their_scan_tells(&*archive).await;
+    pages::pages_lose_nothing_and_repeat_nothing(&*archive).await;
     outlines::the_latest_outlines_stay_and_reports_tell_what_they_asked(&*archive).await;
 }
 

@@ -308,11 +308,11 @@ async fn every_field_of_a_search_must_match(archive: &dyn Archive) {
         query
     };
     for (query, want) in [
-        (query(|_| {}), vec!["06b", "06c", "06a"]),
-        (query(|q| q.limit = 2), vec!["06b", "06c"]),
+        (query(|_| {}), vec!["06c", "06b", "06a"]),
+        (query(|q| q.limit = 2), vec!["06c", "06b"]),
         (query(|q| q.package = "openssl".to_owned()), vec!["06b", "06a"]),
         (query(|q| q.package = "OpenSSL".to_owned()), vec![]),
-        (query(|q| q.vulnerability = "cve-2006-3".to_owned()), vec!["06b", "06c"]),
+        (query(|q| q.vulnerability = "cve-2006-3".to_owned()), vec!["06c", "06b"]),
         (query(|q| q.vulnerability = "GHSA-of-CVE-2006-4".to_owned()), vec!["06c"]),
         (query(|q| q.vulnerability = "CVE-2006".to_owned()), vec![]),
         (query(|q| q.reference = "0%".to_owned()), vec!["06c"]),

@@ -8,6 +8,9 @@ use strata_client::{Client, v1::SearchReportsRequest};
 use super::Stage;
 use crate::drive::result::{Better, Latencies};
 
+/// What a search over the archive that is named may take, in milliseconds.
+const P95_MS: f64 = 50.0;
+
 pub(super) async fn search(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let count = stage.count(200);
     stage.measured.setting("searches", count);
@@ -64,7 +67,12 @@ async fn searches(
             latencies.note(begin.elapsed());
         }
         stage.measured.latencies(kind, &latencies);
-        stage.measured.figure(format!("{kind}.p95"), latencies.quantile_ms(0.95), "ms", Better::Lower);
+        let p95 = latencies.quantile_ms(0.95);
+        stage.measured.figure(format!("{kind}.p95"), p95, "ms", Better::Lower);
+        let bounded = stage.args.at.is_some();
+        stage
+            .measured
+            .must(!bounded || p95 <= P95_MS, || format!("p95 by {kind} is {p95:.1} ms, above {P95_MS}"));
         stage.measured.figure(format!("{kind}.found"), found as f64, "", Better::Neither);
         stage.measured.must(found > 0, || format!("no search by {kind} found anything"));
     }
