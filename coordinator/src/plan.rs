@@ -21,6 +21,8 @@ mod known;
 mod lanes;
 mod layer;
 mod listing;
+mod lost;
+mod pin;
 mod reported;
 mod resolve;
 mod restore;
@@ -40,7 +42,7 @@ use std::{
 };
 
 use strata_proto::{
-    digest::Digest,
+    subject::OTHER_ANALYSIS,
     v1::{Event, Failure, Job, Outcome, Retry, Scan, outcome},
 };
 
@@ -52,7 +54,7 @@ use self::{
     image::{Image, ImageKey, Store},
     known::Asking,
     lanes::Lanes,
-    layer::{Layer, Recent},
+    layer::{Layer, LayerKey, Recent},
     scan::Running,
     work::{Key, State, Task, Work},
 };
@@ -83,6 +85,9 @@ pub struct PlanConfig {
     /// How often the inputs of one image, or its report on its way, may vanish from the cache before the image fails. A cache that
     /// is emptied once costs up to two of them.
     pub rounds: u32,
+    /// How often a job may come to workers of another analysis than its own, before its image is resolved again for those that
+    /// are there.
+    pub strays: u32,
     /// First pause before another attempt, in milliseconds; it doubles from there.
     pub backoff_first_ms: u64,
     /// Longest pause, in milliseconds. A registry's own `Retry-After` may ask for up to ten times that.
@@ -106,6 +111,7 @@ impl Default for PlanConfig {
             sweep_attempts: 8,
             patience_ms: 30 * 60_000,
             rounds: 10,
+            strays: 10,
             backoff_first_ms: 1_000,
             backoff_most_ms: 60_000,
             reconcile_ms: 10_000,
@@ -223,7 +229,7 @@ pub struct Plan {
     next_scan: ScanNumber,
     works: BTreeMap<Key, Work>,
     timers: BTreeSet<(i64, Key)>,
-    layers: BTreeMap<Digest, Layer>,
+    layers: BTreeMap<LayerKey, Layer>,
     recent: Recent,
     unclaimed: Unclaimed,
     images: BTreeMap<ImageKey, Image>,
@@ -299,16 +305,30 @@ impl Plan {
         };
         let key = work.key();
         let waiting = work.state != State::Published;
+        if pin::is_strange(work, &outcome) {
+            let scan_id = work.job.scan_id.clone();
+            self.unclaimed(&Outcome { scan_id, ..outcome });
+            if !waiting {
+                self.strayed(&key);
+            }
+            return;
+        }
+        let by = pin::told(&outcome);
         match (&work.task, self.understand(outcome)) {
             // A repeated failure of an attempt that was counted already.
             (_, Err(_)) if waiting => {}
+            (_, Err(failure)) if failure.code == OTHER_ANALYSIS => self.strayed(&key),
             (_, Err(failure)) => self.attempt_failed(&key, failure),
             (Task::List(_), Ok(outcome::Result::Listed(listed))) => self.listed(&key, listed),
-            (Task::Resolve { .. }, Ok(outcome::Result::Resolved(resolved))) => self.resolved(&key, resolved),
-            (Task::Refresh(_), Ok(outcome::Result::Resolved(resolved))) => self.refreshed(&key, resolved),
+            (Task::Resolve { .. }, Ok(outcome::Result::Resolved(resolved))) => {
+                self.resolved(&key, resolved, by)
+            }
+            (Task::Refresh(_), Ok(outcome::Result::Resolved(resolved))) => {
+                self.refreshed(&key, resolved, &by)
+            }
             (Task::Index(_), Ok(outcome::Result::Indexed(indexed))) => self.indexed(&key, &indexed),
             (Task::Assess(_), Ok(outcome::Result::Assessed(assessed))) => self.assessed(&key, assessed),
-            (Task::Assess(_), Ok(outcome::Result::Missing(missing))) => self.missing(&key, &missing),
+            (Task::Assess(_), Ok(outcome::Result::Missing(missing))) => self.missing(&key, &missing, by),
             (_, Ok(_)) if waiting => {}
             (_, Ok(_)) => {
                 let failure = later("malformed", "the worker's answer does not fit the job".to_owned());

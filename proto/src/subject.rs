@@ -110,11 +110,34 @@ pub const fn dead_unreadable() -> &'static str {
     "strata.dead.unreadable"
 }
 
-/// Key of an index job: the layer's digest.
+/// The hexadecimal digits of a digest.
 #[must_use]
 pub fn index_key(digest: &str) -> String {
     digest.strip_prefix("sha256:").unwrap_or(digest).to_owned()
 }
+
+/// Key of an index job: the layer's digest, and the analysis that it is for, where that matters.
+#[must_use]
+pub fn index_job_key(layer: &Digest, analysis: &str) -> String {
+    if analysis.is_empty() { layer.hex() } else { format!("{}-{analysis}", layer.hex()) }
+}
+
+/// The layer of an index job of that key; `None` for the key of another job.
+#[must_use]
+pub fn layer_of_job(key: &str) -> Option<Digest> {
+    let hex = key.split_once('-').map_or(key, |(hex, _)| hex);
+    format!("sha256:{hex}").parse().ok()
+}
+
+/// Whether a text can be the name of an analysis, and so a part of keys.
+#[must_use]
+pub fn is_analysis(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// Code of the failure of a job that is another analysis' (`Job.analysis`). It counts as no attempt.
+pub const OTHER_ANALYSIS: &str = "other-analysis";
 
 /// Key of a job that has no digest of its own: a digest over what it is about.
 #[must_use]
@@ -190,6 +213,25 @@ mod tests {
         probe.set_lane(Lane::Sweep);
         assert_eq!(job(&probe), "strata.jobs.sweep.index.sha256_a_b____");
         assert_eq!(dead(&probe), "strata.dead.index.sha256_a_b____");
+    }
+
+    #[test]
+    fn the_key_of_an_index_job_tells_its_layer() {
+        let layer = Digest::of(b"layer");
+        for analysis in ["", "0123456789abcdef", "a-b_c"] {
+            let key = index_job_key(&layer, analysis);
+            assert_eq!(layer_of_job(&key), Some(layer), "{key}");
+            assert_eq!(token(&key), key);
+        }
+        for key in [String::new(), "-f".to_owned(), key_of(&["assess"])[1..].to_owned()] {
+            assert_eq!(layer_of_job(&key), None, "{key}");
+        }
+        for (text, is) in
+            [("0f", true), ("a-b_c", true), ("", false), ("a b", false), ("a.b", false), ("é", false)]
+        {
+            assert_eq!(is_analysis(text), is, "{text}");
+        }
+        assert!(!is_analysis(&"a".repeat(129)));
     }
 
     #[test]

@@ -89,7 +89,9 @@ fn jobs_of_every_version_are_read() {
     check(1, "job-list", &job(Verb::List(list), Sweep));
     check(1, "job-resolve", &job(Verb::Resolve(resolve), Interactive));
     check(1, "job-index", &job(Verb::Index(index), Sweep));
-    check(1, "job-assess", &job(Verb::Assess(assess), Sweep));
+    check(1, "job-assess", &job(Verb::Assess(assess.clone()), Sweep));
+    let pinned = v1::Job { analysis: text("0123456789abcdef"), ..job(Verb::Assess(assess), Sweep) };
+    check(1, "job-assess-pinned", &pinned);
 }
 
 fn outcome(answer: Answer) -> v1::Outcome {
@@ -158,6 +160,8 @@ fn outcomes_of_every_version_are_read() {
     check(1, "outcome-resolved-assessor", &outcome(Answer::Resolved(told)));
     let told = v1::Outcome { scan_id: text("01scan"), ..outcome(Answer::Indexed(v1::Indexed::default())) };
     check(1, "outcome-scan", &told);
+    let told = v1::Outcome { analysis: text("0123456789abcdef"), ..told };
+    check(1, "outcome-analysis", &told);
     check(1, "parcel", &v1::Parcel { report_zstd: vec![1, 2, 3], ..v1::Parcel::default() });
     check(1, "parcel-asked", &v1::Parcel { report_zstd: vec![1, 2, 3], asked: vec![4, 5] });
     check(

@@ -1,14 +1,15 @@
 //! Pull → permit → handle → publish the outcome → settle. One loop for each lane; the sweep lane can never take the
 //! slots that are kept for interactive scans.
 
+mod answer;
 mod trial;
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{FutureExt as _, future::BoxFuture};
+use futures::future::BoxFuture;
 use strata_proto::{
     WIRE_VERSION, subject, trace,
-    v1::{Job, Lane, Outcome, Resolved, job::Verb, outcome::Result as Answer},
+    v1::{Job, Lane, Outcome, job::Verb},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -16,15 +17,20 @@ use tracing::{Instrument as _, info_span};
 
 use crate::{
     error::JobError,
-    job::{self, Context, assess},
+    job::{self, Context},
     measure,
     ports::{Delivery, DeliveryHandle, EXTEND_EVERY, JobSource, OutcomeSink, Token},
 };
+use answer::{carry_out, foreign, is_foreign, name_of, outcome, poison};
 pub use trial::Poison;
 use trial::{Begun, Trial, Trials};
 
 /// Code of the failure of a job that was withdrawn while it ran. It counts as no attempt.
 const CANCELLED: &str = "cancelled";
+/// How often a job of another analysis that comes again is left to the queue, and for how long. Before that it came to nobody: then
+/// the coordinator is told. An execution that began and did not end stays counted, which a job that is published anew would undo.
+const LEFT: u64 = 10;
+const LEFT_FOR: Duration = Duration::from_millis(500);
 /// How long handing jobs back may take after the drain time: the servers may be away.
 const HAND_BACK: Duration = Duration::from_secs(10);
 
@@ -192,6 +198,10 @@ async fn settle(
         report_failure(handle.release(Duration::from_secs(5)).await);
         return;
     }
+    if is_foreign(&ports.context, &job) && (2..=LEFT).contains(&executions) {
+        report_failure(handle.release(LEFT_FOR).await);
+        return;
+    }
     let token = Token { sequence, executions, owner: ports.context.name.clone() };
     let trial = trials.of(&job, &token);
     tokio::select! {
@@ -223,7 +233,7 @@ async fn drop_withdrawn(
     measure::job(verb, CANCELLED, Duration::ZERO);
     tracing::debug!("a running job was withdrawn");
     let error = JobError::later(CANCELLED, format!("failed to carry out {verb} job {}: withdrawn", job.key));
-    let outcome = outcome(job, &ports.context.name, Err(error));
+    let outcome = outcome(job, &ports.context, Err(error));
     let (slots, executions) = (told(config), token.executions);
     publish(ports, &Outcome { sequence: token.sequence, executions, slots, ..outcome }).await;
     report_failure(handle.done().await);
@@ -237,21 +247,25 @@ fn work<'a>(
     handle: &'a dyn DeliveryHandle,
 ) -> BoxFuture<'a, ()> {
     Box::pin(async move {
-        let begun = trial.begin(config.poison).await;
+        let begun = match is_foreign(&ports.context, job) {
+            true => None,
+            false => Some(trial.begin(config.poison).await),
+        };
         let executions = token.executions;
         let started = std::time::Instant::now();
         let result = match &begun {
-            Begun::Poison(executions) => {
+            None => Err(foreign(job)),
+            Some(Begun::Poison(executions)) => {
                 let error = poison(job, *executions);
                 report_failure(handle.bury(job, &error.message).await);
                 Err(error)
             }
-            Begun::Place { .. } => carry_out(&ports.context, token, job).await,
+            Some(Begun::Place { .. }) => carry_out(&ports.context, token, job).await,
         };
         let (name, took) = (name_of(&result), started.elapsed());
         measure::job(subject::verb(job), name, took);
         tracing::debug!(outcome = name, ms = took.as_millis(), "a job ended");
-        let outcome = outcome(job, &ports.context.name, result);
+        let outcome = outcome(job, &ports.context, result);
         let slots = told(config);
         publish(ports, &Outcome { sequence: token.sequence, executions, slots, ..outcome }).await;
         trial.end().await;
@@ -281,14 +295,6 @@ fn image_of(job: &Job) -> Option<&str> {
     }
 }
 
-fn name_of(result: &Result<Answer, JobError>) -> &'static str {
-    match result {
-        Ok(Answer::Missing(_)) => "missing",
-        Ok(_) => "ok",
-        Err(error) => error.code,
-    }
-}
-
 /// Keeps the queue from handing the job to another worker.
 fn extend(handle: &dyn DeliveryHandle) -> BoxFuture<'_, ()> {
     Box::pin(async move {
@@ -297,80 +303,6 @@ fn extend(handle: &dyn DeliveryHandle) -> BoxFuture<'_, ()> {
             report_failure(handle.extend().await);
         }
     })
-}
-
-fn poison(job: &Job, executions: u64) -> JobError {
-    let what = match &job.verb {
-        Some(Verb::Index(index)) => format!("layer {}", index.digest),
-        Some(Verb::Assess(assess)) => format!("image {}", assess.image_digest),
-        _ => format!("job {}", job.key),
-    };
-    JobError::never(
-        "poison",
-        format!("failed to analyse {what}: {executions} workers died or hung while they worked on it"),
-    )
-}
-
-fn carry_out<'a>(
-    context: &'a Context,
-    token: &'a Token,
-    job: &'a Job,
-) -> BoxFuture<'a, Result<Answer, JobError>> {
-    let work = async move {
-        match &job.verb {
-            Some(Verb::List(list)) => {
-                job::list::list(context.images.as_ref(), list).await.map(Answer::Listed)
-            }
-            Some(Verb::Resolve(resolve)) => {
-                let cache = context.cache.as_ref();
-                job::resolve::resolve(
-                    context.images.as_ref(),
-                    cache,
-                    &context.fingerprint,
-                    &job.scan_id,
-                    resolve,
-                )
-                .await
-                .map(|resolved| Resolved {
-                    fingerprint: context.report_fingerprint(),
-                    assessor: strata_analysis::assess::assessor(),
-                    ..resolved
-                })
-                .map(Answer::Resolved)
-            }
-            Some(Verb::Index(index)) => job::index::index(context, token, index).await.map(Answer::Indexed),
-            Some(Verb::Assess(assess)) => {
-                assess::assess(context, assess).await.map(|outcome| match outcome {
-                    assess::Outcome::Assessed(assessed) => Answer::Assessed(assessed),
-                    assess::Outcome::Missing(missing) => Answer::Missing(missing),
-                })
-            }
-            None => {
-                Err(JobError::never("malformed", format!("failed to read job {}: it has no verb", job.key)))
-            }
-        }
-    };
-    // A bug in a job must cost that job alone.
-    let work = std::panic::AssertUnwindSafe(work).catch_unwind();
-    Box::pin(async move {
-        let panicked = || format!("failed to carry out job {}: it panicked; please report it", job.key);
-        work.await.unwrap_or_else(|_| Err(JobError::never("panic", panicked())))
-    })
-}
-
-fn outcome(job: &Job, worker: &str, result: Result<Answer, JobError>) -> Outcome {
-    let answer = result.unwrap_or_else(|error| {
-        tracing::info!(code = error.code, later = error.later, "{}", error.message);
-        Answer::Failure(error.to_failure())
-    });
-    Outcome {
-        key: job.key.clone(),
-        scan_id: job.scan_id.clone(),
-        wire_version: WIRE_VERSION,
-        worker: worker.to_owned(),
-        result: Some(answer),
-        ..Outcome::default()
-    }
 }
 
 /// An outcome is never dropped: it is tried until the queue takes it, or the job is handed to another worker.

@@ -50,6 +50,13 @@ pub fn java_index(named: &JavaIndexArgs) -> Result<Option<Arc<JavaIndexFile>>, F
     })
 }
 
+/// With another limit on the files of layers, which is a part of the analysis.
+#[must_use]
+pub fn largest_file(context: Context, mib: u64) -> Context {
+    let limits = Limits { spool_bytes: mib << 20, ..context.limits };
+    Context { fingerprint: fingerprint::fingerprint_with(&limits), limits, ..context }
+}
+
 /// What jobs may use.
 #[must_use]
 pub fn context(

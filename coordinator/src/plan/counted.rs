@@ -5,11 +5,14 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use strata_proto::{
     digest::Digest,
+    subject::layer_of_job,
     v1::{Indexed, Outcome, outcome::Result as Answer},
 };
 
 use super::{
     Command, Plan,
+    layer::LayerKey,
+    pin::told,
     scan::{Fate, Running},
 };
 
@@ -63,7 +66,7 @@ impl Plan {
     /// after a restart. Of an analysis it is still to be counted that it was made, unless that was done.
     pub(super) fn unclaimed(&mut self, outcome: &Outcome) {
         let Some(Answer::Indexed(indexed)) = &outcome.result else { return };
-        let Ok(layer) = format!("sha256:{}", outcome.key).parse::<Digest>() else { return };
+        let Some(layer) = layer_of_job(&outcome.key) else { return };
         if !indexed.analysed {
             return;
         }
@@ -75,7 +78,7 @@ impl Plan {
                     self.out.push(Command::UpdateScan(Box::new(scan.record())));
                 }
             }
-            None if self.recent.contains(&layer) => {}
+            None if self.recent.contains(&LayerKey { digest: layer, analysis: told(outcome) }) => {}
             None => self.unclaimed.insert(layer, *indexed),
         }
     }

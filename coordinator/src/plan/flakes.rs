@@ -43,8 +43,8 @@ impl Plan {
         let Some(work) = self.works.get(key) else { return };
         let attempts = self.config.attempts_of(work.job.lane());
         let waiting: Vec<ImageKey> = match &work.task {
-            Task::Index(digest) => {
-                self.layers.get(digest).map(|layer| layer.waiting().cloned().collect()).unwrap_or_default()
+            Task::Index(of) => {
+                self.layers.get(of).map(|layer| layer.waiting().cloned().collect()).unwrap_or_default()
             }
             Task::Assess(image) | Task::Refresh(image) => vec![image.clone()],
             Task::List(_) | Task::Resolve { .. } => return,

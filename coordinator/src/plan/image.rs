@@ -10,14 +10,15 @@ use strata_proto::{
     digest::Digest,
     reference::Reference,
     subject::key_of,
-    v1::{AssessJob, Assessed, Lane, Missing, ResolvedImage, event::Kind, job::Verb},
+    v1::{AssessJob, Assessed, Lane, ResolvedImage, event::Kind, job::Verb},
 };
 
 use super::{
     Command, CopyOf, Plan, ScanNumber, StoreReport,
     basis::{Basis, Shared},
     flakes::Flakes,
-    later,
+    known::Found,
+    layer::LayerKey,
     reported::{Done, Reported, prefixes},
     work::{Key, Task},
 };
@@ -47,10 +48,15 @@ pub(super) struct Image {
     pub(super) parts: Vec<Part>,
     /// Where it can be read.
     pub(super) reference: Box<str>,
-    /// Layers without an inventory.
+    /// The analysis that it is pinned to; empty: any.
+    pub(super) analysis: Arc<str>,
+    /// Layers without an inventory of that analysis.
     pub(super) waiting: BTreeSet<Digest>,
     /// Whether its facts are being resolved again.
     pub(super) refreshing: bool,
+    /// Whether that is to pin it to another analysis, and how often it was.
+    pub(super) pinning: bool,
+    pub(super) pins: u32,
     pub(super) wanted_by: Wanted,
     /// How often its inputs vanished, or its report.
     pub(super) rounds: u32,
@@ -58,11 +64,11 @@ pub(super) struct Image {
     jobs: Vec<Key>,
     /// What its jobs failed.
     pub(super) flakes: Flakes,
-    stage: Stage,
+    pub(super) stage: Stage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Collecting,
     Assessing,
     Storing,
@@ -70,11 +76,11 @@ enum Stage {
 
 /// A report on its way into the archive.
 pub(super) struct Store {
-    image: ImageKey,
+    pub(super) image: ImageKey,
     report: Box<Reported>,
-    wanted_by: Wanted,
+    pub(super) wanted_by: Wanted,
     /// False when the report is the archive's, or a copy of one of its reports.
-    fresh: bool,
+    pub(super) fresh: bool,
 }
 
 /// Where a report comes from.
@@ -100,6 +106,12 @@ impl ImageKey {
 }
 
 impl Image {
+    /// Nothing that was gathered counts any more; the image is resolved again, and pinned to who does that.
+    pub(super) fn collect_again(&mut self) {
+        self.stage = Stage::Collecting;
+        (self.refreshing, self.pinning) = (true, true);
+    }
+
     /// The image's reference with its digest, so that a tag that moves does not change what is meant.
     pub(super) fn pinned(&self, key: &ImageKey) -> String {
         match self.reference.parse::<Reference>() {
@@ -117,9 +129,8 @@ impl Plan {
     pub(super) fn attach(
         &mut self,
         number: ScanNumber,
-        reference: Box<str>,
-        key: ImageKey,
-        found: ResolvedImage,
+        Found { reference, key, image: found }: Found,
+        analysis: &Arc<str>,
     ) {
         let Some(scan) = self.scans.get_mut(&number) else { return };
         match scan.done.get(&key).cloned() {
@@ -137,7 +148,8 @@ impl Plan {
             .into_iter()
             .filter_map(|layer| {
                 let digest = layer.digest.parse().ok()?;
-                let cached = layer.cached || self.recent.contains(&digest);
+                let of = LayerKey { digest, analysis: Arc::clone(analysis) };
+                let cached = layer.cached || self.recent.contains(&of);
                 Some(Part { digest, size: layer.size, media_type: layer.media_type.into(), cached })
             })
             .collect();
@@ -157,8 +169,11 @@ impl Plan {
         let image = Image {
             parts,
             reference: reference.clone(),
+            analysis: Arc::clone(analysis),
             waiting: waiting.keys().copied().collect(),
             refreshing: false,
+            pinning: false,
+            pins: 0,
             wanted_by: [(number, vec![reference.clone()])].into(),
             rounds: 0,
             jobs: Vec::new(),
@@ -218,7 +233,8 @@ impl Plan {
         let Some(number) = self.best_wanter(key) else { return };
         let Some(scan) = self.scans.get(&number) else { return };
         let digest = key.digest.to_string();
-        let id = key_of(&["assess", &scan.id, &digest, &key.platform, &image.rounds.to_string()]);
+        let rounds = image.rounds.to_string();
+        let id = key_of(&["assess", &scan.id, &digest, &key.platform, &rounds, &image.analysis]);
         let verb = Verb::Assess(AssessJob {
             image_digest: digest,
             platform: key.platform.to_string(),
@@ -244,41 +260,6 @@ impl Plan {
         let modified = self.modified.of(&assessed.database_modified);
         let report = Reported::fresh(assessed, modified, image.parts.iter().map(|part| part.digest));
         self.store(key, Box::new(report), Origin::Parcel(parcel), wanted_by);
-    }
-
-    /// The cache lost what the image is assessed from: do that again first.
-    pub(super) fn missing(&mut self, key: &Key, missing: &Missing) {
-        let Some(Task::Assess(image_key)) = self.works.get(key).map(|work| work.task.clone()) else { return };
-        let Some(image) = self.images.get_mut(&image_key) else { return };
-        let gone: BTreeSet<Digest> = missing.layers.iter().filter_map(|text| text.parse().ok()).collect();
-        let parts: BTreeMap<Digest, Part> = image
-            .parts
-            .iter()
-            .filter(|part| gone.contains(&part.digest))
-            .map(|part| (part.digest, part.clone()))
-            .collect();
-        if parts.is_empty() && !missing.image {
-            let message = format!("the worker misses what image {} does not have", image_key.digest);
-            return self.attempt_failed(key, later("malformed", message));
-        }
-        image.rounds += 1;
-        let (rounds, reference) = (image.rounds, image.reference.clone());
-        image.stage = Stage::Collecting;
-        image.waiting = parts.keys().copied().collect();
-        image.refreshing = missing.image;
-        self.settle(key);
-        if rounds > self.config.rounds {
-            let message = format!("the cache lost what image {reference} is assessed from {rounds} times");
-            return self.fail_image(&image_key, "cache-lost", &message);
-        }
-        let Some(number) = self.best_wanter(&image_key) else { return };
-        for part in parts.values() {
-            self.recent.remove(&part.digest);
-            self.want_layer(number, &image_key, part, &reference);
-        }
-        if missing.image {
-            self.make_refresh(&image_key);
-        }
     }
 
     pub(super) fn store(
@@ -327,33 +308,6 @@ impl Plan {
         }
     }
 
-    pub(super) fn lost(&mut self, store: u64) {
-        let Some(store) = self.stores.remove(&store) else { return };
-        let message =
-            format!("the report of image {} was lost on its way to the archive", store.image.digest);
-        if !store.fresh {
-            for (number, references) in store.wanted_by {
-                self.gone(number, &store.image, references, &message);
-            }
-            return;
-        }
-        let Some(image) = self.images.get_mut(&store.image) else { return };
-        for (number, references) in store.wanted_by {
-            if self.scans.contains_key(&number) {
-                image.wanted_by.entry(number).or_default().extend(references);
-            }
-        }
-        image.rounds += 1;
-        image.stage = Stage::Collecting;
-        if image.wanted_by.is_empty() {
-            self.images.remove(&store.image);
-        } else if image.rounds > self.config.rounds {
-            self.fail_image(&store.image, "report-lost", &message);
-        } else {
-            self.advance(&store.image);
-        }
-    }
-
     fn report(&mut self, number: ScanNumber, key: &ImageKey, references: Vec<Box<str>>, report: &Reported) {
         self.touched.insert(number);
         let Some(scan) = self.scans.get_mut(&number) else { return };
@@ -382,7 +336,7 @@ impl Plan {
             self.withdraw(&work);
         }
         let image = self.images.remove(key)?;
-        self.unwant_layers(key, &image.waiting);
+        self.unwant_layers(key, &image.analysis, &image.waiting);
         Some(image)
     }
 

@@ -89,17 +89,22 @@ type There = (Box<Reported>, Origin, Vec<Box<str>>);
 pub(super) struct Worker {
     fingerprint: Arc<str>,
     assessor: u64,
+    /// Under which its inventories are kept.
+    pub(super) analysis: Arc<str>,
 }
 
 impl Worker {
-    pub(super) fn of(resolved: &Resolved) -> Self {
-        Self { fingerprint: resolved.fingerprint.as_str().into(), assessor: resolved.assessor }
+    pub(super) fn of(resolved: &Resolved, analysis: Arc<str>) -> Self {
+        let fingerprint = resolved.fingerprint.as_str().into();
+        Self { fingerprint, assessor: resolved.assessor, analysis }
     }
 }
 
 /// Images of one scan about which the archive is being asked.
 pub(super) struct Asking {
     scan: ScanNumber,
+    /// The analysis of who resolved them.
+    analysis: Arc<str>,
     images: Vec<(Found, String)>,
 }
 
@@ -107,7 +112,7 @@ impl Plan {
     /// Asks the archive for what may be known, and goes on with the rest.
     pub(super) fn seek(&mut self, number: ScanNumber, by: &Worker, found: Vec<Found>) {
         let Some(scan) = self.scans.get(&number) else { return };
-        let Worker { fingerprint, assessor } = by;
+        let Worker { fingerprint, assessor, analysis } = by;
         let many = scan.request.registry.is_some();
         let (mut ask, mut go_on, mut wanted) = (Vec::new(), Vec::new(), BTreeSet::new());
         for found in found {
@@ -131,7 +136,7 @@ impl Plan {
             ask.push((found, report_id));
         }
         for found in go_on {
-            self.attach(number, found.reference, found.key, found.image);
+            self.attach(number, found, analysis);
         }
         if ask.is_empty() {
             return;
@@ -139,7 +144,8 @@ impl Plan {
         self.next_look_up += 1;
         let wanted = wanted.into_iter().collect();
         self.out.push(Command::LookUp(LookUp { look_up: self.next_look_up, wanted, many }));
-        self.asking.insert(self.next_look_up, Asking { scan: number, images: ask });
+        self.asking
+            .insert(self.next_look_up, Asking { scan: number, analysis: Arc::clone(analysis), images: ask });
     }
 
     /// A report of the archive was forgotten between the answer and its use: its references are resolved again. One that
@@ -164,15 +170,16 @@ impl Plan {
 
     /// The archive knows these reports, by the ids that were sought; all other images are assessed.
     pub(super) fn looked_up(&mut self, look_up: u64, known: &BTreeMap<String, Known>) {
-        let Some(Asking { scan: number, images }) = self.asking.remove(&look_up) else { return };
+        let Some(Asking { scan: number, analysis, images }) = self.asking.remove(&look_up) else { return };
         let mut reported: BTreeMap<ImageKey, There> = BTreeMap::new();
-        for (Found { reference, key, image }, report_id) in images {
+        for (found, report_id) in images {
             // A scan that ended meanwhile wants nothing.
             let Some(scan) = self.scans.get_mut(&number) else { return };
             let Some(Known { summary, copy_of }) = known.get(&report_id) else {
-                self.attach(number, reference, key, image);
+                self.attach(number, found, &analysis);
                 continue;
             };
+            let Found { reference, key, image } = found;
             let layers = || image.layers.iter().filter_map(|layer| layer.digest.parse().ok());
             for layer in layers() {
                 scan.note_wanted(layer, true, &mut self.unclaimed);

@@ -8,7 +8,7 @@ use std::{
 use strata_proto::{
     digest::Digest,
     reference::Reference,
-    subject::index_key,
+    subject::index_job_key,
     v1::{Failure, IndexJob, Indexed, SourceOptions, job::Verb},
 };
 
@@ -18,6 +18,14 @@ use super::{
     resolve::words,
     work::{Key, Task},
 };
+
+/// A layer as one analysis reads it: workers with another one have inventories of their own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct LayerKey {
+    pub(super) digest: Digest,
+    /// Empty where it is not told which.
+    pub(super) analysis: Arc<str>,
+}
 
 /// A layer that is being indexed.
 #[derive(Default)]
@@ -40,16 +48,16 @@ impl Layer {
 /// the set; the queue bounds it.
 #[derive(Default)]
 pub(super) struct Recent {
-    set: HashSet<Digest>,
-    order: VecDeque<Digest>,
+    set: HashSet<LayerKey>,
+    order: VecDeque<LayerKey>,
 }
 
 impl Recent {
     /// Minutes of a large cluster: an answer is not older.
     const MOST: usize = 50_000;
 
-    pub(super) fn insert(&mut self, layer: Digest) {
-        if self.set.insert(layer) {
+    pub(super) fn insert(&mut self, layer: LayerKey) {
+        if self.set.insert(layer.clone()) {
             self.order.push_back(layer);
         }
         while self.order.len() > Self::MOST {
@@ -59,11 +67,11 @@ impl Recent {
         }
     }
 
-    pub(super) fn contains(&self, layer: &Digest) -> bool {
+    pub(super) fn contains(&self, layer: &LayerKey) -> bool {
         self.set.contains(layer)
     }
 
-    pub(super) fn remove(&mut self, layer: &Digest) {
+    pub(super) fn remove(&mut self, layer: &LayerKey) {
         if self.set.remove(layer) {
             self.order.retain(|other| other != layer);
         }
@@ -73,36 +81,39 @@ impl Recent {
 impl Plan {
     /// An image wants a layer that has no inventory.
     pub(super) fn want_layer(&mut self, number: ScanNumber, image: &ImageKey, part: &Part, reference: &str) {
-        let layer = self.layers.entry(part.digest).or_default();
+        let Some(analysis) = self.images.get(image).map(|image| Arc::clone(&image.analysis)) else { return };
+        let key = LayerKey { digest: part.digest, analysis };
+        let layer = self.layers.entry(key.clone()).or_default();
         layer.images.insert(image.clone());
         match layer.key.clone() {
-            Some(key) => self.promote(&key, number),
-            None => self.make_index(number, part, reference),
+            Some(job) => self.promote(&job, number),
+            None => self.make_index(number, key, part, reference),
         }
     }
 
-    fn make_index(&mut self, number: ScanNumber, part: &Part, reference: &str) {
+    fn make_index(&mut self, number: ScanNumber, layer: LayerKey, part: &Part, reference: &str) {
         let options: Option<SourceOptions> = self.scans.get(&number).map(|scan| scan.options());
-        let digest = part.digest.to_string();
-        let key = index_key(&digest);
+        let key = index_job_key(&layer.digest, &layer.analysis);
         let verb = Verb::Index(IndexJob {
-            digest,
+            digest: layer.digest.to_string(),
             size: part.size,
             media_type: part.media_type.to_string(),
             reference: reference.to_owned(),
             options,
         });
-        let key = self.make(number, key, verb, Task::Index(part.digest));
-        if let Some(layer) = self.layers.get_mut(&part.digest) {
+        let key = self.make(number, key, verb, Task::Index(layer.clone()));
+        if let Some(layer) = self.layers.get_mut(&layer) {
             layer.key = key;
         }
     }
 
     pub(super) fn indexed(&mut self, key: &Key, indexed: &Indexed) {
         let Some(work) = self.settle(key) else { return };
-        let Task::Index(digest) = work.task else { return };
-        self.recent.insert(digest);
-        let Some(layer) = self.layers.remove(&digest) else { return };
+        let Task::Index(of) = work.task else { return };
+        let digest = of.digest;
+        let found = self.layers.remove(&of);
+        self.recent.insert(of);
+        let Some(layer) = found else { return };
         let mut wanting = BTreeSet::new();
         for key in &layer.images {
             if let Some(image) = self.images.get_mut(key) {
@@ -127,8 +138,9 @@ impl Plan {
 
     /// No attempt at a layer is left. What is wrong with its bytes is wrong everywhere; what is wrong with the place where
     /// it was looked for may be right at another image's.
-    pub(super) fn index_failed(&mut self, digest: Digest, reference: &str, failure: &Failure) {
-        let Some(mut layer) = self.layers.remove(&digest) else { return };
+    pub(super) fn index_failed(&mut self, of: &LayerKey, reference: &str, failure: &Failure) {
+        let Some(mut layer) = self.layers.remove(of) else { return };
+        let digest = of.digest;
         let everywhere = matches!(failure.code.as_str(), "malformed" | "limit" | "poison" | "unsupported");
         layer.tried.insert(place_of(reference));
         layer.key = None;
@@ -141,8 +153,8 @@ impl Plan {
             });
         if !others.is_empty() {
             layer.images = others.clone();
-            self.layers.insert(digest, layer);
-            self.index_elsewhere(digest, &others);
+            self.layers.insert(of.clone(), layer);
+            self.index_elsewhere(of, &others);
         }
         for key in failed {
             let reference =
@@ -152,25 +164,32 @@ impl Plan {
         }
     }
 
-    fn index_elsewhere(&mut self, digest: Digest, images: &BTreeSet<ImageKey>) {
+    fn index_elsewhere(&mut self, of: &LayerKey, images: &BTreeSet<ImageKey>) {
         for key in images {
             let Some(number) = self.best_wanter(key) else { continue };
             let Some(image) = self.images.get(key) else { continue };
-            let Some(part) = image.parts.iter().find(|part| part.digest == digest).cloned() else { continue };
+            let part = image.parts.iter().find(|part| part.digest == of.digest).cloned();
+            let Some(part) = part else { continue };
             let reference = image.reference.to_string();
-            self.make_index(number, &part, &reference);
+            self.make_index(number, of.clone(), &part, &reference);
             return;
         }
     }
 
-    /// An image does not want its layers any more.
-    pub(super) fn unwant_layers(&mut self, image: &ImageKey, waiting: &BTreeSet<Digest>) {
+    /// An image does not want its layers any more, as this analysis reads them.
+    pub(super) fn unwant_layers(
+        &mut self,
+        image: &ImageKey,
+        analysis: &Arc<str>,
+        waiting: &BTreeSet<Digest>,
+    ) {
         for digest in waiting {
-            let Some(layer) = self.layers.get_mut(digest) else { continue };
+            let of = LayerKey { digest: *digest, analysis: Arc::clone(analysis) };
+            let Some(layer) = self.layers.get_mut(&of) else { continue };
             layer.images.remove(image);
             let Some(key) = layer.key.clone() else { continue };
             if layer.images.is_empty() {
-                self.layers.remove(digest);
+                self.layers.remove(&of);
                 self.withdraw(&key);
             }
         }
@@ -179,8 +198,8 @@ impl Plan {
     /// The images that wait for a layer's job, each with the scan that it is traced in: those of the job's own scan first.
     pub(crate) fn waiting_for(&self, job: &str) -> Vec<(String, String)> {
         let Some(work) = self.works.get(job) else { return Vec::new() };
-        let Task::Index(digest) = &work.task else { return Vec::new() };
-        let images = self.layers.get(digest).into_iter().flat_map(|layer| &layer.images);
+        let Task::Index(of) = &work.task else { return Vec::new() };
+        let images = self.layers.get(of).into_iter().flat_map(|layer| &layer.images);
         let mut waiting: Vec<(bool, String, String)> = images
             .filter_map(|key| {
                 let number = self.best_wanter(key)?;
@@ -200,9 +219,9 @@ impl Plan {
                 continue;
             }
             let heir = match &work.task {
-                Task::Index(digest) => self
+                Task::Index(of) => self
                     .layers
-                    .get(digest)
+                    .get(of)
                     .and_then(|layer| layer.images.iter().filter_map(|image| self.best_wanter(image)).next()),
                 Task::Assess(image) | Task::Refresh(image) => self.best_wanter(image),
                 Task::List(_) | Task::Resolve { .. } => None,

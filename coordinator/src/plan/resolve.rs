@@ -1,6 +1,6 @@
 //! From references to images.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use strata_proto::{
     digest::Digest,
@@ -62,12 +62,12 @@ impl Plan {
         self.make(number, key, verb, Task::Resolve { references, round })
     }
 
-    pub(super) fn resolved(&mut self, key: &Key, resolved: Resolved) {
+    pub(super) fn resolved(&mut self, key: &Key, resolved: Resolved, by: Arc<str>) {
         let Some(work) = self.settle(key) else { return };
         let Task::Resolve { references, round } = work.task else { return };
         let number = work.scan;
         self.touched.insert(number);
-        let worker = Worker::of(&resolved);
+        let worker = Worker::of(&resolved, by);
         let mut answers: BTreeMap<String, Option<Answer>> =
             resolved.references.into_iter().map(|one| (one.reference, one.result)).collect();
         let attempts = self.config.attempts_of(work.job.lane());
@@ -126,7 +126,7 @@ impl Plan {
         let Some(number) = self.best_wanter(key) else { return };
         let Some(scan) = self.scans.get(&number) else { return };
         let reference = image.pinned(key);
-        let round = image.rounds.to_string();
+        let round = format!("{}.{}", image.rounds, image.pins);
         let id = key_of(&["refresh", &scan.id, &key.digest.to_string(), &key.platform, &round]);
         let verb = Verb::Resolve(ResolveJob {
             references: vec![reference],
@@ -138,27 +138,27 @@ impl Plan {
         self.note_job(key, job);
     }
 
-    pub(super) fn refreshed(&mut self, key: &Key, resolved: Resolved) {
-        let Some(Task::Refresh(image)) = self.works.get(key).map(|work| work.task.clone()) else { return };
+    pub(super) fn refreshed(&mut self, key: &Key, resolved: Resolved, by: &Arc<str>) {
+        let Some(Task::Refresh(of)) = self.works.get(key).map(|work| work.task.clone()) else { return };
         let failure = match resolved.references.into_iter().next().and_then(|one| one.result) {
             Some(Answer::Image(found))
-                if ImageKey::of(&found, &image.basis, &mut self.platforms)
-                    .is_ok_and(|found| found == image) =>
+                if ImageKey::of(&found, &of.basis, &mut self.platforms).is_ok_and(|found| found == of) =>
             {
                 self.settle(key);
-                if let Some(image) = self.images.get_mut(&image) {
-                    image.refreshing = false;
+                let Some(image) = self.images.get_mut(&of) else { return };
+                image.refreshing = false;
+                if image.pinning || image.analysis != *by {
+                    self.pin(&of, &found, by);
                 }
-                self.advance(&image);
-                return;
+                return self.advance(&of);
             }
             Some(Answer::Failure(failure)) => tidy(failure),
             Some(_) => {
-                let mut failure = later("changed", format!("image {} is not there any more", image.digest));
+                let mut failure = later("changed", format!("image {} is not there any more", of.digest));
                 failure.set_retry(Retry::Never);
                 failure
             }
-            None => later("malformed", format!("the worker said nothing about image {}", image.digest)),
+            None => later("malformed", format!("the worker said nothing about image {}", of.digest)),
         };
         self.attempt_failed(key, failure);
     }

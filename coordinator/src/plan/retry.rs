@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | for good | | none |
 //! | `busy`: the registry was not asked at all; `cancelled`: given up by one who did not know that it is wanted again | no | after what it names, or the pause |
+//! | `other-analysis`: the worker that had it is not one of those that it is for (`pin.rs`) | no | soon |
 //! | the other side asked to wait (`rate-limited`, or a `Retry-After`) | no, until the patience is used up | then, or later |
 //! | any other that may pass | yes | after a pause that doubles |
 
@@ -101,7 +102,11 @@ impl Budget {
 /// so that jobs which failed together do not come back together.
 fn pause(seed: &str, times: u32, config: &PlanConfig) -> u64 {
     let doubled = config.backoff_first_ms.saturating_mul(1 << times.saturating_sub(1).min(30));
-    let most = doubled.min(config.backoff_most_ms);
+    spread(seed, times, doubled.min(config.backoff_most_ms))
+}
+
+/// Somewhere in the upper half of so many milliseconds.
+pub(super) fn spread(seed: &str, times: u32, most: u64) -> u64 {
     most / 2 + hash(seed, times) % (most / 2 + 1)
 }
 

@@ -7,8 +7,18 @@ mod world;
 
 use self::world::{Chaos, World};
 
-const CALM: Chaos =
-    Chaos { lose: 0, duplicate: 0, late: 0, fail: 0, evict: 0, restart: 0, cancel: 0, crash: 0 };
+const CALM: Chaos = Chaos {
+    lose: 0,
+    duplicate: 0,
+    late: 0,
+    fail: 0,
+    evict: 0,
+    restart: 0,
+    cancel: 0,
+    crash: 0,
+    skew: 0,
+    silent: false,
+};
 
 fn seeds(count: u64) -> Vec<u64> {
     match std::env::var("STRATA_SEED").ok().and_then(|text| text.parse().ok()) {
@@ -65,6 +75,33 @@ fn cancelled_scans_end_at_once_and_others_go_on() {
     for seed in seeds(700) {
         let world = run(seed, Chaos { late: 20, cancel: 4, lose: 5, fail: 5, ..CALM });
         check::nothing_is_left_in_the_plan(&world);
+    }
+}
+
+#[test]
+fn workers_of_two_analyses_lose_no_image_and_read_a_layer_once_each() {
+    for seed in seeds(1_500) {
+        let world = run(seed, Chaos { duplicate: 10, late: 20, skew: 5 + seed % 90, ..CALM });
+        check::all_succeeded(&world);
+        check::every_analysis_read_a_layer_once(&world);
+        check::nothing_was_missed(&world);
+    }
+}
+
+#[test]
+fn workers_that_tell_of_no_analysis_cost_rounds_and_no_image() {
+    for seed in seeds(1_500) {
+        let world = run(seed, Chaos { late: 10, skew: 5 + seed % 90, silent: true, ..CALM });
+        check::all_succeeded(&world);
+        check::every_analysis_read_a_layer_once(&world);
+    }
+}
+
+#[test]
+fn an_upgrade_in_the_midst_of_all_else_leaves_no_reference_behind() {
+    for seed in seeds(1_000) {
+        let all = Chaos { lose: 5, duplicate: 10, late: 10, fail: 5, evict: 2, restart: 3, ..CALM };
+        run(seed, Chaos { cancel: 1, crash: 3, skew: 5 + seed % 90, silent: seed % 3 == 0, ..all });
     }
 }
 

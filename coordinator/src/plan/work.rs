@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use strata_proto::{
     WIRE_VERSION,
-    digest::Digest,
     v1::{Failure, Job, Lane, Retry, job::Verb},
 };
 
@@ -12,6 +11,7 @@ use super::{
     Command, Plan, Publication, ScanNumber,
     image::ImageKey,
     later,
+    layer::LayerKey,
     listing::Listing,
     retry::{Budget, Class, Verdict},
 };
@@ -31,7 +31,7 @@ pub(super) enum Task {
     },
     /// The facts of an image that vanished from the cache.
     Refresh(ImageKey),
-    Index(Digest),
+    Index(LayerKey),
     Assess(ImageKey),
 }
 
@@ -54,6 +54,8 @@ pub(super) struct Work {
     pub(super) state: State,
     /// What its failures used up.
     pub(super) budget: Budget,
+    /// How often it came to a worker that it is not for.
+    pub(super) strays: u32,
     first_ms: Option<i64>,
     accepted: bool,
     refusals: u32,
@@ -89,6 +91,7 @@ impl Plan {
             wire_version: WIRE_VERSION,
             key: key.to_string(),
             scan_id: running.id.to_string(),
+            analysis: self.analysis_of(&task).to_string(),
             verb: Some(verb),
             ..Job::default()
         };
@@ -99,6 +102,7 @@ impl Plan {
             scan,
             state: State::Ready,
             budget: Budget::default(),
+            strays: 0,
             first_ms: None,
             accepted: false,
             refusals: 0,
@@ -219,7 +223,7 @@ impl Plan {
                     Some(Verb::Index(index)) => index.reference,
                     _ => String::new(),
                 };
-                self.index_failed(layer, &reference, failure);
+                self.index_failed(&layer, &reference, failure);
             }
         }
     }

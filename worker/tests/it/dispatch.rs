@@ -15,6 +15,7 @@ use strata_coordinator::{
 use strata_proto::{
     WIRE_VERSION,
     digest::Digest,
+    subject::OTHER_ANALYSIS,
     v1::{self, Job, Lane, SourceOptions, job::Verb, outcome::Result as Answer},
 };
 use strata_worker::{
@@ -213,4 +214,25 @@ async fn workers_of_two_fingerprints_do_not_share_inventories() {
     }
     let kept = cache.contains(&[key("old"), key("new"), key("other")]).await.expect("looked");
     assert_eq!(kept, [true, true, false]);
+}
+
+#[tokio::test]
+async fn a_job_for_another_analysis_is_not_carried_out() {
+    let registry = Registry::new(false);
+    let running = Running::start(&registry, &Arc::new(MemoryCache::new()), "new");
+    let pinned =
+        |key: &str, analysis: &str| Job { analysis: analysis.to_owned(), ..index(key, WIRE_VERSION) };
+    running.publish(&pinned("theirs", "old")).await;
+    let outcome = running.outcome().await.outcome;
+    let Some(Answer::Failure(failure)) = &outcome.result else { panic!("{outcome:?}") };
+    assert_eq!((failure.code.as_str(), failure.retry()), (OTHER_ANALYSIS, v1::Retry::Later));
+    assert_eq!((outcome.key.as_str(), outcome.analysis.as_str()), ("theirs", "new"));
+    assert!(registry.asked.lock().expect("not poisoned").is_empty(), "nothing was read");
+    for (key, analysis) in [("ours", "new"), ("of anybody", "")] {
+        running.publish(&pinned(key, analysis)).await;
+        let outcome = running.outcome().await.outcome;
+        assert!(matches!(outcome.result, Some(Answer::Indexed(_))), "{outcome:?}");
+        assert_eq!((outcome.key.as_str(), outcome.analysis.as_str()), (key, "new"));
+    }
+    running.stop().await;
 }

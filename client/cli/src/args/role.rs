@@ -187,6 +187,11 @@ pub struct WorkerArgs {
     #[arg(long, env = "STRATA_INVENTORY_DAYS", default_value_t = 30, value_name = "DAYS",
         value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub inventory_days: u32,
+    /// Largest file of a layer that is analysed, in MiB; a larger one is a problem on its reports. A part of the analysis: workers
+    /// that differ in it have inventories of their own.
+    #[arg(long, env = "STRATA_MAX_FILE_MIB", default_value_t = 2_048, value_name = "MIB",
+        value_parser = clap::value_parser!(u64).range(16..=65_536))]
+    pub max_file_mib: u64,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArgs,

@@ -38,6 +38,7 @@ mod tidy;
 mod trace;
 mod unsupported;
 mod update;
+mod upgrade;
 mod vex;
 mod webhooks;
 

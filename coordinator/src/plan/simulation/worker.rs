@@ -13,8 +13,21 @@ use strata_proto::{
 
 use super::world::World;
 
-/// The analysis of the model's workers.
-const FINGERPRINT: &str = "analysis";
+/// Workers of one version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version {
+    /// Under which they keep inventories.
+    pub(super) analysis: &'static str,
+    /// Whether they tell of it, and heed what jobs say.
+    pub(super) tells: bool,
+}
+
+/// The first is what most worlds have. Of the others one came before workers told of their analysis.
+pub(super) const VERSIONS: [Version; 3] = [
+    Version { analysis: "analysis", tells: true },
+    Version { analysis: "newer", tells: true },
+    Version { analysis: "silent", tells: false },
+];
 /// Digests of the model's layers and images.
 static LAYERS: LazyLock<Vec<String>> = LazyLock::new(|| digests("layer"));
 static IMAGES: LazyLock<Vec<String>> = LazyLock::new(|| digests("image"));
@@ -30,22 +43,25 @@ impl World {
         fails.then(|| failure("network", retry))
     }
 
-    pub(super) fn result(&mut self, job: &Job) -> outcome::Result {
+    pub(super) fn result(&mut self, by: Version, job: &Job) -> outcome::Result {
+        if by.tells && !job.analysis.is_empty() && job.analysis != by.analysis {
+            return outcome::Result::Failure(failure(subject::OTHER_ANALYSIS, Retry::Later));
+        }
         if let Some(failure) = self.failure() {
             return outcome::Result::Failure(failure);
         }
         match job.verb.as_ref().expect("a verb") {
             Verb::List(list) => outcome::Result::Listed(self.list(&list.repository, &list.cursor)),
             Verb::Resolve(resolve) => {
-                let references = resolve.references.iter().map(|text| self.resolve(text)).collect();
+                let references = resolve.references.iter().map(|text| self.resolve(by, text)).collect();
                 outcome::Result::Resolved(Resolved {
                     references,
-                    fingerprint: FINGERPRINT.to_owned(),
+                    fingerprint: by.analysis.to_owned(),
                     ..Resolved::default()
                 })
             }
-            Verb::Index(index) => self.index(&index.digest),
-            Verb::Assess(assess) => self.assess(assess),
+            Verb::Index(index) => self.index(by, &index.digest),
+            Verb::Assess(assess) => self.assess(by, assess),
         }
     }
 
@@ -62,14 +78,14 @@ impl World {
         Listed { names: names[from.saturating_sub(1).min(to)..to].to_vec(), next_cursor, ..Listed::default() }
     }
 
-    fn resolve(&mut self, text: &str) -> ResolvedReference {
+    fn resolve(&mut self, by: Version, text: &str) -> ResolvedReference {
         use resolved_reference::Result as Answer;
         let result = match self.failure() {
             Some(failure) => Answer::Failure(failure),
             None => match self.look_up(text) {
                 Some(Some(image)) => {
                     self.facts.insert(IMAGES[image].clone());
-                    Answer::Image(self.describe(image))
+                    Answer::Image(self.describe(by, image))
                 }
                 Some(None) => Answer::Skipped(NotAnImage { code: "signature".to_owned() }),
                 None => Answer::Failure(failure("not-found", Retry::Never)),
@@ -86,12 +102,12 @@ impl World {
         self.registry.get(repository)?.get(tag).copied()
     }
 
-    fn describe(&self, image: usize) -> ResolvedImage {
+    fn describe(&self, by: Version, image: usize) -> ResolvedImage {
         let layers = self.images[image].iter().map(|layer| ResolvedLayer {
             digest: LAYERS[*layer].clone(),
             size: 1 + *layer as u64,
             media_type: "tar".to_owned(),
-            cached: self.cache.contains(layer),
+            cached: self.cache.contains(&(*layer, by.analysis)),
         });
         ResolvedImage {
             image_digest: IMAGES[image].clone(),
@@ -100,22 +116,25 @@ impl World {
         }
     }
 
-    fn index(&mut self, digest: &str) -> outcome::Result {
+    fn index(&mut self, by: Version, digest: &str) -> outcome::Result {
         let layer = LAYERS.iter().position(|layer| layer == digest).expect("a layer");
         if self.broken.contains(&layer) {
             return outcome::Result::Failure(failure("digest-mismatch", Retry::Never));
         }
-        let analysed = self.cache.insert(layer);
+        let analysed = self.cache.insert((layer, by.analysis));
         *self.indexed.entry(layer).or_default() += 1;
+        *self.analysed.entry((layer, by.analysis)).or_default() += u32::from(analysed);
         outcome::Result::Indexed(Indexed { analysed, bytes: 10, packages: 1 })
     }
 
-    fn assess(&mut self, job: &AssessJob) -> outcome::Result {
+    fn assess(&mut self, by: Version, job: &AssessJob) -> outcome::Result {
         let AssessJob { image_digest: image, layers, .. } = job;
-        let known: BTreeSet<&String> = self.cache.iter().map(|layer| &LAYERS[*layer]).collect();
+        let own = self.cache.iter().filter(|(_, analysis)| *analysis == by.analysis);
+        let known: BTreeSet<&String> = own.map(|(layer, _)| &LAYERS[*layer]).collect();
         let missing: Vec<String> = layers.iter().filter(|layer| !known.contains(*layer)).cloned().collect();
         let facts = self.facts.contains(image);
         if !missing.is_empty() || !facts {
+            self.missed += 1;
             return outcome::Result::Missing(Missing { layers: missing, image: !facts });
         }
         *self.assessed.entry(image.clone()).or_default() += 1;
@@ -123,7 +142,7 @@ impl World {
         self.parcels.insert(parcel.clone());
         outcome::Result::Assessed(Assessed {
             parcel,
-            report_id: subject::report_id(image, &job.platform, FINGERPRINT, &job.database_digest),
+            report_id: subject::report_id(image, &job.platform, by.analysis, &job.database_digest),
             packages: layers.len() as u64,
             ..Assessed::default()
         })

@@ -7,6 +7,7 @@ use strata_proto::{
     v1::{Event, Job, Outcome, RegistryTarget, ReportSummary, Scan, ScanState, SubmitRequest, outcome},
 };
 
+use super::worker::{VERSIONS, Version};
 use crate::plan::{Command, Plan, PlanConfig, PlanEvent, Publication};
 
 /// Chances in a hundred that something goes wrong at each opportunity.
@@ -20,6 +21,10 @@ pub(super) struct Chaos {
     pub(super) restart: u64,
     pub(super) cancel: u64,
     pub(super) crash: u64,
+    /// That a job comes to a worker of a newer version. After a while there are no others.
+    pub(super) skew: u64,
+    /// Whether there are also workers that tell of no analysis.
+    pub(super) silent: bool,
 }
 
 /// A small generator (splitmix64): the same numbers everywhere.
@@ -57,10 +62,17 @@ pub(super) struct World {
     /// The queue: one job for each subject.
     queue: BTreeMap<String, Job>,
     outcomes: VecDeque<(i64, Outcome)>,
-    pub(super) cache: BTreeSet<usize>,
+    pub(super) cache: BTreeSet<(usize, &'static str)>,
     pub(super) facts: BTreeSet<String>,
     pub(super) parcels: BTreeSet<String>,
     pub(super) indexed: BTreeMap<usize, u32>,
+    /// Analyses that read a layer, by analysis.
+    pub(super) analysed: BTreeMap<(usize, &'static str), u32>,
+    /// Assessments for which something was missing.
+    pub(super) missed: u32,
+    /// When the workers of the first version go.
+    upgraded: u64,
+    steps: u64,
     pub(super) submitted: BTreeMap<String, SubmitRequest>,
     /// The archive.
     pub(super) scans: BTreeMap<String, Scan>,
@@ -93,7 +105,10 @@ impl World {
         }
         let broken =
             (0..layers as usize).filter(|_| chaos.fail > 0 && random.chance(chaos.fail / 2)).collect();
+        let upgraded = if chaos.skew > 0 { 20 + random.below(400) } else { 0 };
+        let strays = if chaos.skew > 0 { 1 + random.below(10) as u32 } else { 10 };
         let config = PlanConfig {
+            strays,
             window: 1 + random.below(8) as usize,
             resolve_batch: 1 + random.below(4) as usize,
             listings: 1 + random.below(3) as usize,
@@ -116,6 +131,10 @@ impl World {
             facts: BTreeSet::new(),
             parcels: BTreeSet::new(),
             indexed: BTreeMap::new(),
+            analysed: BTreeMap::new(),
+            missed: 0,
+            upgraded,
+            steps: 0,
             submitted: BTreeMap::new(),
             scans: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -144,6 +163,7 @@ impl World {
     }
 
     fn step(&mut self) {
+        self.steps += 1;
         if self.chaos.restart > 0 && self.random.below(400) < self.chaos.restart {
             self.restart();
         }
@@ -287,6 +307,20 @@ impl World {
         None
     }
 
+    /// Whose worker takes the next job.
+    fn worker(&mut self) -> Version {
+        let [first, newer, silent] = VERSIONS;
+        if self.chaos.skew == 0 {
+            return first;
+        }
+        let other = self.random.chance(self.chaos.skew);
+        match (self.chaos.silent && self.random.chance(30), other || self.steps > self.upgraded) {
+            (true, _) => silent,
+            (false, true) => newer,
+            (false, false) => first,
+        }
+    }
+
     /// A worker takes any job of the queue.
     fn work(&mut self) {
         let pick = self.random.below(self.queue.len() as u64) as usize;
@@ -295,12 +329,14 @@ impl World {
             return; // the worker died with it: it is handed out again
         }
         let Some(job) = self.queue.remove(&subject) else { return };
-        let result = self.result(&job);
+        let by = self.worker();
+        let result = self.result(by, &job);
         let outcome = Outcome {
             key: job.key,
             scan_id: job.scan_id,
             wire_version: WIRE_VERSION,
             worker: "model".to_owned(),
+            analysis: if by.tells { by.analysis.to_owned() } else { String::new() },
             result: Some(result),
             ..Outcome::default()
         };

@@ -13,6 +13,8 @@ use crate::plan::{Command, Plan, PlanConfig, PlanEvent, StoreReport};
 
 pub(super) struct Bench {
     pub(super) plan: Plan,
+    /// What workers tell of their analysis.
+    pub(super) analysis: &'static str,
     now_ms: i64,
     published: Vec<Job>,
     events: Vec<Event>,
@@ -83,6 +85,7 @@ impl Bench {
     pub(super) fn new(config: PlanConfig) -> Self {
         Self {
             plan: Plan::new(config),
+            analysis: "",
             now_ms: 1_000,
             published: Vec::new(),
             events: Vec::new(),
@@ -144,6 +147,7 @@ impl Bench {
         self.apply(PlanEvent::Outcome(Box::new(Outcome {
             key: key.to_owned(),
             wire_version: WIRE_VERSION,
+            analysis: self.analysis.to_owned(),
             result: Some(result),
             ..Outcome::default()
         })))

@@ -1,0 +1,113 @@
+//! What a job comes to: whether it is this worker's at all, the verb that it asks for, the outcome that tells of it.
+
+use futures::{FutureExt as _, future::BoxFuture};
+use strata_proto::{
+    WIRE_VERSION, subject,
+    v1::{Job, Outcome, Resolved, job::Verb, outcome::Result as Answer},
+};
+
+use crate::{
+    error::JobError,
+    job::{self, Context, assess},
+    ports::Token,
+};
+
+/// Whether a job is for workers of another analysis: the inventories that it makes or needs are not this worker's.
+pub(super) fn is_foreign(context: &Context, job: &Job) -> bool {
+    !job.analysis.is_empty() && job.analysis != context.fingerprint
+}
+
+pub(super) fn foreign(job: &Job) -> JobError {
+    let (verb, analysis) = (subject::verb(job), &job.analysis);
+    let message =
+        format!("failed to carry out {verb} job {}: it is for workers with the analysis {analysis}", job.key);
+    JobError::later(subject::OTHER_ANALYSIS, message)
+}
+
+pub(super) fn name_of(result: &Result<Answer, JobError>) -> &'static str {
+    match result {
+        Ok(Answer::Missing(_)) => "missing",
+        Ok(_) => "ok",
+        Err(error) => error.code,
+    }
+}
+
+pub(super) fn poison(job: &Job, executions: u64) -> JobError {
+    let what = match &job.verb {
+        Some(Verb::Index(index)) => format!("layer {}", index.digest),
+        Some(Verb::Assess(assess)) => format!("image {}", assess.image_digest),
+        _ => format!("job {}", job.key),
+    };
+    JobError::never(
+        "poison",
+        format!("failed to analyse {what}: {executions} workers died or hung while they worked on it"),
+    )
+}
+
+pub(super) fn carry_out<'a>(
+    context: &'a Context,
+    token: &'a Token,
+    job: &'a Job,
+) -> BoxFuture<'a, Result<Answer, JobError>> {
+    let work = async move {
+        match &job.verb {
+            Some(Verb::List(list)) => {
+                job::list::list(context.images.as_ref(), list).await.map(Answer::Listed)
+            }
+            Some(Verb::Resolve(resolve)) => {
+                let cache = context.cache.as_ref();
+                job::resolve::resolve(
+                    context.images.as_ref(),
+                    cache,
+                    &context.fingerprint,
+                    &job.scan_id,
+                    resolve,
+                )
+                .await
+                .map(|resolved| Resolved {
+                    fingerprint: context.report_fingerprint(),
+                    assessor: strata_analysis::assess::assessor(),
+                    ..resolved
+                })
+                .map(Answer::Resolved)
+            }
+            Some(Verb::Index(index)) => job::index::index(context, token, index).await.map(Answer::Indexed),
+            Some(Verb::Assess(assess)) => {
+                assess::assess(context, assess).await.map(|outcome| match outcome {
+                    assess::Outcome::Assessed(assessed) => Answer::Assessed(assessed),
+                    assess::Outcome::Missing(missing) => Answer::Missing(missing),
+                })
+            }
+            None => {
+                Err(JobError::never("malformed", format!("failed to read job {}: it has no verb", job.key)))
+            }
+        }
+    };
+    // A bug in a job must cost that job alone.
+    let work = std::panic::AssertUnwindSafe(work).catch_unwind();
+    Box::pin(async move {
+        let panicked = || format!("failed to carry out job {}: it panicked; please report it", job.key);
+        work.await.unwrap_or_else(|_| Err(JobError::never("panic", panicked())))
+    })
+}
+
+pub(super) fn outcome(job: &Job, context: &Context, result: Result<Answer, JobError>) -> Outcome {
+    let answer = result.unwrap_or_else(|error| {
+        if error.code == subject::OTHER_ANALYSIS {
+            // Half of all jobs during an upgrade, and nothing that an operator could do.
+            tracing::debug!(code = error.code, "{}", error.message);
+        } else {
+            tracing::info!(code = error.code, later = error.later, "{}", error.message);
+        }
+        Answer::Failure(error.to_failure())
+    });
+    Outcome {
+        key: job.key.clone(),
+        scan_id: job.scan_id.clone(),
+        wire_version: WIRE_VERSION,
+        worker: context.name.clone(),
+        analysis: context.fingerprint.clone(),
+        result: Some(answer),
+        ..Outcome::default()
+    }
+}
