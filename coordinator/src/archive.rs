@@ -62,7 +62,6 @@ mod sql {
     pub(super) const OUTLINES: &str =
         "SELECT database_digest, modified, scheme FROM outlines ORDER BY used_unix_ms DESC, database_digest";
     pub(super) const OUTLINE: &str = "SELECT body FROM outlines WHERE database_digest = $1";
-    pub(super) const REPORT_NUMBER: &str = "SELECT number FROM reports WHERE id = $1";
     pub(super) const REPORT: &str = "SELECT body FROM reports WHERE id = $1";
     pub(super) const INSERT_TOKEN: &str =
         "INSERT INTO tokens (id, hash, created_unix_ms, body) VALUES ($1, $2, $3, $4)";

@@ -15,6 +15,7 @@ mod pump;
 mod restore;
 mod retain;
 mod standing;
+mod store;
 mod term;
 mod traces;
 

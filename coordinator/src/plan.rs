@@ -102,7 +102,7 @@ impl Default for PlanConfig {
     fn default() -> Self {
         Self {
             window: 32_768,
-            resolve_batch: 20,
+            resolve_batch: 32,
             listings: 4,
             queued_references: 100_000,
             pages: 100_000,

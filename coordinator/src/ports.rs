@@ -103,6 +103,30 @@ pub struct NewReport<'a> {
     pub assessed_unix_ms: i64,
 }
 
+/// A report that is to be stored with its names in one scan.
+#[derive(Debug, Clone, Copy)]
+pub struct PutReport<'a> {
+    /// The report.
+    pub new: NewReport<'a>,
+    /// The report as it is kept, where it came so: it need not be compressed again.
+    pub packed: Option<&'a [u8]>,
+    /// The scan.
+    pub scan: &'a str,
+    /// What the image is called there.
+    pub references: &'a [String],
+}
+
+/// Names that a report gets in one scan.
+#[derive(Debug, Clone, Copy)]
+pub struct Naming<'a> {
+    /// Id of the report.
+    pub report: &'a str,
+    /// The scan.
+    pub scan: &'a str,
+    /// What the image is called there.
+    pub references: &'a [String],
+}
+
 /// A report and what it asked of its database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AskedReport {
@@ -205,15 +229,20 @@ pub trait Archive: Outlines + Submissions {
     async fn append(&self, events: &[Event]) -> Result<(), PortError>;
     /// Events of a scan after a sequence number, in order, at most `limit`.
     async fn events(&self, scan: &str, after: u64, limit: u32) -> Result<Vec<Event>, PortError>;
-    /// Stores a report under its id, compressed, with its references in this scan and the keys that it is searched by.
-    async fn put_report(
-        &self,
-        new: NewReport<'_>,
-        scan: &str,
-        references: &[String],
-    ) -> Result<(), PortError>;
-    /// Gives a report further references in a scan; false when it is not there.
-    async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError>;
+    /// Stores reports under their ids, compressed, with their references in a scan and the keys that they are searched by, all
+    /// in one transaction. One may be among them several times, for several scans.
+    async fn put_reports(&self, reports: &[PutReport<'_>]) -> Result<(), PortError>;
+    /// One of them.
+    async fn put_report(&self, new: NewReport<'_>, scan: &str, names: &[String]) -> Result<(), PortError> {
+        self.put_reports(&[PutReport { new, packed: None, scan, references: names }]).await
+    }
+    /// Gives reports further references in scans, in one transaction. In the same order: whether the report is there.
+    async fn name_reports(&self, namings: &[Naming<'_>]) -> Result<Vec<bool>, PortError>;
+    /// One of them.
+    async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
+        let named = self.name_reports(&[Naming { report: id, scan, references }]).await?;
+        Ok(named.first().copied().unwrap_or_default())
+    }
     /// Those of these reports that are there, without their references, in any order.
     async fn known_reports(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError>;
     /// One report.

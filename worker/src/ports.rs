@@ -157,6 +157,14 @@ pub trait InventoryCache: Send + Sync {
     }
     /// What is known about an image: by digest (of a manifest or an index) and platform.
     async fn image(&self, digest: &str, platform: &str) -> Result<Option<ImageFacts>, PortError>;
+    /// The same for several images at once, in their order. What is known lives on as if it were new.
+    async fn images(&self, keys: &[(&str, &str)]) -> Result<Vec<Option<ImageFacts>>, PortError> {
+        let mut found = Vec::with_capacity(keys.len());
+        for (digest, platform) in keys {
+            found.push(self.image(digest, platform).await?);
+        }
+        Ok(found)
+    }
     /// Keeps what was learned about an image.
     async fn keep_image(&self, digest: &str, platform: &str, facts: &ImageFacts) -> Result<(), PortError>;
     /// Puts a report down for the coordinator, for at most an hour.

@@ -56,6 +56,8 @@ pub struct Opened {
     pub report: Report,
     /// Encoded `strata_proto::outline::Asked`; `None` when the worker did not tell it, or told too much.
     pub asked: Option<Vec<u8>>,
+    /// The report as [`pack`] writes it; `None` when it did not come so.
+    pub packed: Option<Vec<u8>>,
 }
 
 /// Reads a parcel.
@@ -65,7 +67,7 @@ pub struct Opened {
 pub fn open_parcel(bytes: &[u8]) -> Result<Opened, BadReport> {
     let Parcel { report_zstd, asked } = Parcel::decode(bytes)?;
     let asked = Some(asked).filter(|asked| (1..=MOST_ASKED_BYTES).contains(&asked.len()));
-    Ok(Opened { report: unpack(&report_zstd)?, asked })
+    Ok(Opened { report: unpack(&report_zstd)?, asked, packed: Some(report_zstd) })
 }
 
 /// What a list of reports shows of one, without its references and where it comes from.

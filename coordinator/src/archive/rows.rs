@@ -17,18 +17,17 @@ mod submitted;
 mod tokens;
 
 use async_trait::async_trait;
-use prost::Message as _;
 use sqlx::AssertSqlSafe;
 use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState, SearchReportsRequest};
 
-use super::dialect::{Adapter, Arguments, Database};
+use super::dialect::{Adapter, Arguments, Database, insert_events};
 use crate::{
     access::sight::Sight,
     archive::{
         ScanRow, decode_all, failed, has_large_request, refused, report, scan_body, scan_of, scans_of,
-        search::reference, sequence, sql,
+        search::reference, sql,
     },
-    ports::{Archive, NewReport, PortError},
+    ports::{Archive, Naming, PortError, PutReport},
 };
 
 #[async_trait]
@@ -89,15 +88,9 @@ impl Archive for Adapter {
     async fn append(&self, events: &[Event]) -> Result<(), PortError> {
         const ACTION: &str = "append events";
         let mut writing = self.write_led(ACTION).await?;
-        for event in events {
-            sqlx::query(sql::INSERT_EVENT)
-                .bind(&event.scan_id)
-                .bind(sequence(ACTION, event)?)
-                .bind(event.encode_to_vec())
-                .execute(&mut *writing)
-                .await
-                .map_err(failed(ACTION))?;
-        }
+        let rows = events.iter().map(|event| put::event_row(ACTION, event));
+        let rows = rows.collect::<Result<Vec<_>, PortError>>()?;
+        insert_events(&mut writing, &rows).await.map_err(failed(ACTION))?;
         writing.commit().await
     }
 
@@ -108,17 +101,12 @@ impl Archive for Adapter {
         decode_all(ACTION, &self.bodies(ACTION, query).await?)
     }
 
-    async fn put_report(
-        &self,
-        new: NewReport<'_>,
-        scan: &str,
-        references: &[String],
-    ) -> Result<(), PortError> {
-        self.put(&put::Row { new, scan, references }).await
+    async fn put_reports(&self, reports: &[PutReport<'_>]) -> Result<(), PortError> {
+        self.put(reports).await
     }
 
-    async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
-        self.refer(id, scan, references).await
+    async fn name_reports(&self, namings: &[Naming<'_>]) -> Result<Vec<bool>, PortError> {
+        self.name(namings).await
     }
 
     async fn known_reports(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError> {

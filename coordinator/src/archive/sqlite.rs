@@ -2,6 +2,7 @@
 
 mod dialect;
 mod lead;
+mod many;
 #[expect(clippy::duplicate_mod, reason = "one source for both databases, each with its dialect")]
 #[path = "rows.rs"]
 mod rows;

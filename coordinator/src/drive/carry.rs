@@ -1,22 +1,12 @@
 //! Carries out the planner's commands in the order that makes them safe: reports, events, scans, then the rest.
 
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
-use futures::StreamExt as _;
 use strata_proto::v1::{Event, Scan, ScanState};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
-use super::{Drive, Ports, now_ms, publisher::Order};
-use crate::{
-    archive::report::{Opened, open_parcel},
-    plan::{Command, CopyOf, PlanEvent, StoreReport},
-    ports::{AskedReport, NewReport, PortError},
-};
+use super::{Drive, publisher::Order};
+use crate::{plan::Command, ports::PortError};
 
 /// Pauses between tries of what must not be dropped.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -73,135 +63,6 @@ impl Drive {
             self.live.leave(&scan.id);
         }
         Some(())
-    }
-
-    async fn store(&mut self, stores: Vec<StoreReport>) -> Option<Vec<Command>> {
-        let (ports, shutdown) = (&self.ports, &self.shutdown);
-        let results: Vec<(StoreReport, SystemTime, Option<PlanEvent>)> = futures::stream::iter(stores)
-            .map(|store| async move {
-                let started = SystemTime::now();
-                let span = tracing::debug_span!("archive", image = store.image, report = store.report_id);
-                let result = store_one(ports, shutdown, &store).instrument(span).await;
-                (store, started, result)
-            })
-            .buffered(self.stores)
-            .collect()
-            .await;
-        let mut commands = Vec::new();
-        for (store, started, result) in results {
-            let result = result?;
-            match (&result, &store.copy_of) {
-                (PlanEvent::Stored { .. }, _) => self.traces.archived(&self.live, &store, started),
-                // It would be found again, and lost again.
-                (_, Some(of)) => self.standing.reject(&of.report_id),
-                _ => {}
-            }
-            commands.extend(self.plan.apply(result));
-        }
-        Some(commands)
-    }
-}
-
-async fn store_one(ports: &Ports, shutdown: &CancellationToken, store: &StoreReport) -> Option<PlanEvent> {
-    if let Some(of) = &store.copy_of {
-        return copy(ports, shutdown, store, of).await;
-    }
-    let Some(parcel) = &store.parcel else { return refer(ports, shutdown, store).await };
-    let mut opened = open(ports, shutdown, parcel).await?;
-    if opened.is_none() {
-        // The id says all that a report is made of: who archived it before archived the same.
-        let archived = persist(shutdown, || ports.archive.report(&store.report_id)).await?;
-        opened = archived.map(|report| Opened { report, asked: None });
-    }
-    let Some(Opened { report, asked }) = opened else {
-        return Some(PlanEvent::Lost { store: store.store });
-    };
-    let new = NewReport {
-        id: &store.report_id,
-        report: &report,
-        asked: asked.as_deref(),
-        stored_unix_ms: now_ms(),
-        assessed_unix_ms: 0,
-    };
-    put(ports, shutdown, new, store).await?;
-    if let Err(error) = ports.parcels.discard(parcel).await {
-        tracing::debug!(%error, parcel, "a parcel stays until it expires");
-    }
-    Some(PlanEvent::Stored { store: store.store })
-}
-
-async fn put(
-    ports: &Ports,
-    shutdown: &CancellationToken,
-    new: NewReport<'_>,
-    store: &StoreReport,
-) -> Option<()> {
-    for (scan, references) in &store.wanted_by {
-        persist(shutdown, || ports.archive.put_report(new, scan, references)).await?;
-    }
-    Some(())
-}
-
-/// A report against another database, under the name that it has with this one.
-async fn copy(
-    ports: &Ports,
-    shutdown: &CancellationToken,
-    store: &StoreReport,
-    of: &CopyOf,
-) -> Option<PlanEvent> {
-    let lost = Some(PlanEvent::Lost { store: store.store });
-    let ids = [of.report_id.clone()];
-    let asked = persist(shutdown, || ports.archive.asked_reports(&ids)).await?.pop();
-    let Some(AskedReport { asked, .. }) = asked else { return lost };
-    let mut report = match ports.archive.report(&of.report_id).await {
-        Ok(Some(report)) => report,
-        Ok(None) => return lost,
-        // Away or damaged: the image can be assessed in any case.
-        Err(error) => {
-            tracing::warn!(%error, report = of.report_id, "a report cannot be copied");
-            return lost;
-        }
-    };
-    report.database_digest.clone_from(&of.database_digest);
-    report.database_modified.clone_from(&of.database_modified);
-    let new = NewReport {
-        id: &store.report_id,
-        report: &report,
-        asked: Some(&asked),
-        stored_unix_ms: now_ms(),
-        assessed_unix_ms: of.assessed_unix_ms,
-    };
-    put(ports, shutdown, new, store).await?;
-    Some(PlanEvent::Stored { store: store.store })
-}
-
-/// A report of the archive gets further references.
-async fn refer(ports: &Ports, shutdown: &CancellationToken, store: &StoreReport) -> Option<PlanEvent> {
-    for (scan, references) in &store.wanted_by {
-        if !persist(shutdown, || ports.archive.add_references(&store.report_id, scan, references)).await? {
-            return Some(PlanEvent::Lost { store: store.store });
-        }
-    }
-    Some(PlanEvent::Stored { store: store.store })
-}
-
-/// A parcel's report; an inner `None` when it is gone or damaged.
-async fn open(ports: &Ports, shutdown: &CancellationToken, parcel: &str) -> Option<Option<Opened>> {
-    let Some(bytes) = persist(shutdown, || ports.parcels.take(parcel)).await? else {
-        tracing::warn!(parcel, "a report's parcel is gone");
-        return Some(None);
-    };
-    let opened = tokio::task::spawn_blocking(move || open_parcel(&bytes)).await;
-    match opened {
-        Ok(Ok(opened)) => Some(Some(opened)),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, parcel, "a report's parcel is damaged");
-            Some(None)
-        }
-        Err(error) => {
-            tracing::error!(%error, parcel, "opening a parcel ended early");
-            Some(None)
-        }
     }
 }
 

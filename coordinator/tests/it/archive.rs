@@ -3,6 +3,7 @@
 mod commits;
 mod election;
 mod forget;
+mod many;
 mod outlines;
 mod pages;
 mod postgres;

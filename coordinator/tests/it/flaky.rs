@@ -9,7 +9,10 @@ use async_trait::async_trait;
 use strata_coordinator::{
     access::sight::Sight,
     archive::sqlite::SqliteArchive,
-    ports::{Archive, AskedReport, NewReport, Outlined, Outlines, PortError, Submission, Submissions, Taken},
+    ports::{
+        Archive, AskedReport, Naming, Outlined, Outlines, PortError, PutReport, Submission, Submissions,
+        Taken,
+    },
 };
 use strata_proto::v1::{Event, Report, ReportSummary, Scan, SearchReportsRequest};
 
@@ -89,18 +92,13 @@ impl Archive for Flaky {
     async fn events(&self, scan: &str, after: u64, limit: u32) -> Result<Vec<Event>, PortError> {
         self.inner.events(scan, after, limit).await
     }
-    async fn put_report(
-        &self,
-        new: NewReport<'_>,
-        scan: &str,
-        references: &[String],
-    ) -> Result<(), PortError> {
+    async fn put_reports(&self, reports: &[PutReport<'_>]) -> Result<(), PortError> {
         self.gate()?;
-        self.inner.put_report(new, scan, references).await
+        self.inner.put_reports(reports).await
     }
-    async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
+    async fn name_reports(&self, namings: &[Naming<'_>]) -> Result<Vec<bool>, PortError> {
         self.gate()?;
-        self.inner.add_references(id, scan, references).await
+        self.inner.name_reports(namings).await
     }
     async fn known_reports(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError> {
         self.inner.known_reports(ids).await

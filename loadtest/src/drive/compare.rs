@@ -1,13 +1,16 @@
 //! Measurements against thresholds, and against those of another run.
 
 use std::{
+    collections::BTreeMap,
+    fs,
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
 };
 
 use anyhow::{Context as _, ensure};
 use clap::Args as Arguments;
+use serde::Deserialize;
 
 use super::result::{Better, Measurement};
 
@@ -29,7 +32,7 @@ pub(crate) struct CompareArgs {
 }
 
 /// What a figure may be.
-#[derive(Debug, Arguments)]
+#[derive(Debug, Clone, Arguments)]
 pub(crate) struct ThresholdArgs {
     /// The most that a figure may be: `scan.p99=200` (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
@@ -37,6 +40,27 @@ pub(crate) struct ThresholdArgs {
     /// The least (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
     min: Vec<Threshold>,
+    /// A file of thresholds: `{"unchanged": {"max": {"NAME": VALUE}, "min": {"NAME": VALUE}}}`, by profile
+    #[arg(long, value_name = "FILE")]
+    thresholds: Option<PathBuf>,
+}
+
+/// The thresholds of one profile, as a file has them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Bounds {
+    max: BTreeMap<String, f64>,
+    min: BTreeMap<String, f64>,
+}
+
+impl Bounds {
+    /// Those of a profile. A file without any for it would promise what nobody looks at.
+    fn read(path: &Path, profile: &str) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        let mut all: BTreeMap<String, Self> =
+            serde_json::from_str(&text).with_context(|| format!("read {}", path.display()))?;
+        all.remove(profile).with_context(|| format!("find thresholds of {profile} in {}", path.display()))
+    }
 }
 
 /// A figure's name and a bound.
@@ -66,6 +90,18 @@ fn percent(text: &str) -> Result<f64, String> {
 }
 
 impl ThresholdArgs {
+    /// Adds the thresholds that the file has for a profile.
+    pub(crate) fn load(&mut self, profile: &str) -> anyhow::Result<()> {
+        let Some(path) = &self.thresholds else { return Ok(()) };
+        let Bounds { max, min } = Bounds::read(path, profile)?;
+        let all = |bounds: BTreeMap<String, f64>| {
+            bounds.into_iter().map(|(name, bound)| Threshold { name, bound }).collect::<Vec<_>>()
+        };
+        self.max.extend(all(max));
+        self.min.extend(all(min));
+        Ok(())
+    }
+
     /// Figures that are over or under their thresholds, one sentence each. A figure that was not measured is one of them.
     pub(crate) fn broken(&self, measured: &Measurement) -> Vec<String> {
         let bounds = self.max.iter().map(|max| (max, true)).chain(self.min.iter().map(|min| (min, false)));
@@ -178,7 +214,7 @@ mod tests {
     fn thresholds() {
         let of = |max: &[&str], min: &[&str]| {
             let read = |texts: &[&str]| texts.iter().map(|text| text.parse().expect("a threshold")).collect();
-            ThresholdArgs { max: read(max), min: read(min) }.broken(&measured(100.0, 10.0))
+            ThresholdArgs { max: read(max), min: read(min), thresholds: None }.broken(&measured(100.0, 10.0))
         };
         assert_eq!(of(&["latency.p99=10"], &["speed=100"]), Vec::<String>::new());
         assert_eq!(of(&["latency.p99=9.5"], &[]), ["latency.p99 is 10.000, and may be at most 9.5"]);
@@ -186,6 +222,37 @@ mod tests {
         assert_eq!(of(&["p99=1"], &[]), ["p99 was not measured"]);
         for bad in ["p99", "p99=", "=1", "p99=nan", "p99=inf"] {
             assert!(bad.parse::<Threshold>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_thresholds() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("thresholds.json");
+        let of = |text: &str, profile: &str| {
+            fs::write(&path, text).expect("written");
+            let mut args = ThresholdArgs {
+                max: vec!["latency.p99=20".parse().expect("a threshold")],
+                min: Vec::new(),
+                thresholds: Some(path.clone()),
+            };
+            args.load(profile).map(|()| args.broken(&measured(100.0, 10.0)))
+        };
+        let text =
+            r#"{"cold": {"min": {"speed": 101}, "max": {"latency.p99": 9.5}}, "search": {"max": {"x": 1}}}"#;
+        let broken = of(text, "cold").expect("read");
+        assert_eq!(broken.len(), 2, "{broken:?}");
+        assert_eq!(of(r#"{"cold": {"min": {"speed": 99}}}"#, "cold").expect("read"), Vec::<String>::new());
+        assert!(of(text, "unchanged").is_err(), "no promise for that profile");
+        assert!(of(r#"{"cold": {"most": {}}}"#, "cold").is_err(), "a word that nobody knows");
+    }
+
+    #[test]
+    fn the_shipped_thresholds_can_be_read() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("thresholds.json");
+        for profile in ["unchanged", "reassess", "interactive", "cold", "concurrent"] {
+            let bounds = Bounds::read(&path, profile).expect("read");
+            assert!(bounds.max.len() + bounds.min.len() > 0, "{profile}");
         }
     }
 }

@@ -91,6 +91,9 @@ struct Stage<'a> {
 /// Runs a profile. True when nothing was wrong and all thresholds hold.
 pub(super) async fn profile(name: Profile, args: &ProfileArgs, run: &RunArgs) -> anyhow::Result<bool> {
     let word = name.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    // Before anything is measured: a file that cannot be read is worth no waiting.
+    let mut thresholds = args.thresholds.clone();
+    thresholds.load(&word)?;
     let mut stage = Stage {
         args,
         run,
@@ -110,8 +113,7 @@ pub(super) async fn profile(name: Profile, args: &ProfileArgs, run: &RunArgs) ->
         Profile::Search => search::search(&mut stage).await?,
     }
     let mut measured = stage.measured;
-    let broken = args.thresholds.broken(&measured);
-    measured.wrong.extend(broken);
+    measured.wrong.extend(thresholds.broken(&measured));
     io::stdout().lock().write_all(measured.table().as_bytes()).context("print")?;
     if let Some(path) = &run.target.json {
         measured.write(path)?;

@@ -177,14 +177,20 @@ impl InventoryCache for DirectoryCache {
     }
 
     async fn image(&self, digest: &str, platform: &str) -> Result<Option<ImageFacts>, PortError> {
+        Ok(self.images(&[(digest, platform)]).await?.into_iter().flatten().next())
+    }
+
+    async fn images(&self, keys: &[(&str, &str)]) -> Result<Vec<Option<ImageFacts>>, PortError> {
         const ACTION: &str = "read image facts";
-        let path = self.inner.image(digest, platform);
+        let paths: Vec<PathBuf> =
+            keys.iter().map(|(digest, platform)| self.inner.image(digest, platform)).collect();
         self.blocking(ACTION, move |_| {
-            let Some(bytes) = file::read(&path).map_err(|error| failed(ACTION, &path, &error))? else {
-                return Ok(None);
+            let read = |path: &PathBuf| {
+                let bytes = file::read(path).map_err(|error| failed(ACTION, path, &error))?;
+                // Facts of a build that wrote them differently are made again.
+                Ok(bytes.and_then(|bytes| ImageFacts::decode(bytes).ok()))
             };
-            // Facts of a build that wrote them differently are made again.
-            Ok(ImageFacts::decode(bytes).ok())
+            paths.iter().map(read).collect()
         })
         .await
     }

@@ -281,9 +281,15 @@ impl InventoryCache for RedisCache {
     }
 
     async fn image(&self, digest: &str, platform: &str) -> Result<Option<ImageFacts>, PortError> {
-        let found = self.get("read image facts", &[subject::image(digest, platform)]).await?;
+        Ok(self.images(&[(digest, platform)]).await?.into_iter().flatten().next())
+    }
+
+    async fn images(&self, keys: &[(&str, &str)]) -> Result<Vec<Option<ImageFacts>>, PortError> {
+        let keys: Vec<String> =
+            keys.iter().map(|(digest, platform)| subject::image(digest, platform)).collect();
+        let found = self.get("read image facts", &keys).await?;
         // Facts of a build that wrote them differently are made again.
-        Ok(found.into_iter().flatten().next().and_then(|bytes| ImageFacts::decode(bytes).ok()))
+        Ok(found.into_iter().map(|bytes| ImageFacts::decode(bytes?).ok()).collect())
     }
 
     async fn keep_image(&self, digest: &str, platform: &str, facts: &ImageFacts) -> Result<(), PortError> {

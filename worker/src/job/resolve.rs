@@ -1,6 +1,9 @@
 //! *resolve*: references → images with their layers, in one batch. What the cache knows costs one HEAD request.
 
-use std::time::SystemTime;
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::SystemTime,
+};
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use strata_proto::{
@@ -23,7 +26,7 @@ use crate::{
 };
 
 /// References that are resolved at once.
-const CONCURRENCY: usize = 8;
+const CONCURRENCY: usize = 16;
 
 /// Resolves a batch. What fails for one reference stands in its place of the answer and fails no other.
 ///
@@ -40,13 +43,22 @@ pub async fn resolve(
     let options = job.options.unwrap_or_default();
     let context = Context { images, cache, platform: &wanted, options, scan, trace: trace::inject() };
     // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
-    let answers: Vec<BoxFuture<'_, ResolvedReference>> = (0..)
+    let questions: Vec<BoxFuture<'_, Asked<'_>>> = (0..)
         .zip(&job.references)
         .map(|(place, reference)| {
             // A digest that a listing told is as good as one that is asked for; anything else is not believed.
             let told = job.digests.get(place).filter(|digest| digest.parse::<Digest>().is_ok());
             let span = tracing::info_span!("reference", image = %reference);
-            context.reference(reference, told.map(String::as_str)).instrument(span).boxed()
+            context.ask(reference, told.map(String::as_str)).instrument(span).boxed()
+        })
+        .collect();
+    let asked: Vec<Asked<'_>> = stream::iter(questions).buffered(CONCURRENCY).collect().await;
+    let known = context.known(&asked).await;
+    let answers: Vec<BoxFuture<'_, ResolvedReference>> = asked
+        .into_iter()
+        .map(|asked| {
+            let span = tracing::info_span!("reference", image = %asked.reference);
+            context.answer(asked, &known).instrument(span).boxed()
         })
         .collect();
     let mut references: Vec<ResolvedReference> = stream::iter(answers).buffered(CONCURRENCY).collect().await;
@@ -64,10 +76,85 @@ struct Context<'a> {
     trace: TraceHeaders,
 }
 
+/// A reference and the digest that it names now, where that could be told without reading.
+struct Asked<'a> {
+    reference: &'a str,
+    start: SystemTime,
+    digest: Result<Option<String>, JobError>,
+}
+
+/// What the cache knows of a batch, by digest.
+type Known = HashMap<String, ImageFacts>;
+
 impl Context<'_> {
-    async fn reference(&self, reference: &str, told: Option<&str>) -> ResolvedReference {
+    async fn ask<'a>(&self, reference: &'a str, told: Option<&str>) -> Asked<'a> {
         let start = SystemTime::now();
-        let result = match self.facts(reference, told).await {
+        // Signatures and the like have no facts that the cache could know: a HEAD would be one request too many.
+        let digest = match tag(reference).is_some_and(media::is_attachment_tag) {
+            true => Ok(None),
+            false if told.is_some() => Ok(told.map(str::to_owned)),
+            false => self.images.digest(reference, &self.options).await,
+        };
+        Asked { reference, start, digest }
+    }
+
+    /// Asks the cache for all images of the batch at once, and sees to it that what it knows outlives the scan.
+    async fn known(&self, asked: &[Asked<'_>]) -> Known {
+        let digests = asked.iter().filter_map(|one| one.digest.as_ref().ok()?.as_deref());
+        let digests: BTreeSet<&str> = digests.collect();
+        let keys: Vec<(&str, &str)> = digests.iter().map(|digest| (*digest, self.platform)).collect();
+        if keys.is_empty() {
+            return Known::new();
+        }
+        let found = match self.cache.images(&keys).await {
+            Ok(found) => found,
+            // A cache that is away costs requests, not the image.
+            Err(error) => {
+                tracing::warn!(images = keys.len(), %error, "asking the registry again");
+                return Known::new();
+            }
+        };
+        let named = digests.into_iter().zip(found).filter_map(|(digest, facts)| {
+            // Facts that an earlier version kept lack how the image is run.
+            Some((digest.to_owned(), facts.filter(|facts| facts.run.is_some())?))
+        });
+        let mut known: Known = named.collect();
+        self.keep_known(&mut known).await;
+        known
+    }
+
+    /// What was just read lives on. Where that was found under an index, *assess* will ask for it under another name, which must
+    /// live on as well. What cannot be kept is resolved again.
+    async fn keep_known(&self, known: &mut Known) {
+        let elsewhere: Vec<(String, String, ImageFacts)> = known
+            .iter()
+            .map(|(digest, facts)| (digest.clone(), shown(facts), facts.clone()))
+            .filter(|(digest, own, facts)| *digest != facts.image_digest || *own != self.platform)
+            .collect();
+        if elsewhere.is_empty() {
+            return;
+        }
+        let keys: Vec<(&str, &str)> =
+            elsewhere.iter().map(|(_, own, facts)| (facts.image_digest.as_str(), own.as_str())).collect();
+        let there = self.cache.images(&keys).await.unwrap_or_else(|_| vec![None; keys.len()]);
+        for ((digest, own, facts), there) in elsewhere.iter().zip(there) {
+            if there.as_ref() == Some(facts) {
+                continue;
+            }
+            if let Err(error) = self.cache.keep_image(&facts.image_digest, own, facts).await {
+                tracing::warn!(image = facts.image_digest, %error, "asking the registry again");
+                known.remove(digest);
+            }
+        }
+    }
+
+    async fn answer(&self, asked: Asked<'_>, known: &Known) -> ResolvedReference {
+        let Asked { reference, start, digest } = asked;
+        let found = match digest {
+            Ok(digest) => self.facts(reference, digest, known).await,
+            Err(error) => Err(error),
+        };
+        let result = match found {
             Ok(Found::Image(facts)) => {
                 let own = trace::image::context(&self.trace, self.scan, &facts.image_digest);
                 let about = [("scan", self.scan), ("image", reference)];
@@ -80,24 +167,9 @@ impl Context<'_> {
         ResolvedReference { reference: reference.to_owned(), result: Some(result) }
     }
 
-    async fn facts(&self, reference: &str, told: Option<&str>) -> Result<Found, JobError> {
-        // Signatures and the like have no facts that the cache could know: a HEAD would be one request too many.
-        let digest = match tag(reference).is_some_and(media::is_attachment_tag) {
-            true => None,
-            false if told.is_some() => told.map(str::to_owned),
-            false => self.images.digest(reference, &self.options).await?,
-        };
-        if let Some(digest) = &digest {
-            match self.cache.image(digest, self.platform).await {
-                // Facts that an earlier version kept lack how the image is run.
-                Ok(Some(facts)) if facts.run.is_some() => {
-                    self.keep(reference, Some(digest), &facts).await?;
-                    return Ok(Found::Image(facts));
-                }
-                Ok(_) => {}
-                // A cache that is away costs requests, not the image.
-                Err(error) => tracing::warn!(reference, %error, "asking the registry again"),
-            }
+    async fn facts(&self, reference: &str, digest: Option<String>, known: &Known) -> Result<Found, JobError> {
+        if let Some(facts) = digest.as_ref().and_then(|digest| known.get(digest)) {
+            return Ok(Found::Image(facts.clone()));
         }
         // By the digest that was just told: a tag that moves meanwhile must not put one image's facts under another's name.
         let pinned = match &digest {
@@ -143,8 +215,7 @@ impl Context<'_> {
         }
     }
 
-    /// Keeps facts under the digest that the reference names (perhaps an index) and under the one that *assess* will
-    /// ask for. On a hit as well: both must outlive the scan.
+    /// Keeps facts under the digest that the reference names (perhaps an index) and under the one that *assess* will ask for.
     async fn keep(&self, reference: &str, digest: Option<&str>, facts: &ImageFacts) -> Result<(), JobError> {
         let failed = |error: PortError| {
             JobError::later("cache", format!("failed to keep what was learned about {reference}: {error}"))

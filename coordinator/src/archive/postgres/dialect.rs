@@ -7,7 +7,10 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use super::super::{failed, search::Words};
 use crate::ports::PortError;
 
-pub(super) use super::PostgresArchive as Adapter;
+pub(super) use super::{
+    PostgresArchive as Adapter,
+    many::{EventRow, index_terms, insert_events, insert_names},
+};
 pub(super) use sqlx::{PgConnection as Connection, Postgres as Database, postgres::PgArguments as Arguments};
 
 /// Number of the lock that keeps reports from being stored while others go: a report and its terms are looked for and written
@@ -19,15 +22,12 @@ pub(super) type Texts = Vec<String>;
 
 /// What searches say otherwise.
 pub(super) const WORDS: Words = Words { contains: "strpos", gathered: |select| format!("ARRAY({select})") };
-/// Names the report `$1` in the scan `$2` so: `$3`.
-pub(super) const INSERT_REFERENCES: &str = "INSERT INTO report_references (report, scan, reference)
-     SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING";
-/// The terms `$2` of the kind `$1`.
-pub(super) const INSERT_TERMS: &str =
-    "INSERT INTO terms (kind, text) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING";
-/// Lists the report `$3` under the terms `$2` of the kind `$1`.
-pub(super) const INSERT_POSTINGS: &str = "INSERT INTO postings (term, report)
-     SELECT id, $3 FROM terms WHERE kind = $1 AND text = ANY($2) ON CONFLICT DO NOTHING";
+/// Ids and numbers of the reports `$1`.
+pub(super) const NUMBERS: &str = "SELECT id, number FROM reports WHERE id = ANY($1)";
+/// Those of the reports `$1` whose image others wait for.
+pub(super) const AWAITED: &str = "SELECT r.id FROM reports r WHERE r.id = ANY($1) AND r.config_digest <> ''
+     AND EXISTS (SELECT 1 FROM waiting w WHERE w.config_digest = r.config_digest)
+     AND NOT EXISTS (SELECT 1 FROM waiting o WHERE o.report = r.number)";
 /// Summaries of the reports `$1`.
 pub(super) const SUMMARIES: &str = "SELECT summary FROM reports WHERE id = ANY($1)";
 /// Summaries of the reports `$1` of which it is known what they asked, and that.

@@ -11,25 +11,24 @@ use super::{
 };
 use crate::{
     access::sight::Sight,
-    archive::{decode, decode_all, failed, origin, scans_of, search, sql},
+    archive::{decode, decode_all, failed, origin, scans_of, search},
     drive::now_ms,
-    ports::PortError,
+    ports::{Naming, PortError},
 };
 
 impl Adapter {
-    pub(super) async fn refer(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
+    pub(super) async fn name(&self, namings: &[Naming<'_>]) -> Result<Vec<bool>, PortError> {
         const ACTION: &str = "name a report's references";
+        if namings.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: BTreeSet<String> = namings.iter().map(|naming| naming.report.to_owned()).collect();
         let mut writing = self.write_referring(ACTION).await?;
-        let number: Option<i64> = sqlx::query_scalar(sql::REPORT_NUMBER)
-            .bind(id)
-            .fetch_optional(&mut *writing)
-            .await
-            .map_err(failed(ACTION))?;
-        let Some(number) = number else { return Ok(false) };
-        put::names(&mut writing, number, scan, references).await.map_err(failed(ACTION))?;
+        let numbers = put::numbers(&mut writing, &ids).await.map_err(failed(ACTION))?;
+        put::names(&mut writing, &numbers, namings).await.map_err(failed(ACTION))?;
         writing.commit().await?;
-        self.bind_waiting(id, scan, references, now_ms()).await?;
-        Ok(true)
+        self.bind_waiting(namings, now_ms()).await?;
+        Ok(namings.iter().map(|naming| numbers.contains_key(naming.report)).collect())
     }
 
     pub(super) async fn known(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError> {

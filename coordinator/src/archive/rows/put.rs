@@ -1,26 +1,22 @@
 //! Scans and reports as rows: what is written of one, inside a transaction.
 
-use std::collections::BTreeSet;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use prost::Message as _;
 use strata_proto::v1::{Event, Scan};
 
-use super::super::dialect::{Adapter, Connection, INSERT_POSTINGS, INSERT_REFERENCES, INSERT_TERMS, list};
+use super::super::dialect::{Adapter, Connection, EventRow, NUMBERS, index_terms, insert_names, list};
 use crate::{
     archive::{
         ScanRow, body_digest, failed, idempotency_key, refused, report, scan_of,
         search::{PACKAGE, VULNERABILITY},
         sequence, source_columns, sql, told, waiting,
     },
-    ports::{NewReport, PortError},
+    ports::{Naming, NewReport, PortError, PutReport},
 };
-
-/// One report with its names in one scan.
-pub(super) struct Row<'a> {
-    pub(super) new: NewReport<'a>,
-    pub(super) scan: &'a str,
-    pub(super) references: &'a [String],
-}
 
 /// Records a scan, and returns the one that is recorded: that of the same idempotency key, where there is one.
 pub(super) async fn scan(
@@ -52,102 +48,125 @@ pub(super) async fn scan(
     scan_of(action, row)
 }
 
-pub(super) async fn event(
-    action: &'static str,
-    connection: &mut Connection,
-    event: &Event,
-) -> Result<(), PortError> {
-    sqlx::query(sql::INSERT_EVENT)
-        .bind(&event.scan_id)
-        .bind(sequence(action, event)?)
-        .bind(event.encode_to_vec())
-        .execute(&mut *connection)
-        .await
-        .map_err(failed(action))?;
-    Ok(())
+/// An event as its row: scan, sequence, body.
+pub(super) fn event_row<'a>(action: &'static str, event: &'a Event) -> Result<EventRow<'a>, PortError> {
+    Ok((&event.scan_id, sequence(action, event)?, event.encode_to_vec()))
 }
 
-/// Stores a report with its references, and returns its number and whether it is new.
-pub(super) async fn report(
+/// A report with what is written of it.
+struct Packed<'a> {
+    put: &'a PutReport<'a>,
+    body: Cow<'a, [u8]>,
+}
+
+/// Stores reports with their references, each once. Returns their numbers by id, and those ids that are new.
+pub(super) async fn reports(
     action: &'static str,
     connection: &mut Connection,
-    row: &Row<'_>,
-    packed: &[u8],
-) -> Result<(i64, bool), PortError> {
-    let Row { new, scan, references } = *row;
-    let NewReport { id, report, .. } = new;
+    puts: &[PutReport<'_>],
+) -> Result<(BTreeMap<String, i64>, BTreeSet<String>), PortError> {
+    let mut fresh: BTreeSet<String> = BTreeSet::new();
+    // In order, so that two transactions which store the same reports do not wait for each other.
+    let each: BTreeMap<&str, &PutReport<'_>> = puts.iter().map(|put| (put.new.id, put)).collect();
+    for put in each.values() {
+        let body = match put.packed {
+            Some(packed) => Cow::Borrowed(packed),
+            None => report::pack(put.new.report)
+                .map(Cow::Owned)
+                .map_err(|error| refused(action, error.to_string()))?,
+        };
+        if insert(connection, &Packed { put, body }).await.map_err(failed(action))? {
+            fresh.insert(put.new.id.to_owned());
+        }
+    }
+    let ids: BTreeSet<String> = each.keys().map(|id| (*id).to_owned()).collect();
+    let numbers = numbers(connection, &ids).await.map_err(failed(action))?;
+    let mut terms = Vec::new();
+    for (id, put) in &each {
+        if let (true, Some(number)) = (fresh.contains(*id), numbers.get(*id)) {
+            let of = put.new.report;
+            terms.push((*number, VULNERABILITY, report::vulnerabilities(of)));
+            terms.push((*number, PACKAGE, report::packages(of)));
+        }
+    }
+    index_terms(connection, &terms).await.map_err(failed(action))?;
+    let namings: Vec<Naming<'_>> = puts
+        .iter()
+        .map(|put| Naming { report: put.new.id, scan: put.scan, references: put.references })
+        .collect();
+    names(connection, &numbers, &namings).await.map_err(failed(action))?;
+    Ok((numbers, fresh))
+}
+
+/// Whether it is new.
+async fn insert(connection: &mut Connection, packed: &Packed<'_>) -> Result<bool, sqlx::Error> {
+    let NewReport { id, report, stored_unix_ms, asked, .. } = packed.put.new;
     let inserted = sqlx::query(sql::INSERT_REPORT)
         .bind(id)
         .bind(&report.image_digest)
-        .bind(new.stored_unix_ms)
-        .bind(report::summary(&new).encode_to_vec())
-        .bind(packed)
-        .bind(new.asked)
+        .bind(stored_unix_ms)
+        .bind(report::summary(&packed.put.new).encode_to_vec())
+        .bind(&*packed.body)
+        .bind(asked)
         .bind(&report.config_digest)
-        .bind(body_digest(packed))
-        .execute(&mut *connection)
-        .await
-        .map_err(failed(action))?;
-    let fresh = inserted.rows_affected() > 0;
-    let number: i64 = sqlx::query_scalar(sql::REPORT_NUMBER)
-        .bind(id)
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed(action))?;
-    if fresh {
-        for (kind, texts) in
-            [(VULNERABILITY, &report::vulnerabilities(report)), (PACKAGE, &report::packages(report))]
-        {
-            index_terms(connection, number, kind, texts).await.map_err(failed(action))?;
-        }
-    }
-    names(connection, number, scan, references).await.map_err(failed(action))?;
-    Ok((number, fresh))
+        .bind(body_digest(&packed.body))
+        .execute(connection)
+        .await?;
+    Ok(inserted.rows_affected() > 0)
 }
 
-/// Names a report in a scan.
+/// The numbers of those of these reports that are there, by id.
+pub(super) async fn numbers(
+    connection: &mut Connection,
+    ids: &BTreeSet<String>,
+) -> Result<BTreeMap<String, i64>, sqlx::Error> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(NUMBERS).bind(list(ids)).fetch_all(connection).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Names reports in scans. Those without a number are not there and get none.
 pub(super) async fn names(
     connection: &mut Connection,
-    report: i64,
-    scan: &str,
-    references: &[String],
+    numbers: &BTreeMap<String, i64>,
+    namings: &[Naming<'_>],
 ) -> Result<(), sqlx::Error> {
-    let names = sqlx::query(INSERT_REFERENCES).bind(report).bind(scan).bind(list(references));
-    names.execute(connection).await?;
-    Ok(())
-}
-
-/// The texts come in order, so that two transactions which index the same terms do not wait for each other.
-async fn index_terms(
-    connection: &mut Connection,
-    report: i64,
-    kind: i64,
-    texts: &BTreeSet<String>,
-) -> Result<(), sqlx::Error> {
-    let texts = list(texts);
-    sqlx::query(INSERT_TERMS).bind(kind).bind(&texts).execute(&mut *connection).await?;
-    sqlx::query(INSERT_POSTINGS).bind(kind).bind(&texts).bind(report).execute(connection).await?;
-    Ok(())
+    let mut rows = Vec::new();
+    for naming in namings {
+        let Some(number) = numbers.get(naming.report) else { continue };
+        rows.extend(naming.references.iter().map(|reference| (*number, naming.scan, reference.as_str())));
+    }
+    // In order, as everywhere.
+    rows.sort_unstable();
+    insert_names(connection, &rows).await
 }
 
 impl Adapter {
-    pub(super) async fn put(&self, row: &Row<'_>) -> Result<(), PortError> {
+    pub(super) async fn put(&self, puts: &[PutReport<'_>]) -> Result<(), PortError> {
         const ACTION: &str = "store a report";
-        let packed = report::pack(row.new.report).map_err(|error| refused(ACTION, error.to_string()))?;
-        let waits = waiting::waits(row.new.report);
+        if puts.is_empty() {
+            return Ok(());
+        }
+        let (waiting, others): (Vec<PutReport<'_>>, Vec<_>) =
+            puts.iter().partition(|put| waiting::waits(put.new.report));
         {
             let mut writing = self.write_referring(ACTION).await?;
-            let (number, _) = report(ACTION, &mut writing, row, &packed).await?;
-            if waits {
-                let config = &row.new.report.config_digest;
-                wait(&mut writing, number, config, "").await.map_err(failed(ACTION))?;
+            let (numbers, _) = reports(ACTION, &mut writing, puts).await?;
+            for put in &waiting {
+                let Some(number) = numbers.get(put.new.id) else { continue };
+                let config = &put.new.report.config_digest;
+                wait(&mut writing, *number, config, "").await.map_err(failed(ACTION))?;
             }
             writing.commit().await?;
         }
-        if waits {
-            return self.bind_seen(row.new.id, row.new.stored_unix_ms).await;
+        for put in &waiting {
+            self.bind_seen(put.new.id, put.new.stored_unix_ms).await?;
         }
-        self.bind_waiting(row.new.id, row.scan, row.references, row.new.stored_unix_ms).await
+        let at = others.iter().map(|put| put.new.stored_unix_ms).max().unwrap_or_default();
+        let namings: Vec<Naming<'_>> = others
+            .iter()
+            .map(|put| Naming { report: put.new.id, scan: put.scan, references: put.references })
+            .collect();
+        self.bind_waiting(&namings, at).await
     }
 }
 

@@ -1,14 +1,16 @@
 //! Reports that were made elsewhere, and the manifests that they are bound to.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::{
-    super::dialect::{Adapter, Connection},
+    super::dialect::{AWAITED, Adapter, Connection, insert_events, insert_names, list},
     put,
 };
 use crate::{
     archive::{failed, refused, report, waiting},
-    ports::{NewReport, PortError, Submission, Submissions, Taken},
+    ports::{Naming, NewReport, PortError, PutReport, Submission, Submissions, Taken},
 };
 
 #[async_trait]
@@ -22,9 +24,9 @@ impl Submissions for Adapter {
             let recorded = put::scan(ACTION, &mut writing, scan).await?;
             let mut fresh = false;
             if recorded.id == scan.id {
-                for event in events {
-                    put::event(ACTION, &mut writing, event).await?;
-                }
+                let rows = events.iter().map(|event| put::event_row(ACTION, event));
+                let rows = rows.collect::<Result<Vec<_>, PortError>>()?;
+                insert_events(&mut writing, &rows).await.map_err(failed(ACTION))?;
                 let new = NewReport {
                     id: report_id,
                     report,
@@ -32,12 +34,14 @@ impl Submissions for Adapter {
                     stored_unix_ms: *at_unix_ms,
                     assessed_unix_ms: 0,
                 };
-                let row = put::Row { new, scan: &scan.id, references };
-                let number;
-                (number, fresh) = put::report(ACTION, &mut writing, &row, &packed).await?;
+                let put = PutReport { new, packed: Some(&packed), scan: &scan.id, references };
+                let (numbers, new) = put::reports(ACTION, &mut writing, &[put]).await?;
+                fresh = new.contains(report_id);
                 let prefixes = waiting::prefixes(prefixes);
-                let waits = put::wait(&mut writing, number, &report.config_digest, &prefixes);
-                waits.await.map_err(failed(ACTION))?;
+                if let Some(number) = numbers.get(report_id) {
+                    let waits = put::wait(&mut writing, *number, &report.config_digest, &prefixes);
+                    waits.await.map_err(failed(ACTION))?;
+                }
             }
             writing.commit().await?;
             (recorded, fresh)
@@ -57,29 +61,36 @@ impl Adapter {
             .map_err(failed("look for a report's manifests"))
     }
 
-    /// Binds the reports that wait for what this one is of, which has these names in a scan.
+    /// Binds the reports that wait for what these are of, which have these names in scans.
     pub(super) async fn bind_waiting(
         &self,
-        id: &str,
-        scan: &str,
-        references: &[String],
+        namings: &[Naming<'_>],
         at_unix_ms: i64,
     ) -> Result<(), PortError> {
         const ACTION: &str = "bind reports to a manifest";
-        let look = || sqlx::query_as::<_, waiting::Waiting>(waiting::WAITING_FOR).bind(id);
-        // Nearly always nothing waits.
-        if look().fetch_all(&self.pool).await.map_err(failed(ACTION))?.is_empty() {
+        let ids: BTreeSet<String> = namings.iter().map(|naming| naming.report.to_owned()).collect();
+        if ids.is_empty() {
             return Ok(());
         }
-        let mut writing = self.write_referring(ACTION).await?;
-        for (number, prefixes, digest) in look().fetch_all(&mut *writing).await.map_err(failed(ACTION))? {
-            let Some(names) = waiting::admitted(&prefixes, references, |name| name.as_str()) else {
-                continue;
-            };
-            bind(&mut writing, number, &digest, at_unix_ms).await.map_err(failed(ACTION))?;
-            put::names(&mut writing, number, scan, &names).await.map_err(failed(ACTION))?;
+        // Nearly always nothing waits.
+        let look = sqlx::query_scalar::<_, String>(AWAITED).bind(list(&ids));
+        let awaited = look.fetch_all(&self.pool).await.map_err(failed(ACTION))?;
+        for naming in namings.iter().filter(|naming| awaited.iter().any(|id| id == naming.report)) {
+            let look = sqlx::query_as::<_, waiting::Waiting>(waiting::WAITING_FOR).bind(naming.report);
+            let mut writing = self.write_referring(ACTION).await?;
+            for (number, prefixes, digest) in look.fetch_all(&mut *writing).await.map_err(failed(ACTION))? {
+                let Some(names) = waiting::admitted(&prefixes, naming.references, |name| name.as_str())
+                else {
+                    continue;
+                };
+                bind(&mut writing, number, &digest, at_unix_ms).await.map_err(failed(ACTION))?;
+                let rows: Vec<(i64, &str, &str)> =
+                    names.iter().map(|name| (number, naming.scan, name.as_str())).collect();
+                insert_names(&mut writing, &rows).await.map_err(failed(ACTION))?;
+            }
+            writing.commit().await?;
         }
-        writing.commit().await
+        Ok(())
     }
 
     /// Binds a report that waits to the manifests that were read from registries before it came.

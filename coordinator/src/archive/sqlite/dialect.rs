@@ -8,7 +8,10 @@ use tokio::sync::MutexGuard;
 use super::super::{failed, refused, search::Words};
 use crate::ports::PortError;
 
-pub(super) use super::SqliteArchive as Adapter;
+pub(super) use super::{
+    SqliteArchive as Adapter,
+    many::{EventRow, index_terms, insert_events, insert_names},
+};
 pub(super) use sqlx::{
     Sqlite as Database, SqliteConnection as Connection, sqlite::SqliteArguments as Arguments,
 };
@@ -21,17 +24,13 @@ pub(super) const WORDS: Words = Words {
     contains: "instr",
     gathered: |select| format!("(SELECT json_group_array(value) FROM ({select}))"),
 };
-/// Names the report `$1` in the scan `$2` so: `$3`.
-pub(super) const INSERT_REFERENCES: &str = "INSERT INTO report_references (report, scan, reference)
-     SELECT $1, $2, value FROM json_each($3) WHERE true ON CONFLICT DO NOTHING";
-/// The terms `$2` of the kind `$1`.
-pub(super) const INSERT_TERMS: &str =
-    "INSERT INTO terms (kind, text) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO NOTHING";
-/// Lists the report `$3` under the terms `$2` of the kind `$1`. CROSS keeps the report's texts as the outer loop: the other way
-/// round each costs a walk over all terms there are.
-pub(super) const INSERT_POSTINGS: &str =
-    "INSERT INTO postings (term, report) SELECT t.id, $3 FROM json_each($2) j
-     CROSS JOIN terms t ON t.kind = $1 AND t.text = j.value WHERE true ON CONFLICT DO NOTHING";
+/// Ids and numbers of the reports `$1`.
+pub(super) const NUMBERS: &str =
+    "SELECT r.id, r.number FROM json_each($1) j CROSS JOIN reports r ON r.id = j.value";
+/// Those of the reports `$1` whose image others wait for.
+pub(super) const AWAITED: &str = "SELECT r.id FROM json_each($1) j CROSS JOIN reports r ON r.id = j.value
+     WHERE r.config_digest <> '' AND EXISTS (SELECT 1 FROM waiting w WHERE w.config_digest = r.config_digest)
+     AND NOT EXISTS (SELECT 1 FROM waiting o WHERE o.report = r.number)";
 /// Summaries of the reports `$1`.
 pub(super) const SUMMARIES: &str =
     "SELECT r.summary FROM json_each($1) j CROSS JOIN reports r ON r.id = j.value";

@@ -11,7 +11,7 @@ use strata_proto::v1::{
     ScanStarted, ScanState, SearchReportsRequest, SubmitRequest, Summary, event::Kind,
 };
 
-use super::{forget, submitted};
+use super::{forget, many, submitted};
 
 /// Runs the whole suite on one empty archive.
 pub(super) async fn conformance<A: Archive + Tokens + Forget + 'static>(archive: Arc<A>) {
@@ -25,6 +25,7 @@ pub(super) async fn conformance<A: Archive + Tokens + Forget + 'static>(archive:
     many_events_are_read_in_pages(&*archive).await;
     reports_are_stored_once_with_all_their_references(&*archive).await;
     what_is_there_is_known_and_gets_further_references(&*archive).await;
+    many::several_at_once(&*archive).await;
     every_field_of_a_search_must_match(&*archive).await;
     hostile_names_are_stored_and_found(&*archive).await;
     what_is_hidden_is_not_found(&*archive).await;
@@ -237,7 +238,7 @@ pub(super) fn new_report<'a>(id: &'a str, report: &'a Report, stored_unix_ms: i6
     NewReport { id, report, asked: None, stored_unix_ms, assessed_unix_ms: 0 }
 }
 
-fn names(names: &[&str]) -> Vec<String> {
+pub(super) fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 

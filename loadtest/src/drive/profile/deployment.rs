@@ -16,6 +16,9 @@ use tempfile::TempDir;
 
 use super::super::process;
 
+/// The role whose work is done by its children, which share their memory.
+const POSTGRES: &str = "postgres";
+
 /// Processes that run as long as this lives.
 pub(super) struct Deployment {
     strata: PathBuf,
@@ -79,7 +82,8 @@ impl Deployment {
                 let workers = cluster.workers.iter().map(|server| ("worker".to_owned(), server.pid()));
                 let coordinators =
                     cluster.coordinators.iter().map(|server| ("coordinator".to_owned(), server.pid()));
-                let servers = [("nats", &cluster.nats), ("redis", &cluster.redis)];
+                let servers =
+                    [("nats", &cluster.nats), ("redis", &cluster.redis), (POSTGRES, &cluster.postgres)];
                 let servers = servers.into_iter().map(|(name, server)| (name.to_owned(), server.pid()));
                 coordinators.chain(workers).chain(servers).collect()
             }
@@ -88,14 +92,21 @@ impl Deployment {
 
     /// Processor time so far, by role.
     pub(super) fn spent(&self) -> anyhow::Result<Spent> {
-        let each = self.roles().into_iter().map(|(name, pid)| Ok((name, process::processor(pid)?)));
-        Ok(Spent(each.collect::<anyhow::Result<_>>()?))
+        let each = self.roles().into_iter().map(|(name, pid)| {
+            let spent =
+                if name == POSTGRES { process::processor_of_family(pid)? } else { process::processor(pid)? };
+            Ok((name, spent))
+        });
+        let mut each: Vec<(String, Duration)> = each.collect::<anyhow::Result<_>>()?;
+        // The registry is in this process, and so is who watches.
+        each.push(("registry-and-driver".to_owned(), process::processor(std::process::id())?));
+        Ok(Spent(each))
     }
 
     /// The most memory that a process of each role had, in MiB.
     pub(super) fn memory(&self) -> anyhow::Result<Vec<(String, f64)>> {
         let mut most: Vec<(String, f64)> = Vec::new();
-        for (name, pid) in self.roles() {
+        for (name, pid) in self.roles().into_iter().filter(|(name, _)| name != POSTGRES) {
             let mib = process::most_resident(pid)? as f64 / 1024.0;
             match most.iter_mut().find(|(other, _)| *other == name) {
                 Some((_, known)) => *known = known.max(mib),

@@ -152,8 +152,9 @@ impl Host {
         let asked = Asked { what: &what, host: &self.name, login: false };
         let (mut first_failure, mut not_plain) = (None, None);
         for (scheme, accept_any_certificate) in candidates {
-            let client = registry.clients.pick(&registry.config, *accept_any_certificate, Guard::Anywhere)?;
             let base = self.base(scheme)?;
+            let client =
+                registry.clients.pick(&registry.config, &base, *accept_any_certificate, Guard::Anywhere)?;
             let request = client.get(join(&base, "/v2/")).timeout(registry.config.request_timeout.min(PROBE));
             match request.send().await {
                 Ok(response)

@@ -107,7 +107,7 @@ async fn follow(
     let mut guard = endpoint.guard;
     let mut authorize = true;
     for _ in 0..=MAX_REDIRECTS {
-        let client = registry.clients.pick(&registry.config, endpoint.accept_any_certificate, guard)?;
+        let client = registry.clients.pick(&registry.config, &url, endpoint.accept_any_certificate, guard)?;
         let mut builder = with_headers(client.request(request.method.clone(), url.clone()), request);
         if authorize {
             builder = authorization.apply(builder);

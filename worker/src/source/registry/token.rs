@@ -267,8 +267,8 @@ impl Exchange<'_> {
 
     fn request(&self, mut realm: Url, endpoint: &Endpoint) -> Result<RequestBuilder, JobError> {
         let registry = self.registry;
-        let client =
-            registry.clients.pick(&registry.config, endpoint.accept_any_certificate, endpoint.guard)?;
+        let (any, guard) = (endpoint.accept_any_certificate, endpoint.guard);
+        let client = registry.clients.pick(&registry.config, &realm, any, guard)?;
         if let Some(Login::Identity(token)) = self.login {
             let form = form_urlencoded::Serializer::new(String::new())
                 .append_pair("grant_type", "refresh_token")

@@ -198,11 +198,11 @@ async fn logins_do_not_follow_redirects_to_another_host() {
 async fn the_public_client_refuses_names_of_this_machine() {
     let server = Server::start(|_, _| ok("")).await;
     let registries = registries();
-    let url = format!("http://localhost:{}/", server.address.port());
-    let pick = |guard| registries.0.clients.pick(&registries.0.config, false, guard).unwrap();
-    let error = pick(address::Guard::PublicOnly).get(&url).send().await.unwrap_err();
+    let url: url::Url = format!("http://localhost:{}/", server.address.port()).parse().unwrap();
+    let pick = |guard| registries.0.clients.pick(&registries.0.config, &url, false, guard).unwrap();
+    let error = pick(address::Guard::PublicOnly).get(url.clone()).send().await.unwrap_err();
     assert!(address::is_refusal(&error), "{error:?}");
     let asked = Asked { what: "r/a:1", host: "r", login: false };
     assert_eq!(asked.network(&error).code, "redirect-refused");
-    assert!(pick(address::Guard::Anywhere).get(&url).send().await.is_ok());
+    assert!(pick(address::Guard::Anywhere).get(url.clone()).send().await.is_ok());
 }
