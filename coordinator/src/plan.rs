@@ -180,6 +180,9 @@ pub enum PlanEvent {
     Resume {
         /// Its id.
         scan: String,
+        /// For how many milliseconds outcomes may still come that were handed to who planned before. The scan does not end
+        /// earlier: they say which layers were analysed for it.
+        owed_ms: u64,
     },
 }
 
@@ -290,7 +293,7 @@ impl Plan {
             PlanEvent::Cancel { scan } => self.cancel(&scan),
             PlanEvent::Restore(scan) => self.restore(*scan),
             PlanEvent::Recorded(event) => self.recorded(*event),
-            PlanEvent::Resume { scan } => self.resume(&scan),
+            PlanEvent::Resume { scan, owed_ms } => self.resume(&scan, owed_ms),
         }
         self.finish_touched();
         self.dispatch();
@@ -356,6 +359,7 @@ impl Plan {
         self.now_ms = self.now_ms.max(now_ms);
         self.crew.tick(self.now_ms);
         self.wake();
+        self.release();
         if self.now_ms - self.updated_ms >= 1_000 {
             self.updated_ms = self.now_ms;
             for scan in self.scans.values_mut().filter(|scan| scan.changed && !scan.restoring) {

@@ -42,6 +42,11 @@ pub trait JobQueue: Send + Sync {
     /// Removes a job that no worker has taken yet. A worker that has it is told to drop it, and answers with an outcome
     /// all the same; one that does not hear it carries the job out.
     async fn withdraw(&self, job: &Job) -> Result<(), PortError>;
+    /// How long it may take until all outcomes have come again that were handed to a coordinator which is gone; nothing when there
+    /// are none.
+    async fn owed(&self) -> Result<Duration, PortError> {
+        Ok(Duration::ZERO)
+    }
     /// Whether any worker waits for jobs or holds one.
     async fn attended(&self) -> Result<bool, PortError> {
         Ok(true)

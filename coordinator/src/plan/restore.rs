@@ -66,9 +66,11 @@ impl Plan {
         }
     }
 
-    pub(super) fn resume(&mut self, id: &str) {
+    pub(super) fn resume(&mut self, id: &str, owed_ms: u64) {
         let Some(number) = self.numbers.get(id).copied() else { return };
         if let Some(scan) = self.scans.get_mut(&number) {
+            let owed = i64::try_from(owed_ms).unwrap_or(i64::MAX);
+            scan.held_until_ms = (owed > 0).then(|| self.now_ms.saturating_add(owed));
             // An earlier version's events do not say which layers were analysed, only its record how many.
             let unnamed = scan.saved_analysed.saturating_sub(scan.summary.layers_analysed);
             scan.summary.layers_analysed += unnamed;
@@ -78,5 +80,15 @@ impl Plan {
             self.emit(number, Kind::Started(ScanStarted {}));
         }
         self.start(number);
+    }
+
+    /// Lets the scans end that waited for what was owed to them.
+    pub(super) fn release(&mut self) {
+        for (number, scan) in &mut self.scans {
+            if scan.held_until_ms.is_some_and(|until| until <= self.now_ms) {
+                scan.held_until_ms = None;
+                self.touched.insert(*number);
+            }
+        }
     }
 }

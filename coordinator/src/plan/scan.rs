@@ -58,6 +58,8 @@ pub(super) struct Running {
     pub(super) sequence: u64,
     /// Its recorded events are still being read.
     pub(super) restoring: bool,
+    /// It does not end earlier: outcomes of before a restart may still come.
+    pub(super) held_until_ms: Option<i64>,
     /// As far as it is known without the ledger.
     pub(super) summary: Summary,
     pub(super) enumerated: u64,
@@ -113,6 +115,7 @@ impl Running {
             owner: scan.owner.into(),
             sequence: 0,
             restoring: false,
+            held_until_ms: None,
             summary: Summary::default(),
             enumerated: 0,
             reported: 0,
@@ -276,7 +279,10 @@ impl Plan {
     pub(super) fn finish_touched(&mut self) {
         for number in std::mem::take(&mut self.touched) {
             let Some(scan) = self.scans.get(&number) else { continue };
-            if scan.restoring || scan.open > 0 || scan.listings_open > 0 || !scan.listings.is_empty() {
+            if scan.restoring || scan.held_until_ms.is_some() {
+                continue;
+            }
+            if scan.open > 0 || scan.listings_open > 0 || !scan.listings.is_empty() {
                 continue;
             }
             // A registry may hold what cannot be scanned; who names an image wants its report.

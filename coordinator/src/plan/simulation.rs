@@ -71,6 +71,14 @@ fn layers_are_counted_once_whatever_becomes_of_the_coordinator() {
 }
 
 #[test]
+fn no_analysis_of_before_a_restart_is_left_uncounted() {
+    for seed in seeds(1_500) {
+        let world = run(seed, Chaos { duplicate: 10, restart: 12, ..CALM });
+        check::every_analysis_is_counted(&world);
+    }
+}
+
+#[test]
 fn cancelled_scans_end_at_once_and_others_go_on() {
     for seed in seeds(700) {
         let world = run(seed, Chaos { late: 20, cancel: 4, lose: 5, fail: 5, ..CALM });

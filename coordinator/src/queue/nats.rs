@@ -187,6 +187,14 @@ impl JobQueue for NatsQueue {
         Ok(())
     }
 
+    /// What is unacknowledged comes again after the consumer's wait. A moment more: it is to be taken, too.
+    async fn owed(&self) -> Result<Duration, PortError> {
+        const MOMENT: Duration = Duration::from_secs(1);
+        let consumer = topology::outcomes_consumer(&self.connection.jetstream).await?;
+        let info = consumer.cached_info();
+        Ok(if info.num_ack_pending > 0 { info.config.ack_wait + MOMENT } else { Duration::ZERO })
+    }
+
     async fn attended(&self) -> Result<bool, PortError> {
         for lane in subject::LANES {
             let consumer = topology::lane_consumer(&self.connection.jetstream, lane).await?;

@@ -158,6 +158,13 @@ pub(super) fn every_analysis_is_counted_once(world: &World) {
     assert_eq!(summary.bytes_read, 10 * summary.layers_analysed);
 }
 
+/// Whatever a coordinator had when it ended: a scan that was alone has counted all that was read for it.
+pub(super) fn every_analysis_is_counted(world: &World) {
+    let [summary] = &summaries(world).collect::<Vec<_>>()[..] else { return };
+    assert_eq!(summary.layers_analysed, world.analysed.len() as u64, "{summary:?}");
+    assert_eq!(summary.layers_analysed + summary.layers_reused, summary.distinct_layers, "{summary:?}");
+}
+
 /// What the archive knows is not assessed again: where nothing is lost each image is assessed once for each database.
 pub(super) fn every_image_was_assessed_once(world: &World) {
     let databases: BTreeSet<&str> = world.scans.values().map(|scan| scan.database_digest.as_str()).collect();

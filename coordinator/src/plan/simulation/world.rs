@@ -10,6 +10,9 @@ use strata_proto::{
 use super::worker::{VERSIONS, Version};
 use crate::plan::{Command, Plan, PlanConfig, PlanEvent, Publication};
 
+/// How long outcomes that a coordinator had may take to come again.
+const OWED_MS: u64 = 15_000;
+
 /// Chances in a hundred that something goes wrong at each opportunity.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chaos {
@@ -62,6 +65,8 @@ pub(super) struct World {
     /// The queue: one job for each subject.
     queue: BTreeMap<String, Job>,
     outcomes: VecDeque<(i64, Outcome)>,
+    /// Those that a coordinator had when it ended: they come again until then at the latest.
+    owed: VecDeque<(i64, Outcome)>,
     pub(super) cache: BTreeSet<(usize, &'static str)>,
     pub(super) facts: BTreeSet<String>,
     pub(super) parcels: BTreeSet<String>,
@@ -127,6 +132,7 @@ impl World {
             broken,
             queue: BTreeMap::new(),
             outcomes: VecDeque::new(),
+            owed: VecDeque::new(),
             cache: BTreeSet::new(),
             facts: BTreeSet::new(),
             parcels: BTreeSet::new(),
@@ -179,6 +185,7 @@ impl World {
         match self.random.below(4) {
             0 => {
                 self.now_ms += 1 + self.random.below(3_000) as i64;
+                self.pay();
                 self.apply(PlanEvent::Tick { now_ms: self.now_ms });
             }
             1 | 2 => self.work(),
@@ -228,6 +235,12 @@ impl World {
     /// The coordinator ends and starts again; the archive, queue and cache stay.
     fn restart(&mut self) {
         self.plan = Plan::new(self.plan.config.clone());
+        let mut owed = std::mem::take(&mut self.owed);
+        owed.extend(std::mem::take(&mut self.outcomes));
+        for (_, outcome) in owed {
+            let due = self.now_ms + self.random.below(OWED_MS) as i64;
+            self.owed.push_back((due, outcome));
+        }
         self.apply(PlanEvent::Tick { now_ms: self.now_ms });
         let running: Vec<Scan> =
             self.scans.values().filter(|scan| scan.state() == ScanState::Running).cloned().collect();
@@ -237,7 +250,18 @@ impl World {
             for event in self.events.get(&id).cloned().unwrap_or_default() {
                 self.apply(PlanEvent::Recorded(Box::new(event)));
             }
-            self.apply(PlanEvent::Resume { scan: id });
+            self.apply(PlanEvent::Resume { scan: id, owed_ms: OWED_MS });
+        }
+    }
+
+    /// What is due comes again before time goes on.
+    fn pay(&mut self) {
+        let (due, later) =
+            std::mem::take(&mut self.owed).into_iter().partition(|(due, _)| *due <= self.now_ms);
+        self.owed = later;
+        let due: VecDeque<_> = due;
+        for (_, outcome) in due {
+            self.hear(outcome);
         }
     }
 
@@ -354,15 +378,20 @@ impl World {
     fn deliver(&mut self) {
         let ready: Vec<usize> =
             (0..self.outcomes.len()).filter(|index| self.outcomes[*index].0 <= self.now_ms).collect();
-        let pick = self.random.below(ready.len() as u64) as usize;
+        // A queue keeps its order where nothing is late.
+        let any = if self.chaos.late > 0 { ready.len() as u64 } else { 1 };
+        let pick = self.random.below(any) as usize;
         let Some(index) = ready.get(pick) else { return };
         if let Some((_, outcome)) = self.outcomes.remove(*index) {
-            let analysed =
-                matches!(outcome.result, Some(outcome::Result::Indexed(indexed)) if indexed.analysed);
-            if analysed && !self.plan.running().is_empty() {
-                self.heard.insert(outcome.key.clone());
-            }
-            self.apply(PlanEvent::Outcome(Box::new(outcome)));
+            self.hear(outcome);
         }
+    }
+
+    fn hear(&mut self, outcome: Outcome) {
+        let analysed = matches!(outcome.result, Some(outcome::Result::Indexed(indexed)) if indexed.analysed);
+        if analysed && !self.plan.running().is_empty() {
+            self.heard.insert(outcome.key.clone());
+        }
+        self.apply(PlanEvent::Outcome(Box::new(outcome)));
     }
 }
