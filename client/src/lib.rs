@@ -234,6 +234,36 @@ impl Client {
         self.call("submit the report", request, send).await
     }
 
+    /// Keeps a report, and the scans that name it, whatever their age.
+    ///
+    /// # Errors
+    /// When there is no such report, the caller is no administrator, or no coordinator can be reached.
+    pub async fn hold_report(&mut self, report_id: &str, reason: &str) -> Result<v1::ReportHold, Error> {
+        let request = v1::HoldReportRequest { report_id: report_id.to_owned(), reason: reason.to_owned() };
+        let send = |mut to: StrataClient<Channel>, request| async move { to.hold_report(request).await };
+        self.call("hold the report", request, send).await
+    }
+
+    /// Ends a hold.
+    ///
+    /// # Errors
+    /// When none is in force, the caller is no administrator, or no coordinator can be reached.
+    pub async fn release_report(&mut self, report_id: &str) -> Result<v1::ReportHold, Error> {
+        let request = v1::ReleaseReportRequest { report_id: report_id.to_owned() };
+        let send = |mut to: StrataClient<Channel>, request| async move { to.release_report(request).await };
+        self.call("release the report", request, send).await
+    }
+
+    /// One step of a check of all stored reports: 0 begins, and 0 is behind the last.
+    ///
+    /// # Errors
+    /// When the caller is no administrator, or no coordinator can be reached.
+    pub async fn check_reports(&mut self, after: u64) -> Result<v1::CheckReportsResponse, Error> {
+        let request = v1::CheckReportsRequest { after };
+        let send = |mut to: StrataClient<Channel>, request| async move { to.check_reports(request).await };
+        self.call("check the reports", request, send).await
+    }
+
     /// Sends an advisory database in parts, to which every scan from then on is pinned. The parts can be sent once: only one
     /// server is tried.
     ///

@@ -62,6 +62,13 @@ mod sql {
     pub(super) const OUTLINES: &str =
         "SELECT database_digest, modified, scheme FROM outlines ORDER BY used_unix_ms DESC, database_digest";
     pub(super) const OUTLINE: &str = "SELECT body FROM outlines WHERE database_digest = $1";
+    /// Nothing where a hold is in force already.
+    pub(super) const HOLD: &str = "INSERT INTO holds (report, report_id, held_by, held_unix_ms, reason)
+         SELECT r.number, r.id, $2, $3, $4 FROM reports r WHERE r.id = $1 ON CONFLICT DO NOTHING";
+    pub(super) const HELD: &str =
+        "SELECT held_by, held_unix_ms, reason, released_by, released_unix_ms FROM holds
+         WHERE report_id = $1 AND released_unix_ms = 0";
+    pub(super) const RELEASE: &str = "UPDATE holds SET released_by = $2, released_unix_ms = $3 WHERE report_id = $1 AND released_unix_ms = 0";
     pub(super) const REPORT: &str = "SELECT body FROM reports WHERE id = $1";
     pub(super) const INSERT_TOKEN: &str =
         "INSERT INTO tokens (id, hash, created_unix_ms, body) VALUES ($1, $2, $3, $4)";

@@ -1,11 +1,14 @@
 //! What clients may ask of a coordinator, without a network. The gRPC service is a thin shell over it, and the embedded
 //! mode uses it directly.
 
+mod audit;
 mod id;
 mod publish;
 mod submitted;
 mod validate;
 mod watch;
+
+pub use self::audit::check_reason;
 
 use std::{sync::Arc, time::Duration};
 

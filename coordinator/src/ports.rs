@@ -1,7 +1,11 @@
 //! What the coordinator needs from outside: a queue for jobs and their outcomes, an archive, and the place where
 //! workers put reports down.
 
+mod audit;
+
 use std::{fs::File, path::Path, time::Duration};
+
+pub use self::audit::{Check, Checked, Holds};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -217,7 +221,7 @@ pub trait Submissions: Send + Sync {
 
 /// Scans, events by sequence, and reports. Writes are idempotent: the same again changes nothing.
 #[async_trait]
-pub trait Archive: Outlines + Submissions {
+pub trait Archive: Outlines + Submissions + Check + Holds {
     /// Records a new scan. With an idempotency key that is known, returns the scan that has it instead.
     async fn create_scan(&self, scan: &Scan) -> Result<Scan, PortError>;
     /// Replaces state and summary of a scan.
@@ -260,25 +264,6 @@ pub trait Archive: Outlines + Submissions {
         query: &SearchReportsRequest,
         sight: &Sight,
     ) -> Result<Vec<ReportSummary>, PortError>;
-}
-
-/// What a look at one stored report came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checked {
-    /// The report.
-    pub report_id: String,
-    /// Whether a digest was kept with it: reports of earlier versions have none, and can only be read.
-    pub known: bool,
-    /// What is wrong with it.
-    pub wrong: Option<String>,
-}
-
-/// Whether what is stored is still what was stored.
-#[async_trait]
-pub trait Check: Send + Sync {
-    /// Recomputes the digests of some stored reports after a number (0 at first), with the number to go on after; `None`
-    /// behind the last.
-    async fn check(&self, after: i64) -> Result<(Vec<Checked>, Option<i64>), PortError>;
 }
 
 /// What an archive keeps.

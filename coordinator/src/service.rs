@@ -1,5 +1,6 @@
 //! The public service over gRPC: `strata.v1.Strata`, health and reflection. A thin shell over [`Handle`].
 
+mod audit;
 mod databases;
 mod guard;
 mod reports;
@@ -11,9 +12,10 @@ mod watch;
 use std::{sync::Arc, time::Duration};
 
 use strata_proto::v1::{
-    CancelRequest, CreateTokenRequest, CreateTokenResponse, DESCRIPTORS, DatabaseChunk, GetReportRequest,
-    GetScanRequest, ListScansRequest, ListScansResponse, ListTokensRequest, ListTokensResponse,
-    PublishDatabaseResponse, Report, RevokeTokenRequest, Scan, SearchReportsRequest, SearchReportsResponse,
+    CancelRequest, CheckReportsRequest, CheckReportsResponse, CreateTokenRequest, CreateTokenResponse,
+    DESCRIPTORS, DatabaseChunk, GetReportRequest, GetScanRequest, HoldReportRequest, ListScansRequest,
+    ListScansResponse, ListTokensRequest, ListTokensResponse, PublishDatabaseResponse, ReleaseReportRequest,
+    Report, ReportHold, RevokeTokenRequest, Scan, SearchReportsRequest, SearchReportsResponse,
     SubmitReportRequest, SubmitReportResponse, SubmitRequest, SubmitResponse, Token, WatchRequest,
     strata_server::{Strata, StrataServer},
 };
@@ -196,6 +198,24 @@ impl Strata for Shell {
         request: Request<SubmitReportRequest>,
     ) -> Result<Response<SubmitReportResponse>, Status> {
         reports::submit(&self.handle, request).await
+    }
+
+    async fn hold_report(&self, request: Request<HoldReportRequest>) -> Result<Response<ReportHold>, Status> {
+        audit::hold(&self.handle, request).await
+    }
+
+    async fn release_report(
+        &self,
+        request: Request<ReleaseReportRequest>,
+    ) -> Result<Response<ReportHold>, Status> {
+        audit::release(&self.handle, request).await
+    }
+
+    async fn check_reports(
+        &self,
+        request: Request<CheckReportsRequest>,
+    ) -> Result<Response<CheckReportsResponse>, Status> {
+        audit::check(&self.handle, request).await
     }
 
     async fn publish_database(

@@ -24,7 +24,7 @@ use clap::{Args as Group, Parser, Subcommand};
 pub use self::{
     about::{CompletionsArgs, ConfigCommand, ManArgs},
     advise::AdviseArgs,
-    archive::AuditCommand,
+    archive::{AuditCommand, ExportArgs},
     connection::{ArchiveArgs, ConnectionArgs, ServerUrl},
     database::DbCommand,
     diff::DiffArgs,

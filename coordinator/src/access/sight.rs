@@ -24,6 +24,16 @@ impl Sight {
         !self.own_only && self.prefixes.is_empty()
     }
 
+    /// Who looks, for people: `NAME (token:ID)`, or `anonymous` where calls need no token.
+    #[must_use]
+    pub fn caller(&self) -> String {
+        match (self.tenant.as_str(), self.owner.as_str()) {
+            (_, "") => "anonymous".to_owned(),
+            ("", owner) => owner.to_owned(),
+            (name, owner) => format!("{name} ({owner})"),
+        }
+    }
+
     /// Whether a scan is shown: all that it is about must be.
     #[must_use]
     pub fn sees(&self, scan: &Scan) -> bool {

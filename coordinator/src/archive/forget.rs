@@ -11,9 +11,12 @@ pub(super) const REPORTS_AT_ONCE: usize = 50;
 
 /// The id of the n-th newest scan: `$1` is n - 1.
 pub(super) const NTH_SCAN: &str = "SELECT id FROM scans ORDER BY id DESC LIMIT 1 OFFSET $1";
-/// Chooses ended scans (`$1`: the state of running ones) that are older than either bound, when none are being forgotten.
+/// Chooses ended scans (`$1`: the state of running ones) that are older than either bound, when none are being forgotten. Not
+/// those that name a report which is held.
 pub(super) const CHOOSE: &str = "INSERT INTO forgotten (scan)
      SELECT id FROM scans WHERE state <> $1 AND (id < $2 OR id < $3)
+     AND id NOT IN (SELECT f.scan FROM holds h JOIN report_references f ON f.report = h.report
+         WHERE h.released_unix_ms = 0)
      AND NOT EXISTS (SELECT 1 FROM forgotten) ORDER BY id LIMIT $4";
 pub(super) const SCANS: &str = "DELETE FROM scans WHERE id IN (SELECT scan FROM forgotten)";
 pub(super) const REQUESTS: &str = "DELETE FROM requests WHERE scan IN (SELECT scan FROM forgotten)";
@@ -30,10 +33,11 @@ pub(super) const CANCELLATIONS: &str = "DELETE FROM cancellations WHERE NOT EXIS
 /// Where a step over the reports ends that begins after `$1`.
 pub(super) const WINDOW: &str =
     "SELECT MAX(w.number) FROM (SELECT number FROM reports WHERE number > $1 ORDER BY number LIMIT $2) w";
-/// Reports of the window `$1`, `$2` that no scan refers to, and that have a newer one of the same image (not
+/// Reports of the window `$1`, `$2` that no scan refers to and nobody holds, and that have a newer one of the same image (not
 /// one that somebody submitted) or are older than `$3`.
 pub(super) const UNWANTED: &str = "SELECT r.number FROM reports r WHERE r.number > $1 AND r.number <= $2
      AND NOT EXISTS (SELECT 1 FROM report_references f WHERE f.report = r.number)
+     AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.report = r.number AND h.released_unix_ms = 0)
      AND (r.created_unix_ms < $3 OR EXISTS
          (SELECT 1 FROM reports n WHERE n.image_digest = r.image_digest AND n.number > r.number
           AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.report = n.number)))

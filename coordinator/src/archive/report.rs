@@ -94,6 +94,7 @@ pub fn summary(new: &NewReport<'_>) -> ReportSummary {
         bound_digests: Vec::new(),
         origins: Vec::new(),
         number: 0,
+        hold: None,
     }
 }
 

@@ -5,6 +5,8 @@
 mod check;
 #[path = "rows/forget.rs"]
 mod forget;
+#[path = "rows/holds.rs"]
+mod holds;
 #[path = "rows/known.rs"]
 mod known;
 #[path = "rows/outlines.rs"]

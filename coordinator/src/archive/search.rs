@@ -21,8 +21,9 @@ pub(super) struct Search {
     pub(super) texts: Vec<String>,
 }
 
-/// A row of a search: the report's number, its summary; its references, manifests, and scans as in [`search`].
-pub(super) type Row<T> = (i64, Vec<u8>, T, T, T, T);
+/// A row of a search: the report's number, its summary; its references, manifests, and scans as in [`search`]; who holds it,
+/// since when and why.
+pub(super) type Row<T> = (i64, Vec<u8>, T, T, T, T, Option<String>, Option<i64>, Option<String>);
 
 /// How a database says what the other says otherwise.
 pub(super) struct Words {
@@ -163,7 +164,9 @@ pub(super) fn search(query: &SearchReportsRequest, sight: &Sight, words: &Words)
     let limit = query.limit.clamp(1, 1_000);
     builder.push(&format!(" ORDER BY {number} DESC LIMIT {limit}) SELECT r.number, r.summary"));
     details(&mut builder, sight, words);
-    builder.push(" FROM page r ORDER BY r.number DESC");
+    builder.push(", h.held_by, h.held_unix_ms, h.reason FROM page r");
+    builder
+        .push(" LEFT JOIN holds h ON h.report = r.number AND h.released_unix_ms = 0 ORDER BY r.number DESC");
     builder.done()
 }
 

@@ -20,7 +20,7 @@ use crate::ports::PortError;
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(20);
-const MIGRATIONS: [&str; 8] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/sqlite/0001_archive.sql"),
     include_str!("../../migrations/sqlite/0002_databases.sql"),
     include_str!("../../migrations/sqlite/0003_lead.sql"),
@@ -29,6 +29,7 @@ const MIGRATIONS: [&str; 8] = [
     include_str!("../../migrations/sqlite/0006_sources.sql"),
     include_str!("../../migrations/sqlite/0007_outlines.sql"),
     include_str!("../../migrations/sqlite/0008_submitted.sql"),
+    include_str!("../../migrations/sqlite/0009_holds.sql"),
 ];
 
 /// An archive in a file.

@@ -70,11 +70,7 @@ impl Handle {
         let (sight, now) = (&*self.sight, now_ms());
         let content = Digest::of(&report.encode_to_vec()).to_string();
         let report_id = key_of(&["submitted", &sight.owner, &content]);
-        report.submitted_by = match (sight.tenant.as_str(), sight.owner.as_str()) {
-            (_, "") => "anonymous".to_owned(),
-            ("", owner) => owner.to_owned(),
-            (name, owner) => format!("{name} ({owner})"),
-        };
+        report.submitted_by = sight.caller();
         let mut references: Vec<String> = request.references.iter().chain(&request.names).cloned().collect();
         if references.is_empty() {
             references.push(report.config_digest.clone());

@@ -3,6 +3,7 @@
 mod commits;
 mod election;
 mod forget;
+mod holds;
 mod many;
 mod outlines;
 mod pages;

@@ -10,11 +10,11 @@ use strata_coordinator::{
     access::sight::Sight,
     archive::sqlite::SqliteArchive,
     ports::{
-        Archive, AskedReport, Naming, Outlined, Outlines, PortError, PutReport, Submission, Submissions,
-        Taken,
+        Archive, AskedReport, Check, Checked, Holds, Naming, Outlined, Outlines, PortError, PutReport,
+        Submission, Submissions, Taken,
     },
 };
-use strata_proto::v1::{Event, Report, ReportSummary, Scan, SearchReportsRequest};
+use strata_proto::v1::{Event, Report, ReportHold, ReportSummary, Scan, SearchReportsRequest};
 
 use crate::model::Model;
 
@@ -60,6 +60,23 @@ impl Outlines for Flaky {
 impl Submissions for Flaky {
     async fn submit_report(&self, submission: &Submission) -> Result<Taken, PortError> {
         self.inner.submit_report(submission).await
+    }
+}
+
+#[async_trait]
+impl Check for Flaky {
+    async fn check(&self, after: i64) -> Result<(Vec<Checked>, Option<i64>), PortError> {
+        self.inner.check(after).await
+    }
+}
+
+#[async_trait]
+impl Holds for Flaky {
+    async fn hold_report(&self, hold: &ReportHold) -> Result<Option<ReportHold>, PortError> {
+        self.inner.hold_report(hold).await
+    }
+    async fn release_report(&self, id: &str, by: &str, at: i64) -> Result<Option<ReportHold>, PortError> {
+        self.inner.release_report(id, by, at).await
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use strata_coordinator::{access::gate::Gate, service};
 use strata_proto::v1::{
-    CancelRequest, GetReportRequest, GetScanRequest, ListScansRequest, ScanState, SearchReportsRequest,
-    SubmitRequest, WatchRequest, event::Kind, strata_client::StrataClient,
+    CancelRequest, CheckReportsRequest, CheckReportsResponse, CheckedReport, GetReportRequest,
+    GetScanRequest, HoldReportRequest, ListScansRequest, ReleaseReportRequest, ScanState,
+    SearchReportsRequest, SubmitRequest, WatchRequest, event::Kind, strata_client::StrataClient,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -90,10 +91,37 @@ async fn a_scan_from_submission_to_report() {
     assert_eq!(report.into_inner().packages.len(), 1);
     let query = SearchReportsRequest { reference: "app".to_owned(), ..Default::default() };
     let found = client.search_reports(query).await.expect("searched").into_inner().reports;
-    assert_eq!(found.iter().map(|one| one.report_id.as_str()).collect::<Vec<_>>(), [report_id]);
+    assert_eq!(found.iter().map(|one| one.report_id.as_str()).collect::<Vec<_>>(), [report_id.as_str()]);
+    a_report_is_held_checked_and_released(&mut client, &report_id).await;
     assert_eq!(client.cancel(CancelRequest { scan_id }).await.expect("ended before").into_inner(), scan);
     served.stop().await;
     running.stop().await;
+}
+
+async fn a_report_is_held_checked_and_released(client: &mut StrataClient<Channel>, report_id: &str) {
+    let hold =
+        |reason: &str| HoldReportRequest { report_id: report_id.to_owned(), reason: reason.to_owned() };
+    assert_eq!(client.hold_report(hold(" ")).await.expect_err("refused").code(), Code::InvalidArgument);
+    let held = client.hold_report(hold("case 7")).await.expect("held").into_inner();
+    assert_eq!(
+        (held.held_by.as_str(), held.reason.as_str(), held.held_unix_ms > 0),
+        ("anonymous", "case 7", true)
+    );
+    let query = SearchReportsRequest { report_id: report_id.to_owned(), ..Default::default() };
+    let found = client.search_reports(query).await.expect("searched").into_inner().reports;
+    assert_eq!(found[0].hold, Some(held));
+    let checked = client.check_reports(CheckReportsRequest::default()).await.expect("checked").into_inner();
+    let sound = CheckedReport { report_id: report_id.to_owned(), known: true, wrong: String::new() };
+    assert_eq!((checked.reports, checked.next > 0), (vec![sound], true));
+    let behind = CheckReportsRequest { after: checked.next };
+    assert_eq!(
+        client.check_reports(behind).await.expect("checked").into_inner(),
+        CheckReportsResponse::default()
+    );
+    let release = || ReleaseReportRequest { report_id: report_id.to_owned() };
+    let released = client.release_report(release()).await.expect("released").into_inner();
+    assert_eq!(released.released_by, "anonymous");
+    assert_eq!(client.release_report(release()).await.expect_err("once").code(), Code::NotFound);
 }
 
 #[tokio::test]

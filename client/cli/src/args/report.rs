@@ -2,7 +2,7 @@
 
 use clap::{Args as Group, Subcommand};
 
-use super::{ArchiveArgs, OutputArgs};
+use super::{ArchiveArgs, ExportArgs, OutputArgs};
 
 /// Commands on reports.
 #[derive(Debug, Subcommand)]
@@ -27,6 +27,27 @@ pub enum ReportCommand {
         #[arg(short, long, default_value = "table", value_parser = ["table", "json"])]
         format: String,
         /// Where to look.
+        #[command(flatten)]
+        archive: ArchiveArgs,
+    },
+    /// Write reports to one file for audits, as `strata archive export` does.
+    Export(Box<ExportArgs>),
+    /// Keep a report, and the scans that name it, whatever their age, until it is released. For administrators of a server.
+    Hold {
+        /// The report's id.
+        report: String,
+        /// Why: a case, an order.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Where it is.
+        #[command(flatten)]
+        archive: ArchiveArgs,
+    },
+    /// End a report's hold.
+    Release {
+        /// The report's id.
+        report: String,
+        /// Where it is.
         #[command(flatten)]
         archive: ArchiveArgs,
     },

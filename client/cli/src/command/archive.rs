@@ -1,6 +1,7 @@
 //! `strata archive`: reports for audits.
 
 mod bundle;
+mod sign;
 
 use std::{
     io::Write as _,
@@ -8,15 +9,17 @@ use std::{
     process::ExitCode,
 };
 
+use strata_client::Client;
 use strata_coordinator::ports::Check as _;
 
 use crate::{
-    args::{ArchiveArgs, AuditCommand, SearchArgs},
+    args::{ArchiveArgs, AuditCommand, ExportArgs},
     command::{announce, report},
     embedded,
     exit::{self, Failure},
     format,
     results::Results,
+    security,
     settings::Settings,
     text::plain,
 };
@@ -26,20 +29,14 @@ const STORE: &str = "archive.sqlite";
 
 pub(super) async fn run(command: AuditCommand, settings: &Settings) -> Result<ExitCode, Failure> {
     match command {
-        AuditCommand::Export { search, output, archive } => {
-            export(&search, &output, &archive, settings).await?;
-            Ok(ExitCode::SUCCESS)
-        }
-        AuditCommand::Verify { path } => verify(path, settings).await,
+        AuditCommand::Export(args) => export(*args, settings).await,
+        AuditCommand::Verify { path, key, archive } => verify(path, key.as_deref(), &archive, settings).await,
     }
 }
 
-async fn export(
-    search: &SearchArgs,
-    output: &Path,
-    archive: &ArchiveArgs,
-    settings: &Settings,
-) -> Result<(), Failure> {
+pub(super) async fn export(args: ExportArgs, settings: &Settings) -> Result<ExitCode, Failure> {
+    let ExportArgs { search, output, key, archive } = &args;
+    let signer = key.as_deref().map(sign::Signer::read).transpose()?;
     let found = report::search(report::query(search)?, archive, settings).await?;
     if found.is_empty() {
         return Err(Failure::usage("there is no such report: nothing is exported"));
@@ -65,19 +62,31 @@ async fn export(
         let listed = format!("{:#}\n", report::listed(std::slice::from_ref(summary)));
         bundle.add(&format!("{id}/summary.json"), listed.as_bytes())?;
     }
-    let digest = bundle.finish()?;
-    let _ = writeln!(std::io::stdout(), "{} reports, SHA256SUMS {digest}", found.len());
-    Ok(())
+    let digest = bundle.finish(signer.as_ref())?;
+    let signed = if signer.is_some() { ", signed" } else { "" };
+    let _ = writeln!(std::io::stdout(), "{} reports{signed}, SHA256SUMS {digest}", found.len());
+    Ok(ExitCode::SUCCESS)
 }
 
-async fn verify(path: Option<PathBuf>, settings: &Settings) -> Result<ExitCode, Failure> {
-    let path = path.unwrap_or_else(|| settings.cache_dir(None));
-    let (wrong, said) = if path.is_dir() && path.join(STORE).is_file() {
-        store(&path).await?
-    } else if path.is_dir() {
-        bundle::verify_directory(&path)?
-    } else {
-        bundle::verify_file(&path)?
+async fn verify(
+    path: Option<PathBuf>,
+    key: Option<&Path>,
+    archive: &ArchiveArgs,
+    settings: &Settings,
+) -> Result<ExitCode, Failure> {
+    let key = key.map(sign::Verifier::read).transpose()?;
+    let directory = settings.cache_dir(archive.cache_dir.as_ref());
+    let (wrong, said) = match (path, &archive.server) {
+        (None, Some(url)) => server(security::connect(url, &archive.connection, settings).await?).await?,
+        (None, None) => store(&directory).await?,
+        (Some(path), _) if path.is_dir() && path.join(STORE).is_file() => {
+            if key.is_some() {
+                return Err(Failure::usage("an archive is not signed: --key is for exports"));
+            }
+            store(&path).await?
+        }
+        (Some(path), _) if path.is_dir() => bundle::verify_directory(&path, key.as_ref())?,
+        (Some(path), _) => bundle::verify_file(&path, key.as_ref())?,
     };
     for line in &wrong {
         let _ = writeln!(std::io::stdout(), "WRONG {}", plain(line));
@@ -86,24 +95,58 @@ async fn verify(path: Option<PathBuf>, settings: &Settings) -> Result<ExitCode, 
     Ok(ExitCode::from(if wrong.is_empty() { exit::PASSED } else { exit::POLICY }))
 }
 
+/// What was seen of reports.
+#[derive(Default)]
+struct Account {
+    wrong: Vec<String>,
+    count: u64,
+    unknown: u64,
+}
+
+impl Account {
+    fn note(&mut self, report_id: &str, known: bool, wrong: &str) {
+        self.count += 1;
+        self.unknown += u64::from(!known);
+        if !wrong.is_empty() {
+            self.wrong.push(format!("report {report_id}: {wrong}"));
+        }
+    }
+
+    fn told(self) -> (Vec<String>, String) {
+        let old = match self.unknown {
+            0 => String::new(),
+            count => format!(" ({count} of them of an earlier version, which kept no digest)"),
+        };
+        (self.wrong, format!("{} reports{old}", self.count))
+    }
+}
+
 /// Looks at every report of a store.
 async fn store(directory: &Path) -> Result<(Vec<String>, String), Failure> {
     let archive = embedded::open_archive(directory).await?;
-    let (mut wrong, mut count, mut unknown, mut after) = (Vec::new(), 0_u64, 0_u64, 0);
+    let (mut account, mut after) = (Account::default(), 0);
     loop {
         let (checked, next) =
             archive.check(after).await.map_err(|error| Failure::incomplete(error.to_string()))?;
         for one in checked {
-            count += 1;
-            unknown += u64::from(!one.known);
-            wrong.extend(one.wrong.map(|reason| format!("report {}: {reason}", one.report_id)));
+            account.note(&one.report_id, one.known, one.wrong.as_deref().unwrap_or_default());
         }
-        let Some(next) = next else { break };
+        let Some(next) = next else { return Ok(account.told()) };
         after = next;
     }
-    let old = match unknown {
-        0 => String::new(),
-        count => format!(" ({count} of them of an earlier version, which kept no digest)"),
-    };
-    Ok((wrong, format!("{count} reports{old}")))
+}
+
+/// Has a server look at every report that it has.
+async fn server(mut server: Client) -> Result<(Vec<String>, String), Failure> {
+    let (mut account, mut after) = (Account::default(), 0);
+    loop {
+        let step = server.check_reports(after).await?;
+        for one in step.reports {
+            account.note(&one.report_id, one.known, &one.wrong);
+        }
+        if step.next <= after {
+            return Ok(account.told());
+        }
+        after = step.next;
+    }
 }

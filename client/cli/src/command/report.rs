@@ -1,6 +1,7 @@
 //! `strata report`: look into the archive of a server, or of this machine.
 
 mod found;
+mod hold;
 
 pub(super) use self::found::document as listed;
 
@@ -28,6 +29,13 @@ const LARGEST_DOCUMENT: u64 = 256 << 20;
 
 pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<ExitCode, Failure> {
     match command {
+        ReportCommand::Export(args) => return super::archive::export(*args, settings).await,
+        ReportCommand::Hold { report, reason, archive } => {
+            return hold::hold(&report, &reason, &archive, settings).await;
+        }
+        ReportCommand::Release { report, archive } => {
+            return hold::release(&report, &archive, settings).await;
+        }
         ReportCommand::Show { report, archive, output } => {
             crate::vex::no_attached(&output.vex)?;
             let output = follow::Output::new(&output, false)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::AssertSqlSafe;
-use strata_proto::v1::{ReportOrigin, ReportSummary, SearchReportsRequest};
+use strata_proto::v1::{ReportHold, ReportOrigin, ReportSummary, SearchReportsRequest};
 
 use super::{
     super::dialect::{Adapter, SCANS, SUMMARIES, Texts, WORDS, list, texts},
@@ -49,11 +49,18 @@ impl Adapter {
         }
         let rows: Vec<search::Row<Texts>> = statement.fetch_all(&self.pool).await.map_err(failed(ACTION))?;
         let (mut found, mut scans) = (Vec::with_capacity(rows.len()), BTreeSet::new());
-        for (number, body, references, bound, shown, own) in rows {
+        for (number, body, references, bound, shown, own, held_by, held_unix_ms, reason) in rows {
             let mut summary: ReportSummary = decode(ACTION, &body)?;
             summary.number = u64::try_from(number).unwrap_or_default();
             summary.references = texts(ACTION, references)?;
             summary.bound_digests = texts(ACTION, bound)?;
+            summary.hold = held_by.map(|held_by| ReportHold {
+                report_id: summary.report_id.clone(),
+                held_by,
+                held_unix_ms: held_unix_ms.unwrap_or_default(),
+                reason: reason.unwrap_or_default(),
+                ..ReportHold::default()
+            });
             let of = texts(ACTION, if summary.submitted_by.is_empty() { shown } else { own })?;
             scans.extend(of.iter().cloned());
             found.push((summary, of));

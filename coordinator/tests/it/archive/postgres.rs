@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
-use strata_coordinator::{archive::postgres::PostgresArchive, ports::Archive as _};
+use sqlx::Connection as _;
+use strata_coordinator::{
+    archive::postgres::PostgresArchive,
+    ports::{Archive as _, Check as _},
+};
 use strata_proto::v1::{ScanStarted, ScanState, event::Kind};
 
-use super::{commits, election, outlines, pages, suite};
+use super::{commits, election, holds, outlines, pages, suite};
 use crate::postgres::Server;
 
 #[tokio::test]
@@ -18,6 +22,25 @@ async fn conformance() {
     commits::reports_are_found_by_the_commit_that_their_scan_tells(&*archive).await;
     pages::pages_lose_nothing_and_repeat_nothing(&*archive).await;
     outlines::the_latest_outlines_stay_and_reports_tell_what_they_asked(&*archive).await;
+    holds::what_is_held_is_kept(&*archive).await;
+}
+
+#[tokio::test]
+async fn a_byte_that_changed_in_the_database_names_its_report() {
+    let Some(server) = Server::start().await else { return };
+    let url = server.database("damage").await;
+    let archive = PostgresArchive::connect(&url).await.expect("connected");
+    for id in ["sound", "changed"] {
+        let report = suite::report(&format!("sha256:{id}"), &["zlib"], &[]);
+        archive.put_report(suite::new_report(id, &report, 1), "s", &[]).await.expect("stored");
+    }
+    let mut connection = sqlx::PgConnection::connect(&url).await.expect("connected");
+    let damage = "UPDATE reports SET body = set_byte(body, 9, get_byte(body, 9) # 1) WHERE id = 'changed'";
+    sqlx::raw_sql(damage).execute(&mut connection).await.expect("changed");
+    let (checked, next) = archive.check(0).await.expect("checked");
+    let found: Vec<_> = checked.iter().map(|one| (one.report_id.as_str(), one.wrong.as_deref())).collect();
+    assert_eq!(found, [("sound", None), ("changed", Some("its bytes are not those that were stored"))]);
+    assert_eq!(archive.check(next.expect("a number")).await.expect("checked"), (Vec::new(), None));
 }
 
 #[tokio::test]

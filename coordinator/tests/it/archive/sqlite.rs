@@ -9,7 +9,7 @@ use strata_coordinator::{
 use strata_proto::v1::{ScanStarted, ScanState, event::Kind};
 use tempfile::TempDir;
 
-use super::{commits, election, forget, outlines, pages, suite};
+use super::{commits, election, forget, holds, outlines, pages, suite};
 
 #[tokio::test]
 async fn conformance() {
@@ -20,6 +20,7 @@ async fn conformance() {
     commits::reports_are_found_by_the_commit_that_their_scan_tells(&*archive).await;
     pages::pages_lose_nothing_and_repeat_nothing(&*archive).await;
     outlines::the_latest_outlines_stay_and_reports_tell_what_they_asked(&*archive).await;
+    holds::what_is_held_is_kept(&*archive).await;
 }
 
 #[tokio::test]

@@ -12,9 +12,12 @@ use strata_proto::digest::Digest;
 use tempfile::NamedTempFile;
 use zip::{ZipArchive, ZipWriter, write::SimpleFileOptions};
 
+use super::sign::{Signer, Verifier};
 use crate::exit::Failure;
 
 const SUMS: &str = "SHA256SUMS";
+/// The envelope around the list, in exports that are signed.
+const SIGNATURE: &str = "SHA256SUMS.dsse.json";
 /// Bytes of the list: some hundred thousand lines.
 const LARGEST_SUMS: u64 = 32 << 20;
 /// Bytes of one part.
@@ -58,9 +61,12 @@ impl Writer {
     }
 
     /// The digest of the list of digests: who notes it down can show later that nothing was changed.
-    pub(super) fn finish(mut self) -> Result<Digest, Failure> {
+    pub(super) fn finish(mut self, signer: Option<&Signer>) -> Result<Digest, Failure> {
         let sums = std::mem::take(&mut self.sums);
         self.put(SUMS, sums.as_bytes())?;
+        if let Some(signer) = signer {
+            self.put(SIGNATURE, &signer.envelope(&sums)?)?;
+        }
         let wrong = failed(&self.target);
         let file = self.zip.finish().map_err(|error| wrong(error.to_string()))?;
         file.persist(&self.target).map_err(|error| wrong(error.error.to_string()))?;
@@ -72,7 +78,7 @@ impl Writer {
 type Verified = (Vec<String>, String);
 
 /// Verifies a zip.
-pub(super) fn verify_file(path: &Path) -> Result<Verified, Failure> {
+pub(super) fn verify_file(path: &Path, key: Option<&Verifier>) -> Result<Verified, Failure> {
     let failed = |reason: String| Failure::usage(format!("failed to read {}: {reason}", path.display()));
     let file = File::open(path).map_err(|error| failed(error.to_string()))?;
     let mut zip = ZipArchive::new(file)
@@ -89,17 +95,19 @@ pub(super) fn verify_file(path: &Path) -> Result<Verified, Failure> {
         hash(part, most)
     };
     let sums = text(&mut read).map_err(|error| failed(format!("{SUMS}: {error}")))?;
-    compare(&sums, &names, read).map_err(failed)
+    let signed = signature(&sums, &names, key, &mut read);
+    compare(&sums, &names, read).map(|verified| signed.add(verified)).map_err(failed)
 }
 
 /// Verifies a directory.
-pub(super) fn verify_directory(path: &Path) -> Result<Verified, Failure> {
+pub(super) fn verify_directory(path: &Path, key: Option<&Verifier>) -> Result<Verified, Failure> {
     let failed = |reason: String| Failure::usage(format!("failed to read {}: {reason}", path.display()));
     let mut read = |name: &str, most: u64| hash(File::open(path.join(name))?, most);
     let sums = text(&mut read).map_err(|error| {
         failed(format!("{SUMS}: {error}")).hint("it is neither an unpacked export nor a cache directory")
     })?;
     let mut names = vec![SUMS.to_owned()];
+    names.extend(path.join(SIGNATURE).exists().then(|| SIGNATURE.to_owned()));
     let list = |directory: &Path| std::fs::read_dir(directory).map_err(|error| failed(error.to_string()));
     for entry in list(path)?.filter_map(Result::ok).filter(|entry| entry.path().is_dir()) {
         let parent = entry.file_name().to_string_lossy().into_owned();
@@ -107,7 +115,50 @@ pub(super) fn verify_directory(path: &Path) -> Result<Verified, Failure> {
             names.push(format!("{parent}/{}", part.file_name().to_string_lossy()));
         }
     }
-    compare(&sums, &names, read).map_err(failed)
+    let signed = signature(&sums, &names, key, &mut read);
+    compare(&sums, &names, read).map(|verified| signed.add(verified)).map_err(failed)
+}
+
+/// What there is to say of an export's signature.
+enum Signed {
+    Not,
+    Unchecked,
+    Good,
+    Wrong(String),
+}
+
+impl Signed {
+    fn add(self, (mut wrong, said): Verified) -> Verified {
+        let more = match self {
+            Self::Not => "",
+            Self::Unchecked => ", signed (not checked: --key names the public key)",
+            Self::Good => ", signed by this key",
+            Self::Wrong(reason) => {
+                wrong.push(reason);
+                ""
+            }
+        };
+        (wrong, format!("{said}{more}"))
+    }
+}
+
+fn signature(
+    sums: &str,
+    names: &[String],
+    key: Option<&Verifier>,
+    read: &mut impl FnMut(&str, u64) -> io::Result<Part>,
+) -> Signed {
+    let is_there = names.iter().any(|name| name == SIGNATURE);
+    let Some(key) = key else { return if is_there { Signed::Unchecked } else { Signed::Not } };
+    if !is_there {
+        return Signed::Wrong(format!("{SIGNATURE}: missing: the export is not signed"));
+    }
+    // Base64 is a third longer than what it holds.
+    let envelope = read(SIGNATURE, LARGEST_SUMS.saturating_mul(2)).map_err(|error| error.to_string());
+    match envelope.and_then(|envelope| key.verify(&envelope.bytes, sums)) {
+        Ok(()) => Signed::Good,
+        Err(reason) => Signed::Wrong(format!("{SIGNATURE}: {reason}")),
+    }
 }
 
 /// A part that was read: its digest, and its bytes where they are few.
@@ -129,7 +180,7 @@ fn hash(part: impl Read, most: u64) -> io::Result<Part> {
             return Err(io::Error::other(format!("it has more than {most} bytes")));
         }
         hasher.update(piece);
-        if most <= LARGEST_SUMS {
+        if most < LARGEST_PART {
             bytes.extend_from_slice(piece);
         }
     }
@@ -165,7 +216,8 @@ fn compare(
             Err(error) => wrong.push(format!("{name}: cannot be read: {error}")),
         }
     }
-    let unlisted = names.iter().filter(|name| *name != SUMS && !listed.contains_key(*name));
+    let unlisted =
+        names.iter().filter(|name| *name != SUMS && *name != SIGNATURE && !listed.contains_key(*name));
     wrong.extend(unlisted.map(|name| format!("{name}: not in {SUMS}")));
     Ok((wrong, format!("{} parts, {SUMS} {}", listed.len(), Digest::of(sums.as_bytes()))))
 }

@@ -43,10 +43,14 @@ pub(super) fn table(reports: &[ReportSummary]) {
 }
 
 fn origin(report: &ReportSummary) -> String {
-    if report.submitted_by.is_empty() {
-        return "scanned".to_owned();
+    let from = match report.submitted_by.as_str() {
+        "" => "scanned".to_owned(),
+        by => format!("submitted by {}", plain(by)),
+    };
+    match &report.hold {
+        None => from,
+        Some(hold) => format!("{from}\nheld by {}", plain(&hold.held_by)),
     }
-    format!("submitted by {}", plain(&report.submitted_by))
 }
 
 fn commit(source: &SourceContext) -> String {
@@ -82,8 +86,17 @@ struct Found<'a> {
     packages: u64,
     findings: serde_json::Map<String, serde_json::Value>,
     problems: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<Hold<'a>>,
     database: &'a str,
     database_modified: &'a str,
+}
+
+#[derive(Serialize)]
+struct Hold<'a> {
+    by: &'a str,
+    since: String,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -131,6 +144,11 @@ fn found(report: &ReportSummary) -> Found<'_> {
             .map(|severity| (severity.name().to_owned(), counts.get(severity).into()))
             .collect(),
         problems: report.problems,
+        hold: report.hold.as_ref().map(|hold| Hold {
+            by: &hold.held_by,
+            since: when(hold.held_unix_ms),
+            reason: &hold.reason,
+        }),
         database: &report.database_digest,
         database_modified: &report.database_modified,
     }
