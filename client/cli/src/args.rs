@@ -191,7 +191,7 @@ pub struct OutputArgs {
 pub struct ScanArgs {
     /// References, or paths of archives and layouts (`docker-archive:`, `oci:`, `oci-archive:`, or a bare path).
     /// `dir:PATH` is a root file system, `sbom:FILE` a bill of materials, `docker-daemon:NAME` an image of Docker or Podman on
-    /// this machine; `file://PATH` is a path.
+    /// this machine, `containerd:NAME` one of containerd; `file://PATH` is a path.
     #[arg(required_unless_present_any = ["print_context", "input"], value_name = "REF|PATH")]
     pub images: Vec<String>,
     /// Print where the image comes from, as the environment of the build tells and as it would be kept, and scan nothing.

@@ -127,7 +127,7 @@ fn added(grammar: &Command, matches: &ArgMatches, file: &File) -> Result<Added, 
     let (path, command, own) = leaf(grammar, matches);
     for option in grammar.get_arguments() {
         if !is_said(matches, own, option.get_id().as_str()) {
-            added.global.extend(file.arguments(&[], option)?);
+            added.global.extend(file.arguments(grammar, &[], option)?);
         }
     }
     if path.is_empty() {
@@ -135,7 +135,7 @@ fn added(grammar: &Command, matches: &ArgMatches, file: &File) -> Result<Added, 
     }
     for option in command.get_arguments() {
         if !is_said(own, own, option.get_id().as_str()) {
-            added.own.extend(file.arguments(&path, option)?);
+            added.own.extend(file.arguments(grammar, &path, option)?);
         }
     }
     Ok(added)

@@ -31,6 +31,7 @@ pub mod since;
 pub mod submit;
 pub mod telemetry;
 pub mod text;
+mod upstream;
 pub mod uuid;
 pub mod vex;
 pub mod wiring;

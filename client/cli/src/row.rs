@@ -58,7 +58,7 @@ pub fn repository(image: &Image) -> String {
 /// As [`repository`], of one reference.
 #[must_use]
 pub fn repository_of(name: &str) -> String {
-    let name = name.strip_prefix(ENGINE).unwrap_or(name);
+    let name = of_engine(name).unwrap_or(name);
     let Some((path, tail)) = archive(name) else {
         return without_tag(name).unwrap_or_else(|| name.to_owned());
     };
@@ -75,14 +75,16 @@ pub fn tags(image: &Image) -> Vec<&str> {
         .iter()
         .filter_map(|name| match archive(name) {
             Some((_, tail)) => tail.contains([':', '/']).then_some(tail),
-            None => Some(name.strip_prefix(ENGINE).unwrap_or(name)),
+            None => Some(of_engine(name).unwrap_or(name)),
         })
         .filter(|name| !name.contains('@') && !name.starts_with("sha256:"))
         .collect()
 }
 
-/// What the names of a container engine's images begin with.
-const ENGINE: &str = "docker-daemon:";
+/// The name of a container engine's image.
+fn of_engine(name: &str) -> Option<&str> {
+    ["docker-daemon:", "containerd:"].iter().find_map(|scheme| name.strip_prefix(scheme))
+}
 
 /// Path and selector of a reference to an archive.
 fn archive(name: &str) -> Option<(&str, &str)> {
@@ -240,6 +242,7 @@ mod tests {
             ("oci:/builds/layout:v1", "layout"),
             ("oci-archive:/x/a.tar", "a.tar"),
             ("docker-daemon:ghcr.io/acme/app:1", "ghcr.io/acme/app"),
+            ("containerd:ghcr.io/acme/app:1", "ghcr.io/acme/app"),
             ("not a reference", "not a reference"),
         ] {
             let image = Image {

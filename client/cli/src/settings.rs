@@ -3,7 +3,7 @@
 use std::{env, io::IsTerminal as _, path::PathBuf};
 
 use strata_proto::{endpoint::Secret, v1::SourceContext};
-use strata_worker::source::registry::RegistryConfig;
+use strata_worker::source::{archive::containerd::Containerd, registry::RegistryConfig};
 
 use crate::{
     args::{Args, Command, LogFormat},
@@ -29,6 +29,8 @@ pub struct Settings {
     pub spool_dir: PathBuf,
     /// Sockets of container engines on this machine, in the order in which they are asked for an image.
     pub engines: Vec<PathBuf>,
+    /// Where containerd is asked for an image.
+    pub containerd: Containerd,
     /// OTLP endpoint; without one nothing is exported.
     pub otlp_endpoint: Option<String>,
     /// Filter of log lines (`STRATA_LOG`), in tracing's syntax.
@@ -82,6 +84,7 @@ impl Settings {
             registry: registry::read(&text)?,
             spool_dir: path("STRATA_SPOOL_DIR").unwrap_or_else(default_spool),
             engines: engines(&text),
+            containerd: containerd(&text),
             otlp_endpoint: text("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
                 .or_else(|| text("OTEL_EXPORTER_OTLP_ENDPOINT"))
                 .filter(|_| !offline),
@@ -135,6 +138,18 @@ fn engines(text: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     let own = text("XDG_RUNTIME_DIR").map(|dir| PathBuf::from(dir).join("podman/podman.sock"));
     let usual = ["/var/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from);
     usual.into_iter().chain(own).collect()
+}
+
+/// Where containerd listens, and the namespaces that are looked into: what its own client's variables name (of namespaces
+/// several, with commas), else its usual place or that of K3s, and the namespaces of its client and of Kubernetes.
+fn containerd(text: &dyn Fn(&str) -> Option<String>) -> Containerd {
+    let usual = ["/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock"];
+    let sockets = match text("CONTAINERD_ADDRESS") {
+        Some(named) => vec![PathBuf::from(named.strip_prefix("unix://").unwrap_or(&named))],
+        None => usual.map(PathBuf::from).into(),
+    };
+    let named = text("CONTAINERD_NAMESPACE").unwrap_or_else(|| "default,k8s.io".to_owned());
+    Containerd { sockets, namespaces: named.split(',').map(|name| name.trim().to_owned()).collect() }
 }
 
 /// `/var/tmp` survives where `/tmp` is memory; a container may have only `/tmp`.

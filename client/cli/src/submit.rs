@@ -106,7 +106,9 @@ fn names(all: &[String]) -> (Vec<String>, Vec<String>) {
 
 /// `docker-archive:/builds/x/image.tar:app` is `docker-archive:image.tar:app`.
 fn without_directories(text: &str) -> String {
-    let Some((kind, rest)) = name::scheme(text) else { return text.to_owned() };
+    let Some((kind, rest)) = name::scheme(text).filter(|(kind, _)| !kind.is_named()) else {
+        return text.to_owned();
+    };
     let path =
         ArchiveName::parse(text).map_or_else(|_| rest.to_owned(), |name| name.path.display().to_string());
     let tail = rest.strip_prefix(&path).unwrap_or_default();
@@ -134,6 +136,7 @@ mod tests {
             (format!("docker-archive:{file}:r.example/app:1"), "docker-archive:a:b.tar:r.example/app:1"),
             (format!("oci:{file}@1"), "oci:a:b.tar@1"),
             ("oci:/builds/gone/layout".to_owned(), "oci:layout"),
+            ("containerd:docker.io/library/app:1".to_owned(), "containerd:docker.io/library/app:1"),
         ] {
             assert_eq!(without_directories(&given), told);
         }

@@ -33,6 +33,7 @@ pub fn sources(settings: &Settings, archives: bool) -> Result<Sources, Failure> 
     let archives = archives.then(|| ArchiveConfig {
         spool: settings.spool_dir.clone(),
         engines: settings.engines.clone(),
+        containerd: settings.containerd.clone(),
         ..ArchiveConfig::default()
     });
     Sources::new(SourceConfig { registry, archives }).map_err(|error| Failure::usage(error.message))

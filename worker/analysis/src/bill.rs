@@ -27,7 +27,7 @@ pub const SPDX: &str = "application/spdx+json";
 /// Bytes of a document.
 pub const MAX_BYTES: u64 = 64 << 20;
 
-/// Where all of a document's packages are said to be.
+/// Where packages of a document are said to be that names no file for them.
 const PLACE: &str = "sbom";
 /// Examples in one problem.
 const SHOWN: usize = 3;
@@ -49,11 +49,11 @@ pub fn index(reader: &mut dyn Read, limits: &Limits) -> Result<Inventory, LayerE
     }
     let mut inventory = Inventory { entries: 1, bytes: length, ..Inventory::default() };
     let read = packages::read(&document);
-    for (ecosystem, mut packages) in read.packages {
+    for ((path, ecosystem), mut packages) in read.packages {
         packages.sort();
         packages.dedup();
         inventory.files.push(FileFacts {
-            path: PLACE.to_owned(),
+            path,
             ecosystem: ecosystem.to_owned(),
             packages,
             ..FileFacts::default()

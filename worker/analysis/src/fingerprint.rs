@@ -6,7 +6,7 @@ use crate::{ecosystem, limits::Limits};
 
 /// Raised when the layer walk, the reading of bills of materials or the model changes in a way that changes inventories, or a report
 /// gets facts that earlier ones lack.
-const REVISION: u32 = 4;
+const REVISION: u32 = 5;
 
 /// 16 hexadecimal digits over the walk's revision, every ecosystem's name and revision, and the usual limits.
 #[must_use]

@@ -95,7 +95,8 @@ pub fn archive_file(data: &[u8]) {
     });
     let mut file = tempfile::Builder::new().suffix(".tar").tempfile().expect("a file");
     file.write_all(&sealed(data)).expect("room for it");
-    let config = ArchiveConfig { spool: std::env::temp_dir(), spool_bytes: 4 << 20, engines: Vec::new() };
+    let config =
+        ArchiveConfig { spool: std::env::temp_dir(), spool_bytes: 4 << 20, ..ArchiveConfig::default() };
     let archives = Archives::new(config);
     let path = file.path().to_str().expect("text").to_owned();
     runtime.block_on(async {

@@ -12,6 +12,7 @@ use strata_proto::{digest::Digest, v1::SourceOptions};
 use tokio::sync::OnceCell;
 
 use self::{
+    containerd::Containerd,
     layout::Layout,
     name::{ArchiveName, Kind},
     prepared::{Prepared, Shelf},
@@ -26,6 +27,7 @@ use crate::{
     ports::{Blob, Images, Page, Resolution, io_error, parse_reference},
 };
 
+pub mod containerd;
 mod directory;
 mod docker;
 mod engine;
@@ -48,11 +50,18 @@ pub struct ArchiveConfig {
     pub spool_bytes: u64,
     /// Sockets of container engines, in the order in which they are asked.
     pub engines: Vec<PathBuf>,
+    /// Where containerd is asked.
+    pub containerd: Containerd,
 }
 
 impl Default for ArchiveConfig {
     fn default() -> Self {
-        Self { spool: PathBuf::from("/var/tmp"), spool_bytes: 64 << 30, engines: Vec::new() }
+        Self {
+            spool: PathBuf::from("/var/tmp"),
+            spool_bytes: 64 << 30,
+            engines: Vec::new(),
+            containerd: Containerd::default(),
+        }
     }
 }
 
@@ -131,6 +140,9 @@ impl Archives {
         if let Some((Kind::Engine, image)) = name::scheme(text) {
             return engine::reference(image).map(|reference| vec![reference]);
         }
+        if let Some((Kind::Containerd, image)) = name::scheme(text) {
+            return containerd::reference(image).map(|reference| vec![reference]);
+        }
         let (kind, path, tail) = if name::scheme(text).is_some() {
             let owned = text.to_owned();
             let name = blocking(move || ArchiveName::parse(&owned)).await?;
@@ -182,6 +194,12 @@ impl Archives {
         let owned = reference.to_owned();
         let name = blocking(move || ArchiveName::parse(&owned)).await?;
         self.0.prepared.get(&name, &self.0.config).await.map(Some)
+    }
+
+    /// The image that a reference names, where it is containerd's.
+    async fn found(&self, reference: &str) -> Result<Option<containerd::Found>, JobError> {
+        let Some((Kind::Containerd, image)) = name::scheme(reference) else { return Ok(None) };
+        containerd::find(image, &self.0.config.containerd).await.map(Some)
     }
 
     async fn named(&self, reference: &str) -> Result<(ArchiveName, Arc<Store>), JobError> {
@@ -257,6 +275,9 @@ impl Images for Archives {
         _: &SourceOptions,
     ) -> Result<Resolution, JobError> {
         let platform = platform::parse(wanted)?;
+        if let Some(found) = self.found(reference).await? {
+            return found.resolve(&platform).await;
+        }
         let what = reference.to_owned();
         if let Some(prepared) = self.prepared(reference).await? {
             let facts = blocking(move || prepared.facts(&what, &platform)).await?;
@@ -281,6 +302,9 @@ impl Images for Archives {
     }
 
     async fn platforms(&self, reference: &str, _: &SourceOptions) -> Result<Vec<String>, JobError> {
+        if let Some(found) = self.found(reference).await? {
+            return found.platforms().await;
+        }
         let Some((Kind::Layout | Kind::LayoutArchive, _)) = name::scheme(reference) else {
             return Ok(Vec::new());
         };
@@ -297,6 +321,9 @@ impl Images for Archives {
         let digest: Digest = digest.parse().map_err(|error| {
             JobError::never("bad-reference", format!("failed to read a layer of {what}: {error}"))
         })?;
+        if let Some(found) = self.found(reference).await? {
+            return found.layer(&digest).await;
+        }
         if let Some(prepared) = self.prepared(reference).await? {
             return blocking(move || prepared.blob(&what, &digest)).await;
         }

@@ -19,7 +19,9 @@ use crate::{
 /// When the answer cannot be given.
 pub(crate) fn about_itself(args: &Args) -> Result<Option<ExitCode>, Failure> {
     match &args.command {
-        Command::Config(ConfigCommand::Show { command }) => show(command, args.config.as_deref())?,
+        Command::Config(ConfigCommand::Show { format, command }) => {
+            show(*format, command, args.config.as_deref())?
+        }
         Command::Completions(args) => {
             let mut text = Vec::new();
             clap_complete::generate(args.shell, &mut config::grammar(), "strata", &mut text);
@@ -38,10 +40,10 @@ pub(crate) fn about_itself(args: &Args) -> Result<Option<ExitCode>, Failure> {
     Ok(Some(ExitCode::SUCCESS))
 }
 
-fn show(command: &[String], named: Option<&Path>) -> Result<(), Failure> {
+fn show(form: config::show::Form, command: &[String], named: Option<&Path>) -> Result<(), Failure> {
     let mut text = Vec::new();
     let places = settings::config_places();
-    match config::show::show(command, named, &places, &settings::text, &mut text) {
+    match config::show::show(form, command, named, &places, &settings::text, &mut text) {
         Ok(()) => print(&text),
         Err(Stop::Failure(failure)) => Err(failure),
         Err(Stop::Grammar(error)) => Err(Failure::usage(error.to_string().trim().to_owned())),

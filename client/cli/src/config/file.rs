@@ -128,6 +128,11 @@ impl File {
             if !known {
                 return Err(self.unknown(setting, command));
             }
+            if setting.table.is_empty() && setting.key == "output" {
+                let reason = "`output` names files, which are those of one command";
+                let hint = "write it into the command's table: [scan], [diff]";
+                return Err(self.wrong(setting.place, reason.to_owned()).hint(hint));
+            }
         }
         Ok(())
     }
@@ -169,13 +174,27 @@ impl File {
         self.setting(&[], key).map(|setting| setting.values.join(","))
     }
 
+    /// What the file says of an option, where that is meant for this command: a value that comes from further up, and that
+    /// another command's option of that name takes and this one's does not, is meant for the other (`format = "sarif"`).
+    pub(super) fn meant(&self, grammar: &Command, path: &[String], option: &Arg) -> Option<&Setting> {
+        let setting = self.setting(path, option.get_long()?)?;
+        let inherited = setting.table.as_slice() != path;
+        let foreign = inherited && !takes(option, setting) && is_taken(grammar, setting);
+        (!foreign).then_some(setting)
+    }
+
     /// The arguments that say the same.
     ///
     /// # Errors
     /// When the option does not take such a value.
-    pub(super) fn arguments(&self, path: &[String], option: &Arg) -> Result<Vec<OsString>, Failure> {
+    pub(super) fn arguments(
+        &self,
+        grammar: &Command,
+        path: &[String],
+        option: &Arg,
+    ) -> Result<Vec<OsString>, Failure> {
         let Some(name) = option.get_long() else { return Ok(Vec::new()) };
-        let Some(setting) = self.setting(path, name) else { return Ok(Vec::new()) };
+        let Some(setting) = self.meant(grammar, path, option) else { return Ok(Vec::new()) };
         let wrong = |what: &str| Err(self.wrong(setting.place, format!("`{name}` {what}")));
         let flag = format!("--{name}");
         let first = setting.values.first().map(String::as_str).unwrap_or_default();
@@ -196,6 +215,20 @@ impl File {
     fn wrong(&self, (line, column): (usize, usize), reason: String) -> Failure {
         Failure::usage(format!("failed to read the configuration: {}:{line}:{column}: {reason}", self.name()))
     }
+}
+
+/// Whether an option takes these values, as far as its possible values tell.
+fn takes(option: &Arg, setting: &Setting) -> bool {
+    let possible = option.get_possible_values();
+    let known = |value: &String| possible.iter().any(|one| one.matches(value, option.is_ignore_case_set()));
+    possible.is_empty() || option.get_action().takes_values() && setting.values.iter().all(known)
+}
+
+/// Whether some command has an option of that name that takes these values.
+fn is_taken(command: &Command, setting: &Setting) -> bool {
+    let named = |option: &&Arg| option.get_long() == Some(setting.key.as_str());
+    command.get_arguments().find(named).is_some_and(|option| takes(option, setting))
+        || command.get_subcommands().any(|below| is_taken(below, setting))
 }
 
 fn values(value: &Spanned<DeValue<'_>>) -> Option<(Kind, Vec<String>)> {

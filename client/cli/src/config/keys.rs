@@ -6,6 +6,8 @@ use clap::Command;
 pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("data-dir", "STRATA_DATA_DIR"),
     ("spool-dir", "STRATA_SPOOL_DIR"),
+    ("containerd-address", "CONTAINERD_ADDRESS"),
+    ("containerd-namespace", "CONTAINERD_NAMESPACE"),
     ("docker-config", "DOCKER_CONFIG"),
     ("log", "STRATA_LOG"),
     ("otlp-endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT"),

@@ -1,8 +1,10 @@
 //! `strata config show`: each option of a command, its value, and who says so. The same code decides as for a real call.
 
-use std::{ffi::OsString, io::Write};
+use std::{ffi::OsString, fmt, io::Write};
 
 use clap::{ArgMatches, Command, parser::ValueSource};
+
+use serde_json::{Value, json};
 
 use super::{
     File, Places, Stop,
@@ -14,8 +16,30 @@ use crate::exit::Failure;
 #[derive(Debug, PartialEq, Eq)]
 struct Line {
     key: String,
-    value: String,
-    source: String,
+    /// Empty where nobody says anything.
+    values: Vec<String>,
+    source: Source,
+}
+
+/// Who says so.
+#[derive(Debug, PartialEq, Eq)]
+enum Source {
+    Flag,
+    /// The variable.
+    Environment(String),
+    /// Path, line and column.
+    File(String, (usize, usize)),
+    Default,
+    Nobody,
+}
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
 }
 
 /// Looks a variable of the environment up.
@@ -26,6 +50,7 @@ pub type Get<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// # Errors
 /// When there is no such command, the file is broken, or the answer cannot be written.
 pub fn show(
+    form: Form,
     words: &[String],
     config: Option<&std::path::Path>,
     places: &Places,
@@ -46,79 +71,86 @@ pub fn show(
         return Err(Failure::usage(format!("`{what}` is no command of strata")).into());
     }
     let file = super::open(&matches, places, &grammar)?;
-    let mut lines = options(&path, command, own, &file);
-    let globals = options(&[], &grammar, &matches, &file);
+    let mut lines = options(&grammar, &path, command, own, &file);
+    let globals = options(&grammar, &[], &grammar, &matches, &file);
     let is_new = |line: &Line| !lines.iter().any(|known| known.key == line.key);
     let globals: Vec<Line> = globals.into_iter().filter(is_new).collect();
     lines.extend(globals);
     lines.extend(variables(&file, get));
-    write(&path, &file, places, &lines, out)
-        .map_err(|error| Failure::usage(format!("failed to write the settings: {error}")).into())
+    let written = match form {
+        Form::Text => write(&path, &file, places, &lines, out),
+        Form::Json => write_json(&path, &file, places, &lines, out),
+    };
+    written.map_err(|error| Failure::usage(format!("failed to write the settings: {error}")).into())
 }
 
-fn options(path: &[String], command: &Command, matches: &ArgMatches, file: &File) -> Vec<Line> {
+fn options(
+    grammar: &Command,
+    path: &[String],
+    command: &Command,
+    matches: &ArgMatches,
+    file: &File,
+) -> Vec<Line> {
     let options = command.get_arguments().filter(|option| !option.is_positional());
     let shown = options.filter(|option| !["help", "version"].contains(&option.get_id().as_str()));
     shown
         .filter_map(|option| {
             let key = option.get_long()?;
             let id = option.get_id().as_str();
-            let (value, source) = said(matches, id, option)
-                .or_else(|| {
-                    let setting = file.setting(path, key)?;
-                    let (line, column) = setting.place;
-                    Some((setting.values.join(","), format!("{}:{line}:{column}", file.name())))
-                })
-                .unwrap_or_else(|| {
-                    let default: Vec<_> =
-                        option.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-                    let is_set = !default.is_empty() && option.get_action().takes_values();
-                    let source = if is_set { "default" } else { "not set" };
-                    (if is_set { default.join(",") } else { "-".to_owned() }, source.to_owned())
-                });
-            Some(Line { key: key.to_owned(), value: redacted(&value), source })
+            let from_file = || {
+                let setting = file.meant(grammar, path, option)?;
+                Some((setting.values.clone(), Source::File(file.name(), setting.place)))
+            };
+            let (values, source) =
+                said(matches, id, option).or_else(from_file).unwrap_or_else(|| usual(option));
+            Some(Line { key: key.to_owned(), values: redacted(&values), source })
         })
         .collect()
 }
 
+/// The default.
+fn usual(option: &clap::Arg) -> (Vec<String>, Source) {
+    let default = option.get_default_values().iter().map(|value| value.to_string_lossy().into_owned());
+    let default: Vec<String> = default.collect();
+    let is_set = !default.is_empty() && option.get_action().takes_values();
+    if is_set { (default, Source::Default) } else { (Vec::new(), Source::Nobody) }
+}
+
 /// What a flag or a variable says.
-fn said(matches: &ArgMatches, id: &str, option: &clap::Arg) -> Option<(String, String)> {
+fn said(matches: &ArgMatches, id: &str, option: &clap::Arg) -> Option<(Vec<String>, Source)> {
     matches.try_contains_id(id).ok()?;
     let source = match matches.value_source(id)? {
-        ValueSource::CommandLine => "flag".to_owned(),
+        ValueSource::CommandLine => Source::Flag,
         ValueSource::EnvVariable => {
-            format!("environment {}", option.get_env().unwrap_or_default().to_string_lossy())
+            Source::Environment(option.get_env().unwrap_or_default().to_string_lossy().into_owned())
         }
         _ => return None,
     };
     if !option.get_action().takes_values() {
         let count = matches.try_get_one::<u8>(id).ok().flatten().map(u8::to_string);
-        return Some((count.unwrap_or_else(|| "true".to_owned()), source));
+        return Some((vec![count.unwrap_or_else(|| "true".to_owned())], source));
     }
     let values = matches.get_raw(id)?.map(|value| value.to_string_lossy().into_owned());
-    Some((values.collect::<Vec<_>>().join(","), source))
+    Some((values.collect(), source))
 }
 
 /// What is no option of a command.
 fn variables<'a>(file: &'a File, get: Get<'a>) -> impl Iterator<Item = Line> + 'a {
     let plain = VARIABLES.iter().map(move |(key, variable)| {
-        let (value, source) = match (get(variable), file.setting(&[], key)) {
-            (Some(value), _) => (value, format!("environment {variable}")),
-            (None, Some(setting)) => {
-                let (line, column) = setting.place;
-                (setting.values.join(","), format!("{}:{line}:{column}", file.name()))
-            }
-            (None, None) => ("-".to_owned(), "not set".to_owned()),
+        let (values, source) = match (get(variable), file.setting(&[], key)) {
+            (Some(value), _) => (vec![value], Source::Environment((*variable).to_owned())),
+            (None, Some(setting)) => (setting.values.clone(), Source::File(file.name(), setting.place)),
+            (None, None) => (Vec::new(), Source::Nobody),
         };
-        Line { key: (*key).to_owned(), value: redacted(&value), source }
+        Line { key: (*key).to_owned(), values: redacted(&values), source }
     });
     let secret = SECRETS.iter().map(move |(key, variable)| match get(variable) {
         Some(_) => Line {
             key: (*key).to_owned(),
-            value: "(a secret)".to_owned(),
-            source: format!("environment {variable}"),
+            values: vec!["(a secret)".to_owned()],
+            source: Source::Environment((*variable).to_owned()),
         },
-        None => Line { key: (*key).to_owned(), value: "-".to_owned(), source: "not set".to_owned() },
+        None => Line { key: (*key).to_owned(), values: Vec::new(), source: Source::Nobody },
     });
     plain.chain(secret)
 }
@@ -138,17 +170,72 @@ fn write(
         writeln!(out, "# configuration: none; looked for: {}", places.join(", "))?;
     }
     let width =
-        |of: fn(&Line) -> &String| lines.iter().map(|line| of(line).chars().count()).max().unwrap_or(0);
-    let (key, value) = (width(|line| &line.key), width(|line| &line.value).min(48));
+        |of: fn(&Line) -> String| lines.iter().map(|line| of(line).chars().count()).max().unwrap_or(0);
+    let (key, value) = (width(|line| line.key.clone()), width(Line::text).min(48));
     for line in lines {
-        writeln!(out, "{:key$}  {:value$}  {}", line.key, line.value, line.source)?;
+        writeln!(out, "{:key$}  {:value$}  {}", line.key, line.text(), line.source)?;
     }
     Ok(())
 }
 
-/// Without the password of a URL.
-fn redacted(value: &str) -> String {
-    value.split(',').map(redacted_one).collect::<Vec<_>>().join(",")
+fn write_json(
+    path: &[String],
+    file: &File,
+    places: &Places,
+    lines: &[Line],
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let settings: Vec<Value> = lines
+        .iter()
+        .map(|line| json!({"key": line.key, "values": line.values, "source": line.source.json()}))
+        .collect();
+    let document = json!({
+        "schema": 1,
+        "command": path.join(" "),
+        "configuration": file.is_some().then(|| file.name()),
+        "looked_for": places.iter().map(|path| path.display().to_string()).collect::<Vec<_>>(),
+        "settings": settings,
+    });
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+impl Line {
+    fn text(&self) -> String {
+        if self.source == Source::Nobody { "-".to_owned() } else { self.values.join(",") }
+    }
+}
+
+impl Source {
+    fn json(&self) -> Value {
+        match self {
+            Self::Flag => json!({"kind": "flag"}),
+            Self::Environment(variable) => json!({"kind": "environment", "variable": variable}),
+            Self::File(path, (line, column)) => {
+                json!({"kind": "file", "path": path, "line": line, "column": column})
+            }
+            Self::Default => json!({"kind": "default"}),
+            Self::Nobody => json!({"kind": "not-set"}),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => formatter.write_str("flag"),
+            Self::Environment(variable) => write!(formatter, "environment {variable}"),
+            Self::File(path, (line, column)) => write!(formatter, "{path}:{line}:{column}"),
+            Self::Default => formatter.write_str("default"),
+            Self::Nobody => formatter.write_str("not set"),
+        }
+    }
+}
+
+/// Without the passwords of URLs.
+fn redacted(values: &[String]) -> Vec<String> {
+    let one = |value: &String| value.split(',').map(redacted_one).collect::<Vec<_>>().join(",");
+    values.iter().map(one).collect()
 }
 
 fn redacted_one(url: &str) -> String {
@@ -183,7 +270,7 @@ mod tests {
             ("https://strata.example:7400", "https://strata.example:7400"),
             ("reports/a@b.json", "reports/a@b.json"),
         ] {
-            assert_eq!(redacted(value), shown);
+            assert_eq!(redacted(&[value.to_owned()]), [shown]);
         }
     }
 }

@@ -131,7 +131,7 @@ fn each_value_is_shown_with_who_says_so() {
     };
     let mut out = Vec::new();
     let words = ["scan", "--fail-on", "low", "--server", "https://u:s3cret@h"].map(str::to_owned);
-    show::show(&words, Some(&path), &Vec::new(), &get, &mut out).expect("shown");
+    show::show(show::Form::Text, &words, Some(&path), &Vec::new(), &get, &mut out).expect("shown");
     let text = String::from_utf8(out).expect("text");
     let line = |key: &str| -> Vec<&str> {
         let line = text.lines().find(|line| line.split_whitespace().next() == Some(key));
@@ -147,6 +147,51 @@ fn each_value_is_shown_with_who_says_so() {
     assert_eq!(line("policy"), ["-", "not", "set"]);
     assert_eq!(line("token"), ["(a", "secret)", "environment", "STRATA_TOKEN"]);
     assert!(!text.contains("s3cret"), "{text}");
+
+    let mut out = Vec::new();
+    show::show(show::Form::Json, &words, Some(&path), &Vec::new(), &get, &mut out).expect("shown");
+    let document: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+    let one = |key: &str| {
+        let mut settings = document["settings"].as_array().expect("settings").iter();
+        settings
+            .find(|setting| setting["key"] == key)
+            .map(|one| (one["values"].clone(), one["source"].clone()))
+    };
+    let place = serde_json::json!({"kind": "file", "path": file, "line": 9, "column": 1});
+    for (key, values, source) in [
+        ("fail-on", vec!["low"], serde_json::json!({"kind": "flag"})),
+        ("vex", vec!["a.json", "b.json"], place),
+        ("db-max-age", vec!["14d"], serde_json::json!({"kind": "default"})),
+        ("policy", vec![], serde_json::json!({"kind": "not-set"})),
+        ("token", vec!["(a secret)"], serde_json::json!({"kind": "environment", "variable": "STRATA_TOKEN"})),
+    ] {
+        assert_eq!(one(key), Some((values.into(), source)), "{key}");
+    }
+    assert_eq!((&document["command"], &document["configuration"]), (&"scan".into(), &file.as_str().into()));
+    assert!(!document.to_string().contains("s3cret"), "{document}");
+}
+
+/// `diff` and `advise` have formats of their own: what the file says for `scan` is not for them, unless they have it too.
+#[test]
+fn a_value_that_is_another_commands_is_left_to_it() {
+    let form = |text: &str| {
+        let (args, _) = with(text, &["diff", "a:1", "b:1"])?;
+        let Command::Diff(diff) = args.command else { panic!("a diff") };
+        Ok::<_, String>(diff.format)
+    };
+    assert_eq!(form("format = 'sarif'"), Ok(crate::diff::Form::Table));
+    assert_eq!(form("format = 'json'"), Ok(crate::diff::Form::Json));
+    assert_eq!(form("format = 'sarif'\n[diff]\nformat = 'markdown'"), Ok(crate::diff::Form::Markdown));
+    // In its own table it is meant for it, and what no command takes is a mistake everywhere.
+    let error = form("[diff]\nformat = 'sarif'").expect_err("no form");
+    assert!(error.contains("'sarif'") && error.contains("possible values"), "{error}");
+    let error = with("log-format = 'sarif'", &["diff", "a:1", "b:1"]).expect_err("no form");
+    assert!(error.contains("possible values"), "{error}");
+    let (_, one) = scan("format = 'sarif'", &["scan", "a:1"]);
+    assert_eq!(one.output.format, "sarif");
+    // Files are one command's: every other one would write over them.
+    let error = with("output = ['sarif=a.sarif']", &["scan", "a:1"]).expect_err("at the top");
+    assert!(error.contains(":1:1: `output` names files") && error.contains("[scan]"), "{error}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::Format;
 use crate::{
     results::{Image, Results},
     row::{self, Row},
-    uuid,
+    upstream, uuid,
 };
 
 /// The row.
@@ -127,10 +127,9 @@ fn component(image: &Image, at: u32, package: &Package) -> Value {
     if let Some(layer) = row::layer(&image.report, package) {
         properties.push(property("layer", &layer.digest));
     }
-    for (name, value) in [("source", &package.source_name), ("source-version", &package.source_version)] {
-        if !value.is_empty() {
-            properties.push(property(name, value));
-        }
+    if row::is_of_system(package) {
+        let (name, version) = upstream::source(package);
+        properties.extend([property("source", name), property("source-version", version)]);
     }
     let mut shown = json!({
         "type": "library",
@@ -141,7 +140,7 @@ fn component(image: &Image, at: u32, package: &Package) -> Value {
     });
     if let Some(fields) = shown.as_object_mut() {
         if !package.purl.is_empty() {
-            fields.insert("purl".to_owned(), json!(package.purl));
+            fields.insert("purl".to_owned(), json!(upstream::with_source(package)));
         }
         if !package.file.is_empty() {
             fields.insert("evidence".to_owned(), json!({"occurrences": [{"location": package.file}]}));

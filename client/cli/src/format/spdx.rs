@@ -9,7 +9,7 @@ use strata_proto::v1::Package;
 use super::Format;
 use crate::{
     results::{Image, Results},
-    row, text, uuid,
+    row, text, upstream, uuid,
 };
 
 /// The row.
@@ -109,13 +109,21 @@ fn library(id: &str, package: &Package) -> Value {
     let mut shown = part_of(id, &or_unknown(&package.name), &package.version, "LIBRARY");
     if !package.purl.is_empty() {
         let reference = json!({
-            "referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": package.purl,
+            "referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl",
+            "referenceLocator": upstream::with_source(package),
         });
         set(&mut shown, "externalRefs", json!([reference]));
     }
-    if !package.file.is_empty() {
-        set(&mut shown, "sourceInfo", json!(format!("found in {}", text::plain(&package.file))));
-    }
+    // Of a distribution's package Trivy looks here for its source, which the advisories are about.
+    let told = if row::is_of_system(package) {
+        let (name, version) = upstream::source(package);
+        format!("built package from: {name} {version}")
+    } else if package.file.is_empty() {
+        return shown;
+    } else {
+        format!("found in {}", package.file)
+    };
+    set(&mut shown, "sourceInfo", json!(text::plain(told.trim_end())));
     shown
 }
 

@@ -12,6 +12,7 @@ use strata_proto::v1::{
 use super::{TABLE, by_name};
 use crate::{age::Moment, results::Results};
 
+mod bill;
 pub(crate) mod schema;
 
 #[test]

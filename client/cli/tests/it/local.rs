@@ -26,7 +26,9 @@ fn an_image_its_root_and_its_bill_of_materials_have_the_same_findings() {
     let beside = serve(vulnerable(), Options::default());
     let image = format!("{}/app:1", beside.registry.host());
     let bill = user.home.path().join("app.cdx.json").display().to_string();
-    let (run, document) = user.json(&["scan", &image, "-o", &format!("cyclonedx={bill}")]);
+    let other = user.home.path().join("app.spdx.json").display().to_string();
+    let written = [format!("cyclonedx={bill}"), format!("spdx={other}")];
+    let (run, document) = user.json(&["scan", &image, "-o", &written[0], "-o", &written[1]]);
     run.expect(0, &[]);
     let expected = ids(&document);
     assert!(!expected.is_empty());
@@ -44,7 +46,7 @@ fn an_image_its_root_and_its_bill_of_materials_have_the_same_findings() {
         fs::create_dir_all(path.parent().expect("a parent")).expect("directories");
         fs::write(path, content).expect("a file");
     }
-    for reference in [format!("dir:{}", root.display()), format!("sbom:{bill}")] {
+    for reference in [format!("dir:{}", root.display()), format!("sbom:{bill}"), format!("sbom:{other}")] {
         let (run, document) = user.json(&["scan", &reference]);
         run.expect(0, &[]);
         assert_eq!(ids(&document), expected, "{reference}");

@@ -18,11 +18,17 @@ pub(super) struct Document {
 }
 
 /// A package.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Item {
     pub(super) purl: String,
+    /// As the ecosystem spells it, where the package URL may not.
+    pub(super) name: String,
+    /// The file of the image that says so; empty where the document does not tell.
+    pub(super) file: String,
     /// Properties of CycloneDX.
     pub(super) properties: BTreeMap<String, String>,
+    /// Name and version of the source package, in one line as Trivy's SPDX has them.
+    pub(super) built_from: String,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +71,21 @@ struct Component {
     components: Vec<Component>,
     #[serde(default, deserialize_with = "json::list")]
     properties: Vec<Property>,
+    #[serde(default)]
+    evidence: Option<Evidence>,
+}
+
+/// An object here; in CycloneDX 1.2 there is none.
+#[derive(Deserialize)]
+struct Evidence {
+    #[serde(default, deserialize_with = "json::list")]
+    occurrences: Vec<Occurrence>,
+}
+
+#[derive(Deserialize)]
+struct Occurrence {
+    #[serde(default)]
+    location: String,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +107,8 @@ struct SpdxPackage {
     version_info: Option<String>,
     #[serde(default)]
     primary_package_purpose: Option<String>,
+    #[serde(default)]
+    source_info: Option<String>,
     #[serde(default, deserialize_with = "json::list")]
     external_refs: Vec<Reference>,
 }
@@ -145,7 +168,12 @@ fn cyclonedx(raw: Raw) -> Document {
         let properties = component.properties.into_iter();
         let properties = properties.filter_map(|property| Some((property.name, property.value?))).collect();
         match component.purl {
-            Some(purl) if !purl.is_empty() => document.items.push(Item { purl, properties }),
+            Some(purl) if !purl.is_empty() => {
+                let places = component.evidence.into_iter().flat_map(|evidence| evidence.occurrences);
+                let file = places.map(|place| place.location).next().unwrap_or_default();
+                let name = component.name;
+                document.items.push(Item { purl, name, file, properties, built_from: String::new() });
+            }
             // Files and the like are no packages.
             _ if ["library", "application", "framework"].contains(&component.kind.as_str()) => {
                 document.nameless.push(component.name);
@@ -180,7 +208,15 @@ fn spdx(raw: Raw) -> Document {
         }
         match find("purl") {
             Some(purl) if !purl.is_empty() => {
-                document.items.push(Item { purl, properties: BTreeMap::new() });
+                let info = package.source_info.unwrap_or_default();
+                let after = |start: &str| info.strip_prefix(start).map(str::to_owned).unwrap_or_default();
+                document.items.push(Item {
+                    purl,
+                    name: package.name,
+                    file: after("found in "),
+                    built_from: after("built package from: "),
+                    properties: BTreeMap::new(),
+                });
             }
             _ if described.iter().any(|id| **id == package.id) => {}
             _ if ["CONTAINER", "FILE", "ARCHIVE", "SOURCE", "DEVICE"].contains(&purpose) => {}

@@ -14,8 +14,8 @@ use crate::{
 /// What a document's package URLs come to.
 #[derive(Default)]
 pub(super) struct Read {
-    /// By the row's name.
-    pub(super) packages: BTreeMap<&'static str, Vec<Package>>,
+    /// By the file that says so and the row's name.
+    pub(super) packages: BTreeMap<(String, &'static str), Vec<Package>>,
     /// Packages that no row knows, by type.
     pub(super) left_out: BTreeMap<String, Vec<String>>,
     /// Whether there are system packages.
@@ -43,6 +43,9 @@ const ROWS: &[(&str, &str)] = &[
     ("cran", "r"),
 ];
 
+/// Bytes of a path.
+const LONGEST: usize = 4096;
+
 /// Types that name the image itself, or nothing that has advisories of its own.
 const OTHERS: &[&str] = &["oci", "docker"];
 
@@ -60,16 +63,23 @@ pub(super) fn read(document: &Document) -> Read {
         let row = row.and_then(|(_, row)| ecosystem::by_name(row)).filter(|_| !parts.version.is_empty());
         let system = row.is_some_and(|row| row.system);
         read.system |= system;
-        read.sources |= system && source(item, &parts) != (parts.name.clone(), String::new());
+        read.sources |= system && source(item, &parts).is_some();
         let Some(row) = row else {
             let without = if parts.version.is_empty() { " without a version" } else { "" };
             let name = format!("{}{without}", parts.name);
             read.left_out.entry(parts.kind).or_default().push(name);
             continue;
         };
-        read.packages.entry(row.name).or_default().push(package(item, parts, row.system));
+        // Databases of package managers have rules of their own about their places.
+        let file = if row.system || !is_path(&item.file) { super::PLACE } else { &item.file };
+        let packages = read.packages.entry((file.to_owned(), row.name)).or_default();
+        packages.push(package(item, parts, row.system));
     }
     read
+}
+
+fn is_path(text: &str) -> bool {
+    !text.is_empty() && text.len() <= LONGEST && !text.chars().any(char::is_control)
 }
 
 fn package(item: &Item, parts: Parts, system: bool) -> Package {
@@ -82,8 +92,16 @@ fn package(item: &Item, parts: Parts, system: bool) -> Package {
         name.push_str(separator);
     }
     name.push_str(&parts.name);
+    // Package URLs of some ecosystems have the name in a normal form.
+    if normal(&item.name) == normal(&name) {
+        name.clone_from(&item.name);
+    }
     let properties = BTreeMap::from([("purl".to_owned(), item.purl.clone())]);
     Package { name, version: parts.version, properties, ..Package::default() }
+}
+
+fn normal(name: &str) -> String {
+    name.to_lowercase().replace(['_', '.'], "-")
 }
 
 /// A distribution's package. The source package is what Syft's `upstream` qualifier or Trivy's properties say.
@@ -98,8 +116,8 @@ fn system_package(item: &Item, parts: &Parts) -> Package {
     if parts.kind == "deb" && package.architecture == "source" {
         package.architecture.clear();
     }
-    let (name, version) = source(item, parts);
-    if name != package.name {
+    let (name, version) = source(item, parts).unwrap_or_default();
+    if !name.is_empty() && name != package.name {
         package.source_name = name;
     }
     if !version.is_empty() && version != package.version {
@@ -128,8 +146,8 @@ fn property(item: &Item, name: &str) -> String {
     item.properties.get(name).cloned().unwrap_or_default()
 }
 
-/// Name and version of the source package; empty where they are not told.
-fn source(item: &Item, parts: &Parts) -> (String, String) {
+/// Name and version of the source package, where they are told; the version is empty where it is not.
+fn source(item: &Item, parts: &Parts) -> Option<(String, String)> {
     let upstream = parts.qualifiers.get("upstream").map_or("", String::as_str);
     if let Some(file) = upstream.strip_suffix(".src.rpm") {
         // `bash-5.1.8-6.el9`: the last two dashes part version and release.
@@ -137,30 +155,31 @@ fn source(item: &Item, parts: &Parts) -> (String, String) {
         let (release, version, name) = (words.next(), words.next(), words.next());
         if let (Some(release), Some(version), Some(name)) = (release, version, name) {
             let epoch = parts.qualifiers.get("epoch").map_or("", String::as_str);
-            return (name.to_owned(), with_epoch(epoch, &format!("{version}-{release}")));
+            return Some((name.to_owned(), with_epoch(epoch, &format!("{version}-{release}"))));
         }
     }
     if !upstream.is_empty() {
         let (name, version) = upstream.split_once('@').unwrap_or((upstream, ""));
-        return (name.to_owned(), version.to_owned());
+        return Some((name.to_owned(), version.to_owned()));
     }
-    let own = property(item, "strata:source");
-    if !own.is_empty() {
-        return (own, property(item, "strata:source-version"));
+    let own = [property(item, "strata:source"), property(item, "strata:source-version")];
+    if own.iter().any(|word| !word.is_empty()) {
+        let [name, version] = own;
+        return Some((if name.is_empty() { parts.name.clone() } else { name }, version));
     }
-    let own = property(item, "strata:source-version");
-    if !own.is_empty() {
-        return (parts.name.clone(), own);
+    if !item.built_from.is_empty() {
+        let (name, version) = item.built_from.split_once(' ').unwrap_or((&item.built_from, ""));
+        return Some((name.to_owned(), version.to_owned()));
     }
     let trivy = |name: &str| property(item, &format!("aquasecurity:trivy:{name}"));
     let (name, version, release) = (trivy("SrcName"), trivy("SrcVersion"), trivy("SrcRelease"));
     if name.is_empty() {
-        return (parts.name.clone(), String::new());
+        return None;
     }
     let version =
         if release.is_empty() || version.is_empty() { version } else { format!("{version}-{release}") };
     let version = if version.is_empty() { version } else { with_epoch(&trivy("SrcEpoch"), &version) };
-    (name, version)
+    Some((name, version))
 }
 
 /// The distribution of a system package's URL: `distro=debian-12`, with the namespace where that says no name.

@@ -85,6 +85,55 @@ fn system_packages_have_their_sources_and_their_distribution() {
     }
 }
 
+/// As Trivy's SPDX and Strata's own name them; a package that says it is its own source is no gap.
+#[test]
+fn sources_stand_in_spdx_too() {
+    let package =
+        |purl: &str, info: &str| reference(purl).replacen('{', &format!(r#"{{"sourceInfo":"{info}","#), 1);
+    let libc = package("pkg:deb/debian/libc6@2.36?distro=debian-12", "built package from: glibc 1:2.36");
+    let bash = package("pkg:deb/debian/bash@5.2?distro=debian-12", "built package from: bash 5.2");
+    let npm = package("pkg:npm/lodash@4.17.4", "found in app/node_modules/lodash/package.json");
+    let again = npm.replace("app/", "other/");
+    let document = spdx("SPDX-2.3", &[&libc, &bash, &npm, &again]);
+    let (packages, system, codes) = seen(&document);
+    let expected =
+        ["dpkg bash 5.2", "dpkg libc6 2.36 glibc 1:2.36", "sbom-npm lodash 4.17.4", "sbom-npm lodash 4.17.4"];
+    assert_eq!(packages, expected);
+    assert_eq!((system.as_str(), codes), ("debian 12", vec![]));
+    let paths: Vec<_> =
+        read(&document).expect("a document").files.into_iter().map(|file| file.path).collect();
+    let lodash = ["app/node_modules/lodash/package.json", "other/node_modules/lodash/package.json"];
+    assert_eq!(paths, [lodash[0], lodash[1], "sbom"]);
+    let (_, _, codes) = seen(&spdx("SPDX-2.3", &[&bash]));
+    assert_eq!(codes, Vec::<String>::new(), "it is told that there is no other source");
+}
+
+/// Package URLs of PyPI have names in a normal form; what is shown is the name that the document has.
+#[test]
+fn names_are_those_of_the_document() {
+    for (name, purl, shown) in [
+        ("Flask", "flask", "Flask"),
+        ("zope.interface", "zope-interface", "zope.interface"),
+        ("flask-login", "flask", "flask"),
+    ] {
+        let component = format!(
+            r#"{{"type":"library","name":"{name}","purl":"pkg:pypi/{purl}@1.0","evidence":{{"occurrences":[{{"location":"a/METADATA"}}]}}}}"#
+        );
+        let document = cyclonedx("1.6", &format!("{OS},{component}"));
+        let inventory = read(&document).expect("a document");
+        let file = &inventory.files[0];
+        assert_eq!((file.path.as_str(), file.packages[0].name.as_str()), ("a/METADATA", shown));
+    }
+    // A place that is none is not taken over.
+    for place in ["", "a\\nb", &"x".repeat(5000)] {
+        let component = format!(
+            r#"{{"type":"library","name":"a","purl":"pkg:npm/a@1.0","evidence":{{"occurrences":[{{"location":"{place}"}}]}}}}"#
+        );
+        let inventory = read(&cyclonedx("1.6", &format!("{OS},{component}"))).expect("a document");
+        assert_eq!(inventory.files[0].path, "sbom");
+    }
+}
+
 #[test]
 fn language_packages_nest_and_keep_their_names() {
     let nested = r#"{"type":"application","name":"a","purl":"pkg:npm/%40scope/a@1.0.0","components":[

@@ -21,7 +21,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 const MAX_ERROR: usize = 16 << 10;
 
 /// Whether a text may be the name of an engine's image: `alpine:3.20`, an id, a digest.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@".contains(&byte);
     !text.is_empty()
         && text.len() <= 512
@@ -81,8 +81,16 @@ async fn ask(image: &str, socket: &Path, config: &ArchiveConfig) -> Result<File,
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .map_err(|error| failed(&error))?;
-    let url = format!("http://localhost/images/{image}/get");
-    let answer = client.get(url).send().await.map_err(|error| failed(&cause(&error)))?;
+    let get = async |path: String| {
+        let answer = client.get(format!("http://localhost/{path}")).send().await;
+        answer.map_err(|error| failed(&cause(&error)))
+    };
+    let mut answer = get(format!("images/{image}/get")).await?;
+    // Where it speaks as Docker, Podman takes a short name for Docker Hub's alone; its own way knows `localhost/` too.
+    let is_podman = answer.headers().contains_key("libpod-api-version");
+    if answer.status() == StatusCode::NOT_FOUND && is_podman {
+        answer = get(format!("v4.0.0/libpod/images/{image}/get?format=docker-archive")).await?;
+    }
     let status = answer.status();
     let mut body = answer.bytes_stream();
     if status != StatusCode::OK {
@@ -127,8 +135,8 @@ async fn ask(image: &str, socket: &Path, config: &ArchiveConfig) -> Result<File,
 }
 
 /// The innermost cause: the outer ones say that a request failed.
-fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
+pub(super) fn cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }

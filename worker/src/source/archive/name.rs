@@ -1,5 +1,5 @@
 //! References to archives: `docker-archive:PATH[:NAME | @N]`, `oci:PATH[:TAG | @DIGEST]`, `oci-archive:PATH[:TAG | @DIGEST]`; and
-//! to what is made one: `dir:PATH`, `sbom:PATH`, `docker-daemon:NAME`.
+//! to what is made one: `dir:PATH`, `sbom:PATH`, `docker-daemon:NAME`, `containerd:NAME`.
 
 use std::path::{Path, PathBuf};
 
@@ -25,11 +25,26 @@ pub enum Kind {
     Bill,
     /// No path: an image of a container engine on this machine.
     Engine,
+    /// No path: an image of containerd on this machine.
+    Containerd,
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::DockerArchive, Self::LayoutArchive, Self::Layout, Self::Directory, Self::Bill, Self::Engine];
+    const ALL: [Self; 7] = [
+        Self::DockerArchive,
+        Self::LayoutArchive,
+        Self::Layout,
+        Self::Directory,
+        Self::Bill,
+        Self::Engine,
+        Self::Containerd,
+    ];
+
+    /// Whether what follows the scheme is a name rather than a path.
+    #[must_use]
+    pub const fn is_named(self) -> bool {
+        matches!(self, Self::Engine | Self::Containerd)
+    }
 
     /// The prefix of its references, with the colon.
     #[must_use]
@@ -41,6 +56,7 @@ impl Kind {
             Self::Directory => "dir:",
             Self::Bill => "sbom:",
             Self::Engine => "docker-daemon:",
+            Self::Containerd => "containerd:",
         }
     }
 }
@@ -88,7 +104,7 @@ impl ArchiveName {
         }
         let (kind, rest) =
             scheme(text).ok_or_else(|| failed("bad-reference", "it has no archive's scheme"))?;
-        if kind == Kind::Engine {
+        if kind.is_named() {
             return Ok(Self { kind, path: PathBuf::from(rest), selector: Selector::Only });
         }
         let (path, tail) = split(rest, Path::exists)
@@ -119,7 +135,7 @@ fn selector(kind: Kind, tail: &str) -> Option<Selector> {
     match kind {
         Kind::DockerArchive => rest.parse().ok().map(Selector::Index),
         Kind::Layout | Kind::LayoutArchive => rest.parse().ok().map(Selector::Digest),
-        Kind::Directory | Kind::Bill | Kind::Engine => None,
+        Kind::Directory | Kind::Bill | Kind::Engine | Kind::Containerd => None,
     }
 }
 

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::{tar::tests::member, *};
 
 mod broken;
+mod containerd;
 mod prepared;
 
 /// Members: name and content; a content that starts with `->` makes a symbolic link.

@@ -162,7 +162,12 @@ async fn images_of_an_engine_are_those_of_its_export() {
     ];
     let spool = place.directory.path().to_owned();
     let with = |engines: Vec<std::path::PathBuf>, spool_bytes| {
-        Archives::new(ArchiveConfig { spool: spool.clone(), spool_bytes, engines })
+        Archives::new(ArchiveConfig {
+            spool: spool.clone(),
+            spool_bytes,
+            engines,
+            ..ArchiveConfig::default()
+        })
     };
     place.archives = with(engines.clone(), 1 << 20);
     let reference = place.archives.expand("docker-daemon:team/app:1").await.unwrap().remove(0);
@@ -182,4 +187,48 @@ async fn images_of_an_engine_are_those_of_its_export() {
         assert_eq!(error.code, code, "{reference}: {}", error.message);
         assert!(error.message.contains(says), "{reference}: {}", error.message);
     }
+}
+
+/// Podman's answers, as it gives them: where it speaks as Docker a short name is Docker Hub's, and what is not there it says in
+/// three fields; its own way finds `localhost/`.
+#[tokio::test]
+async fn an_image_that_podman_built_itself_is_found_by_its_short_name() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let mut place = Place::new();
+    let layer: &[u8] = b"a layer";
+    let config = config(&[layer]);
+    let name = format!("{}.json", Digest::of(config.as_bytes()).hex());
+    let blob = format!("{}.tar", Digest::of(layer).hex());
+    let manifest = format!(r#"[{{"Config":"{name}","RepoTags":["localhost/app:1"],"Layers":["{blob}"]}}]"#);
+    let archive = tar(&vec![
+        (blob, layer.to_vec()),
+        ("old/layer.tar".to_owned(), b"->../layer.tar".to_vec()),
+        (name, config.into_bytes()),
+        ("manifest.json".to_owned(), manifest.into_bytes()),
+    ]);
+    let socket = place.directory.path().join("podman.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let answer = get(move |uri: axum::http::Uri| {
+        let archive = archive.clone();
+        async move {
+            let version = [("libpod-api-version", "4.3.1"), ("api-version", "1.41")];
+            let own = "/v4.0.0/libpod/images/app:1/get?format=docker-archive";
+            if uri.path_and_query().is_some_and(|asked| asked == own) {
+                return (StatusCode::OK, version, archive);
+            }
+            let text = r#"{"cause":"image not known","message":"failed to find image: no such image","response":404}"#;
+            (StatusCode::NOT_FOUND, version, text.as_bytes().to_vec())
+        }
+    });
+    let router = Router::new().route("/{*path}", answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let spool = place.directory.path().to_owned();
+    place.archives =
+        Archives::new(ArchiveConfig { spool, engines: vec![socket], ..ArchiveConfig::default() });
+    let facts = place.image("docker-daemon:app:1").await.unwrap();
+    let got = place.layer("docker-daemon:app:1", &facts.layers[0].digest).await.unwrap();
+    assert_eq!(got, (layer.to_vec(), true));
+    let error = place.image("docker-daemon:other:1").await.unwrap_err();
+    assert_eq!(error.code, "not-found");
+    assert!(error.message.contains("no such image"), "{}", error.message);
 }
