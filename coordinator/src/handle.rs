@@ -19,7 +19,7 @@ use strata_proto::{
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::id::first_id;
-pub use self::watch::Events;
+pub use self::{validate::ARCHIVES, watch::Events};
 use crate::{
     access::sight::Sight,
     databases::Publisher,

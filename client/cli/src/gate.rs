@@ -64,6 +64,9 @@ pub struct Seen {
     worst: Option<Status>,
 }
 
+/// The policy that is there without a file.
+const BUILT_IN: &str = "default";
+
 impl Gate {
     /// Checks the arguments and reads the policies.
     ///
@@ -99,7 +102,12 @@ impl Gate {
             Some((path, name)) if !Path::new(named).exists() => (path, Some(name)),
             _ => (named, None),
         };
-        let file = read_policies(Path::new(path))?;
+        let file = match named {
+            // Nothing to write, and a start for one's own.
+            BUILT_IN if !Path::new(named).exists() => file::parse(include_str!("policy/default.yaml"))
+                .map_err(|error| Failure::usage(format!("failed to read the built-in policy: {error}")))?,
+            _ => read_policies(Path::new(path))?,
+        };
         let names: Vec<String> = file.policies.iter().map(|policy| policy.name.clone()).collect();
         let wanted = |policy: &Policy| name.is_none_or(|name| policy.name == name);
         let policies: Vec<Policy> = file.policies.into_iter().filter(wanted).collect();

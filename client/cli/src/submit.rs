@@ -125,6 +125,16 @@ fn say(line: &str) {
 mod tests {
     use super::*;
 
+    /// The coordinator and the workers import nothing of each other: what these read, that one must take.
+    #[test]
+    fn a_scan_takes_every_kind_of_archive_that_is_read() {
+        let mut read = name::Kind::ALL.map(name::Kind::scheme);
+        let mut taken = strata_coordinator::handle::ARCHIVES;
+        read.sort_unstable();
+        taken.sort_unstable();
+        assert_eq!(read, taken);
+    }
+
     #[test]
     fn no_directory_of_this_machine_is_told() {
         let directory = tempfile::tempdir().expect("a directory");

@@ -10,9 +10,9 @@ const MOST: usize = 100_000;
 const LONGEST_TEXT: usize = 256;
 const LONGEST_PATTERN: usize = 1_024;
 const LONGEST_PATH: usize = 4_096;
-/// Archives on the machine of an embedded coordinator.
-pub(super) const ARCHIVES: [&str; 6] =
-    ["docker-archive:", "oci:", "oci-archive:", "dir:", "sbom:", "docker-daemon:"];
+/// What begins the references of archives, and of all else that is no registry's, on the machine of an embedded coordinator.
+pub const ARCHIVES: [&str; 7] =
+    ["docker-archive:", "oci:", "oci-archive:", "dir:", "sbom:", "docker-daemon:", "containerd:"];
 
 /// Checks a request and writes its references in full.
 pub(super) fn request(mut request: SubmitRequest, allow_archives: bool) -> Result<SubmitRequest, String> {

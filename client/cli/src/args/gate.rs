@@ -25,7 +25,8 @@ pub struct GateArgs {
     /// Exit code when a distribution gets no more fixes; comes before the policy's.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub exit_on_eol: Option<u8>,
-    /// Judge by the policies of this file, or by the one of that name (repeatable). Its accepted risks count too.
+    /// Judge by the policies of this file, or by the one of that name (repeatable). Its accepted risks count too. `default`
+    /// is a policy that needs no file.
     #[arg(long, value_name = "FILE[:NAME]")]
     pub policy: Vec<String>,
     /// Judge ages and expiry as of this moment instead of now: `2026-11-22` or RFC 3339.

@@ -5,6 +5,14 @@ use super::{KINDS, Policy, Rule, Status, accepted, accepted::Accepted, trial, tr
 const VERSION: &str = "strata/v1";
 const PARTS: &[&str] = &["apiVersion", "policies", "accepted_risks", "tests"];
 
+/// Parts of the language that nothing here can judge: a policy that names them is refused, not half obeyed.
+const UNSUPPORTED: &[(&str, &str)] = &[
+    ("signature", "Strata does not verify signatures: leave the rule to what admits images"),
+    ("provenance", "Strata does not verify provenance: leave the rule to what admits images"),
+    ("keys", "Strata does not verify signatures, so that keys have no meaning"),
+    ("stages", "a policy counts wherever `--policy` names it"),
+];
+
 /// What a policy file holds.
 pub struct File {
     /// Policies, in order.
@@ -21,6 +29,7 @@ pub struct File {
 /// With line and column of what is wrong.
 pub fn parse(text: &str) -> Result<File, yaml::Error> {
     let root = yaml::parse(text)?;
+    supported(&root)?;
     let fields = root.fields("a policy file", PARTS)?;
     let version = fields.need("apiVersion")?;
     if version.text("`apiVersion`")? != VERSION {
@@ -38,6 +47,17 @@ pub fn parse(text: &str) -> Result<File, yaml::Error> {
     let accepted = items("accepted_risks")?.iter().map(accepted::read).collect::<Result<_, _>>()?;
     let trials = items("tests")?.iter().map(|node| trial::read(node, &policies)).collect::<Result<_, _>>()?;
     Ok(File { policies, accepted, trials })
+}
+
+/// Refuses what nothing here can judge, where it stands.
+fn supported(node: &yaml::Node) -> Result<(), yaml::Error> {
+    let Ok(entries) = node.entries("") else { return Ok(()) };
+    for (name, value) in entries {
+        if let Some((_, reason)) = UNSUPPORTED.iter().find(|(known, _)| known == name) {
+            return Err(value.wrong_key(format!("`{name}` is not supported: {reason}")));
+        }
+    }
+    Ok(())
 }
 
 fn policy(node: &yaml::Node) -> Result<Policy, yaml::Error> {
@@ -60,6 +80,7 @@ fn policy(node: &yaml::Node) -> Result<Policy, yaml::Error> {
 fn rule(node: &yaml::Node) -> Result<Rule, yaml::Error> {
     let names = KINDS.iter().map(|kind| kind.name);
     let known: Vec<&str> = ["id", "action"].into_iter().chain(names.clone()).collect();
+    supported(node)?;
     let fields = node.fields("a rule", &known)?;
     let id = fields.need("id")?.text("`id`")?.to_owned();
     let mut kinds = KINDS.iter().filter_map(|kind| fields.get(kind.name).map(|value| (kind, value)));
@@ -79,6 +100,7 @@ fn rule(node: &yaml::Node) -> Result<Rule, yaml::Error> {
 /// The repositories of a `scope`; none is every image.
 pub(super) fn scope(fields: yaml::Fields<'_>) -> Result<Vec<String>, yaml::Error> {
     let Some(node) = fields.get("scope") else { return Ok(Vec::new()) };
+    supported(node)?;
     let repositories = node.fields("`scope`", &["repos"])?.need("repos")?.texts("`repos`")?;
     if repositories.is_empty() {
         return Err(node.wrong("`repos` names nothing: leave `scope` out to mean every image"));

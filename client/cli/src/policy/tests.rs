@@ -46,6 +46,61 @@ fn errors_name_line_and_column() {
     }
 }
 
+/// Types as reports and package URLs name them, and the two groups.
+#[test]
+fn a_type_is_known_by_each_of_its_names() {
+    let package = |ecosystem: &str, purl: &str| Package {
+        ecosystem: ecosystem.to_owned(),
+        purl: purl.to_owned(),
+        ..Package::default()
+    };
+    let report = Report {
+        packages: vec![package("dpkg", "pkg:deb/debian/bash@1"), package("python", "pkg:pypi/flask@1")],
+        findings: (0..2)
+            .map(|package| Finding { package, id: "CVE-1".to_owned(), ..Finding::default() })
+            .collect(),
+        ..Report::default()
+    };
+    let now = Moment::parse("2026-11-22").expect("a day");
+    for (names, expected) in [
+        ("dpkg", 1),
+        ("deb", 1),
+        ("os", 1),
+        ("pypi", 1),
+        ("python", 1),
+        ("library", 1),
+        ("os, library", 2),
+        ("npm", 0),
+        ("", 2),
+    ] {
+        let text = format!(
+            "apiVersion: strata/v1\npolicies:\n- name: p\n  rules:\n  - id: v\n    vuln: {{ package_types: [{names}], kev: any, epss_at_least: null }}\n"
+        );
+        let file = file::parse(&text).unwrap_or_else(|error| panic!("{names}: {error}"));
+        let verdict = file.policies[0].judge(&Facts { report: &report, references: &[], now });
+        assert_eq!(verdict.rules[0].failures.len(), expected, "{names}");
+    }
+}
+
+/// The policy that needs no file is sound, and judges what it says.
+#[test]
+fn the_built_in_policy_is_one() {
+    let args =
+        crate::args::GateArgs { policy: vec!["default".to_owned()], ..crate::args::GateArgs::default() };
+    assert!(gate::Gate::new(&args).is_ok());
+    let file = file::parse(include_str!("default.yaml")).expect("a policy");
+    let now = Moment::parse("2026-11-22").expect("a day");
+    let judge = |finding: Finding| {
+        let report =
+            Report { packages: vec![Package::default()], findings: vec![finding], ..Report::default() };
+        file.policies[0].judge(&Facts { report: &report, references: &[], now }).status
+    };
+    let high = Finding { severity: Severity::High.into(), ..Finding::default() };
+    assert_eq!(judge(high.clone()), Status::Pass);
+    assert_eq!(judge(Finding { fix_state: FixState::Fixed.into(), ..high }), Status::Fail);
+    assert_eq!(judge(Finding { known_exploited: true, ..Finding::default() }), Status::Fail);
+}
+
 #[test]
 fn a_test_that_is_wrong_fails() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/policy/cases/severity.yaml");

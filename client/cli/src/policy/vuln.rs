@@ -5,6 +5,7 @@ use strata_proto::v1::{Finding, FixState, Package, Report, Severity};
 use time::Duration;
 
 use super::{Check, Facts, Hit, Kind, yaml};
+use crate::row;
 
 /// The row.
 pub(super) const KIND: Kind = Kind { name: "vuln", about: "no finding like this", read };
@@ -60,7 +61,7 @@ fn read(node: &yaml::Node) -> Result<Check, yaml::Error> {
         fix_age,
         kev: fields.choice("kev")?,
         epss,
-        types: fields.texts("package_types")?,
+        types: fields.get("package_types").map_or(Ok(Vec::new()), types)?,
         in_base: fields.choice("in_base")?,
         ids: fields.texts("ids")?,
         unknown_passes,
@@ -88,7 +89,6 @@ fn matches(
     package: Option<&Package>,
 ) -> Option<Vec<&'static str>> {
     let fixed = finding.fix_state() == FixState::Fixed;
-    let type_of = package.map_or("", |package| package.ecosystem.as_str());
     let named = |id: &String| {
         let ids = std::iter::once(&finding.id).chain([&finding.advisory]).chain(&finding.aliases);
         ids.into_iter().any(|known| known.eq_ignore_ascii_case(id))
@@ -96,7 +96,7 @@ fn matches(
     let meant = filter.severity.is_none_or(|least| finding.severity() as i32 >= least as i32)
         && filter.fixable.is_none_or(|wanted| wanted == fixed)
         && filter.kev.is_none_or(|wanted| wanted == finding.known_exploited)
-        && (filter.types.is_empty() || filter.types.iter().any(|kind| kind == type_of))
+        && (filter.types.is_empty() || filter.types.iter().any(|kind| is_of(package, kind)))
         && (filter.ids.is_empty() || filter.ids.iter().any(named));
     if !meant {
         return None;
@@ -124,6 +124,68 @@ fn matches(
         }
     }
     Some(unknown)
+}
+
+/// Types of package URLs that name rows of other names.
+const TYPES: &[&str] = &[
+    "deb",
+    "rpm",
+    "apk",
+    "alpm",
+    "npm",
+    "pypi",
+    "maven",
+    "golang",
+    "cargo",
+    "gem",
+    "composer",
+    "nuget",
+    "conda",
+    "cran",
+    "hex",
+    "pub",
+    "swift",
+    "bitnami",
+    "generic",
+    "julia",
+    "luarocks",
+    "wordpress",
+];
+/// Packages of the distribution, and all others.
+const GROUPS: [&str; 2] = ["os", "library"];
+
+/// Names of package types: as reports and package URLs have them, and of the two groups. One that nothing has would let
+/// everything pass.
+fn types(node: &yaml::Node) -> Result<Vec<String>, yaml::Error> {
+    let mut types = Vec::new();
+    for item in node.list("`package_types`")? {
+        let name = item.text("a package type")?;
+        let known = GROUPS.iter().chain(TYPES).any(|known| *known == name)
+            || strata_analysis::ecosystem::by_name(name).is_some();
+        if !known {
+            let names: Vec<&str> = strata_analysis::ecosystem::TABLE.iter().map(|row| row.name).collect();
+            return Err(item.wrong(format!(
+                "`{name}` is not a package type; types: {}; those of package URLs; {}",
+                GROUPS.join(", "),
+                names.join(", ")
+            )));
+        }
+        types.push(name.to_owned());
+    }
+    Ok(types)
+}
+
+/// Whether a package is of a type; one that is not known is of every type.
+fn is_of(package: Option<&Package>, wanted: &str) -> bool {
+    let Some(package) = package else { return true };
+    match wanted {
+        "os" => row::is_of_system(package),
+        "library" => !row::is_of_system(package),
+        name => {
+            let of_url = package.purl.strip_prefix("pkg:").and_then(|rest| rest.split('/').next());
+            package.ecosystem == name || of_url == Some(name)
+        }
+    }
 }
 
 /// Whether the package came with the base image; `None` where no layer is known to be the base's.

@@ -204,6 +204,11 @@ impl Node {
         }
     }
 
+    /// What is wrong with the key that this is the value of.
+    pub fn wrong_key(&self, message: impl Into<String>) -> Error {
+        Error { place: self.key, message: message.into() }
+    }
+
     /// A whole number that is not negative.
     ///
     /// # Errors
