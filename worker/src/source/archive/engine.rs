@@ -91,23 +91,10 @@ async fn ask(image: &str, socket: &Path, config: &ArchiveConfig) -> Result<File,
     if answer.status() == StatusCode::NOT_FOUND && is_podman {
         answer = get(format!("v4.0.0/libpod/images/{image}/get?format=docker-archive")).await?;
     }
-    let status = answer.status();
-    let mut body = answer.bytes_stream();
-    if status != StatusCode::OK {
-        let mut text = Vec::new();
-        while let Some(Ok(chunk)) = body.next().await {
-            text.extend_from_slice(&chunk);
-            if text.len() > MAX_ERROR {
-                break;
-            }
-        }
-        let code = if status == StatusCode::NOT_FOUND { "not-found" } else { "engine" };
-        let said = said(&text).unwrap_or_else(|| status.to_string());
-        return Err(JobError::never(
-            code,
-            format!("failed to read docker-daemon:{image} through {shown}: {said}"),
-        ));
+    if answer.status() != StatusCode::OK {
+        return Err(refusal(image, &shown, answer).await);
     }
+    let mut body = answer.bytes_stream();
     let (spool, limit) = (config.spool.clone(), config.spool_bytes);
     let mut file = blocking({
         let spool = spool.clone();
@@ -132,6 +119,22 @@ async fn ask(image: &str, socket: &Path, config: &ArchiveConfig) -> Result<File,
         .await?;
     }
     Ok(file)
+}
+
+/// What an engine says in place of an image.
+async fn refusal(image: &str, socket: &str, answer: reqwest::Response) -> JobError {
+    let status = answer.status();
+    let mut body = answer.bytes_stream();
+    let mut text = Vec::new();
+    while let Some(Ok(chunk)) = body.next().await {
+        text.extend_from_slice(&chunk);
+        if text.len() > MAX_ERROR {
+            break;
+        }
+    }
+    let code = if status == StatusCode::NOT_FOUND { "not-found" } else { "engine" };
+    let said = said(&text).unwrap_or_else(|| status.to_string());
+    JobError::never(code, format!("failed to read docker-daemon:{image} through {socket}: {said}"))
 }
 
 /// The innermost cause: the outer ones say that a request failed.
