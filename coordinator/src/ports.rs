@@ -238,8 +238,7 @@ pub trait Archive: Outlines + Submissions + Check + Holds {
     async fn append(&self, events: &[Event]) -> Result<(), PortError>;
     /// Events of a scan after a sequence number, in order, at most `limit`.
     async fn events(&self, scan: &str, after: u64, limit: u32) -> Result<Vec<Event>, PortError>;
-    /// Stores reports under their ids, compressed, with their references in a scan and the keys that they are searched by, all
-    /// in one transaction. One may be among them several times, for several scans.
+    /// Stores reports in one transaction, with the keys that they are searched by; one may come for several scans.
     async fn put_reports(&self, reports: &[PutReport<'_>]) -> Result<(), PortError>;
     /// One of them.
     async fn put_report(&self, new: NewReport<'_>, scan: &str, names: &[String]) -> Result<(), PortError> {
@@ -249,8 +248,7 @@ pub trait Archive: Outlines + Submissions + Check + Holds {
     async fn name_reports(&self, namings: &[Naming<'_>]) -> Result<Vec<bool>, PortError>;
     /// One of them.
     async fn add_references(&self, id: &str, scan: &str, references: &[String]) -> Result<bool, PortError> {
-        let named = self.name_reports(&[Naming { report: id, scan, references }]).await?;
-        Ok(named.first().copied().unwrap_or_default())
+        Ok(self.name_reports(&[Naming { report: id, scan, references }]).await?.contains(&true))
     }
     /// Those of these reports that are there, without their references, in any order.
     async fn known_reports(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError>;
