@@ -44,13 +44,29 @@ impl Digest {
     /// The 64 hexadecimal digits alone: safe as a NATS subject token, a Redis key and a file name.
     #[must_use]
     pub fn hex(&self) -> String {
-        let mut hex = String::with_capacity(64);
-        for byte in self.0 {
-            for nibble in [byte >> 4, byte & 15] {
-                hex.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-            }
+        String::from_utf8(self.digits().to_vec()).unwrap_or_default()
+    }
+
+    fn digits(&self) -> [u8; 64] {
+        let mut digits = [0; 64];
+        for ([high, low], byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            (*high, *low) = (digit(byte >> 4), digit(byte & 15));
         }
-        hex
+        digits
+    }
+}
+
+/// The digit of a number below 16.
+const fn digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }
+}
+
+/// The number of a digit; more than 15 where it is none.
+const fn value(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => 0xF0,
     }
 }
 
@@ -59,14 +75,18 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, BadDigest> {
         let bad = || BadDigest { text: text.chars().take(100).collect() };
-        let hex = text.strip_prefix("sha256:").ok_or_else(bad)?;
-        if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
-            return Err(bad());
-        }
+        let digits = text.strip_prefix("sha256:").and_then(|hex| <&[u8; 64]>::try_from(hex.as_bytes()).ok());
+        let (pairs, _) = digits.ok_or_else(bad)?.as_chunks();
         let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
+        // All digits are judged at once: no branch for each.
+        let mut all = 0;
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            let (high, low) = (value(*high), value(*low));
+            all |= high | low;
+            *byte = high << 4 | low;
+        }
+        if all > 15 {
+            return Err(bad());
         }
         Ok(Self(bytes))
     }
@@ -74,7 +94,12 @@ impl FromStr for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.hex())
+        // In one piece, so that a text of it is allocated once.
+        let mut text = *b"sha256:0000000000000000000000000000000000000000000000000000000000000000";
+        if let Some((_, digits)) = text.split_last_chunk_mut() {
+            *digits = self.digits();
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -93,6 +118,7 @@ mod tests {
         let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Digest::of(b"").to_string(), empty);
         assert_eq!(empty.parse::<Digest>(), Ok(Digest::of(b"")));
+        assert_eq!(Digest::of(b"").hex(), empty["sha256:".len()..]);
         for bad in [
             "",
             "sha256:",
@@ -103,6 +129,27 @@ mod tests {
             "sha256:é",
         ] {
             assert!(bad.parse::<Digest>().is_err(), "{bad} was accepted");
+        }
+    }
+
+    /// Every byte at every place, against the formatter of the standard library.
+    #[test]
+    fn digits() {
+        for byte in 0..=u8::MAX {
+            for place in 0..32 {
+                let mut bytes = [0x5a; 32];
+                bytes[place] = byte;
+                let digest = Digest::from_bytes(bytes);
+                let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                assert_eq!(digest.hex(), hex);
+                assert_eq!(format!("sha256:{hex}").parse(), Ok(digest));
+            }
+            let (mut text, other) = (Digest::of(b"").to_string().into_bytes(), char::from(byte));
+            text[40] = byte;
+            if let Ok(text) = String::from_utf8(text) {
+                let is_digit = other.is_ascii_digit() || ('a'..='f').contains(&other);
+                assert_eq!(text.parse::<Digest>().is_ok(), is_digit, "{other:?}");
+            }
         }
     }
 }

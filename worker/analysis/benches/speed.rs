@@ -1,4 +1,5 @@
-//! How fast the core answers: look-ups, the assessment of an image of 400 packages, version orders, CVSS.
+//! How fast the core answers: look-ups, the assessment of an image of 400 packages, version orders, CVSS, and the pieces whose
+//! instructions `strata-counts` counts: the tar walk, parsers, squash, match.
 //!
 //! The database is compiled from the advisories in `../shared/data/osv-export.tar` beside the repository, or, where that
 //! is absent, from those of the test cases; the bench says which.
@@ -7,6 +8,8 @@
 #![expect(clippy::disallowed_macros, clippy::print_stdout, reason = "measurements say what they measure")]
 #![expect(clippy::unwrap_used, reason = "a measurement without its data is none")]
 
+#[path = "../../counts/src/cases.rs"]
+mod cases;
 #[path = "speed/data.rs"]
 mod data;
 
@@ -146,5 +149,14 @@ fn scores(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, look_ups, versions, scores);
+fn pieces(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("piece");
+    for case in cases::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")) {
+        group.throughput(Throughput::Elements(case.elements));
+        group.bench_function(case.name, |bencher| bencher.iter(|| (case.work)()));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, look_ups, versions, scores, pieces);
 criterion_main!(benches);

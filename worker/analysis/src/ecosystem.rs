@@ -243,8 +243,10 @@ pub fn by_name(name: &str) -> Option<&'static Ecosystem> {
 /// The rows that want this file: for its path, or because it may be a database for which a link stands in.
 pub(crate) fn wanting(candidate: Candidate<'_>) -> Vec<&'static Ecosystem> {
     let mut rows: Vec<&'static Ecosystem> = Vec::new();
+    // Asked once for all rows: this is done for every entry of every layer.
+    let namesake = DATABASES.iter().any(|(path, _)| is_last(path, candidate.name));
     for row in TABLE {
-        if (row.wants)(candidate) == Want::Whole || is_namesake(row, candidate.name) {
+        if (row.wants)(candidate) == Want::Whole || namesake && is_namesake(row, candidate.name) {
             rows.push(row);
         }
     }
@@ -260,10 +262,11 @@ pub(crate) fn is_stand_in(row: &Ecosystem, path: &str) -> bool {
 }
 
 fn is_namesake(row: &Ecosystem, name: &str) -> bool {
-    row.system
-        && DATABASES.iter().any(|(path, of)| {
-            *of == row.name && path.strip_suffix(name).is_some_and(|parent| parent.ends_with('/'))
-        })
+    row.system && DATABASES.iter().any(|(path, of)| is_last(path, name) && *of == row.name)
+}
+
+fn is_last(path: &str, name: &str) -> bool {
+    path.strip_suffix(name).is_some_and(|parent| parent.ends_with('/'))
 }
 
 /// Whether a language row could want a path of which nothing but its name is known.

@@ -7,10 +7,14 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
+    vec,
 };
 
 use bytes::{Buf as _, Bytes};
-use futures::StreamExt as _;
+use futures::{
+    FutureExt as _, StreamExt as _,
+    stream::{BoxStream, Fuse},
+};
 use sha2::{Digest as _, Sha256};
 use strata_analysis::{
     bill,
@@ -34,8 +38,11 @@ use crate::{
     wire,
 };
 
-/// Chunks between the socket and the decoder: enough to hide a round trip, few enough to bound memory.
-const CHUNKS: usize = 16;
+/// Batches between the socket and the decoder: enough to hide a round trip, few enough to bound memory.
+const BATCHES: usize = 4;
+/// Bytes from which on a batch is handed over: each hand-over may wake a thread, which costs as much as decompressing
+/// some kilobytes.
+const BATCH: usize = 256 << 10;
 /// How often a layer that another worker has claimed is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -116,17 +123,18 @@ async fn verified_twice(context: &Context, job: &IndexJob) -> Result<(Inventory,
 
 async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexed), JobError> {
     let options = job.options.unwrap_or_default();
-    let Blob { mut stream, digest_is_diff_id, problems, .. } =
+    let Blob { stream, digest_is_diff_id, problems, .. } =
         context.images.blob(&job.reference, &job.digest, &options).await?;
-    let (sender, receiver) = mpsc::channel(CHUNKS);
+    let mut stream = stream.fuse();
+    let (sender, receiver) = mpsc::channel(BATCHES);
     let bytes = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&bytes);
     let feed = async move {
-        while let Some(chunk) = stream.next().await {
-            if let Ok(chunk) = &chunk {
-                counter.fetch_add(u64::try_from(chunk.len()).unwrap_or(0), Ordering::Relaxed);
-            }
-            if sender.send(chunk).await.is_err() {
+        while let Some(first) = stream.next().await {
+            let batch = batch(first, &mut stream);
+            let length: usize = batch.iter().flatten().map(Bytes::len).sum();
+            counter.fetch_add(u64::try_from(length).unwrap_or(0), Ordering::Relaxed);
+            if sender.send(batch).await.is_err() {
                 break;
             }
         }
@@ -149,6 +157,23 @@ async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexe
     Ok((inventory, indexed))
 }
 
+/// What came, or why no more comes.
+type Chunk = Result<Bytes, JobError>;
+
+/// This chunk and those that are there already, up to [`BATCH`] bytes and the last chunk.
+fn batch(first: Chunk, stream: &mut Fuse<BoxStream<'static, Chunk>>) -> Vec<Chunk> {
+    let mut length = 0;
+    let mut batch = Vec::new();
+    let mut next = Some(first);
+    while let Some(chunk) = next {
+        length += chunk.as_ref().map_or(BATCH, Bytes::len);
+        batch.push(chunk);
+        // What is not there yet, and the stream's end, are met again by whoever waits for it.
+        next = if length < BATCH { stream.next().now_or_never().flatten() } else { None };
+    }
+    batch
+}
+
 struct Bounds {
     limits: Limits,
     spool: DirectorySpool,
@@ -158,12 +183,12 @@ struct Bounds {
 
 /// Analyses and verifies in one pass. What the digest covers is read to its end, whatever the analysis needed of it.
 fn read_layer(
-    receiver: mpsc::Receiver<Result<Bytes, JobError>>,
+    receiver: mpsc::Receiver<Vec<Chunk>>,
     digest: &str,
     digest_is_diff_id: bool,
     bounds: &Bounds,
 ) -> Result<Inventory, JobError> {
-    let stored = ChunkReader { receiver, chunk: Bytes::new() };
+    let stored = ChunkReader { receiver, batch: Vec::new().into_iter(), chunk: Bytes::new() };
     if digest_is_diff_id {
         let plain = plain_tar(stored).map_err(|error| read_error(digest, &error))?;
         verified(plain, digest, bounds)
@@ -219,24 +244,39 @@ fn read_error(digest: &str, error: &io::Error) -> JobError {
 
 /// The blocking side of the channel from the socket.
 struct ChunkReader {
-    receiver: mpsc::Receiver<Result<Bytes, JobError>>,
+    receiver: mpsc::Receiver<Vec<Chunk>>,
+    batch: vec::IntoIter<Chunk>,
     chunk: Bytes,
 }
 
 impl Read for ChunkReader {
+    /// As much as there is without waiting for more: decompressors are slow on many small pieces.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.chunk.is_empty() {
-            match self.receiver.blocking_recv() {
-                Some(Ok(chunk)) => self.chunk = chunk,
-                Some(Err(error)) => return Err(io::Error::other(error)),
-                None => return Ok(0),
+        let mut filled = 0;
+        while let Some(target) = buffer.get_mut(filled..).filter(|target| !target.is_empty()) {
+            if self.chunk.is_empty() {
+                match self.batch.next() {
+                    Some(Ok(chunk)) => self.chunk = chunk,
+                    Some(Err(error)) if filled == 0 => return Err(io::Error::other(error)),
+                    Some(Err(error)) => {
+                        self.batch = vec![Err(error)].into_iter();
+                        break;
+                    }
+                    None if filled > 0 => break,
+                    None => match self.receiver.blocking_recv() {
+                        Some(batch) => self.batch = batch.into_iter(),
+                        None => break,
+                    },
+                }
+                continue;
             }
+            let count = self.chunk.len().min(target.len());
+            if let Some(target) = target.get_mut(..count) {
+                self.chunk.copy_to_slice(target);
+            }
+            filled += count;
         }
-        let count = self.chunk.len().min(buffer.len());
-        if let Some(target) = buffer.get_mut(..count) {
-            self.chunk.copy_to_slice(target);
-        }
-        Ok(count)
+        Ok(filled)
     }
 }
 

@@ -35,6 +35,7 @@ fn packages_import_only_what_they_may() {
         ("strata-proto", &[][..]),
         ("strata-analysis", &[][..]),
         ("strata-worker", &["strata-analysis", "strata-proto"][..]),
+        ("strata-counts", &["strata-analysis"][..]),
         ("strata-coordinator", &["strata-proto"][..]),
         ("strata-client", &["strata-proto"][..]),
         ("strata-loadtest", &["strata-client", "strata-coordinator", "strata-proto"][..]),
@@ -46,7 +47,7 @@ fn packages_import_only_what_they_may() {
         .expect("cargo runs");
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
     let packages = metadata["packages"].as_array().expect("packages");
-    assert_eq!(packages.len(), 7, "the workspace has seven packages");
+    assert_eq!(packages.len(), 8, "the workspace has eight packages");
     for package in packages {
         let name = package["name"].as_str().expect("a name");
         let Some(allowed) = allowed.get(name) else { continue };

@@ -10,6 +10,8 @@ use super::{
 /// A batch is due when it has this many bytes, or files.
 const BATCH_BYTES: u64 = 8 << 20;
 const BATCH_FILES: usize = 1_024;
+/// Bytes that are taken at once for a file that claims to have them.
+const BELIEVED: usize = 4 << 20;
 
 /// The files of the next batch; the last one may still be growing.
 #[derive(Default)]
@@ -55,9 +57,10 @@ impl<'s> Pending<'s> {
         let Some(Wanted { stored: Stored::Memory(stored), claimed, .. }) = self.files.last_mut() else {
             return Ok(());
         };
-        // The size is only a claim: memory is taken as content comes, but no more than was claimed.
+        // The size is only a claim: beyond some MiB memory is taken as content comes, but no more than was claimed.
         if part.len() > stored.capacity() - stored.len() {
-            stored.reserve_exact(part.len().max(stored.len()).min(claimed.saturating_sub(stored.len())));
+            let more = part.len().max(stored.len()).max(BELIEVED);
+            stored.reserve_exact(more.min(claimed.saturating_sub(stored.len())));
         }
         stored.extend_from_slice(part);
         Ok(())
