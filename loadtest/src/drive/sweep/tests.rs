@@ -99,6 +99,18 @@ impl Strata for Part {
     async fn revoke_token(&self, _: Request<v1::RevokeTokenRequest>) -> Answer<v1::Token> {
         Err(Status::unimplemented("not in this part"))
     }
+
+    async fn hold_report(&self, _: Request<v1::HoldReportRequest>) -> Answer<v1::ReportHold> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
+    async fn release_report(&self, _: Request<v1::ReleaseReportRequest>) -> Answer<v1::ReportHold> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
+    async fn check_reports(&self, _: Request<v1::CheckReportsRequest>) -> Answer<v1::CheckReportsResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
 }
 
 async fn measure(part: &Part, timeout: u64) -> anyhow::Result<Measured> {
