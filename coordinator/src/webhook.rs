@@ -6,11 +6,11 @@ mod identity;
 mod push;
 mod variant;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, to_bytes},
+    body::{Body, Bytes, to_bytes},
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse as _, Json, Response},
@@ -42,6 +42,8 @@ use crate::{
 
 /// Longest notification, in bytes.
 const MOST_BYTES: usize = 1 << 20;
+/// How long a notification may take to arrive: who sends it is not known before.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Most pushes in one notification.
 const MOST_PUSHES: usize = 100;
 /// Whose share of the interactive lane these scans take.
@@ -107,11 +109,9 @@ async fn notified(
     let Some(variant) = variant::by_name(&name) else {
         return refuse(StatusCode::NOT_FOUND, format!("there is no kind of registry `{}`", short(&name)));
     };
-    let Ok(body) = to_bytes(body, MOST_BYTES).await else {
-        return refuse(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!("a notification has at most {MOST_BYTES} bytes"),
-        );
+    let body = match arrived(body).await {
+        Ok(body) => body,
+        Err((status, reason)) => return refuse(status, reason),
     };
     // Nothing of the body is looked at before its sender is known.
     if let Err((status, reason)) = known(&hooks, variant, &headers, settings.token.as_deref(), &body).await {
@@ -129,6 +129,21 @@ async fn notified(
         Ok(answer) => (StatusCode::ACCEPTED, Json(answer)).into_response(),
         Err(CallError::Unavailable(text)) => refuse(StatusCode::SERVICE_UNAVAILABLE, text),
         Err(error) => refuse(StatusCode::BAD_REQUEST, error.to_string()),
+    }
+}
+
+/// The whole of a notification; else what to answer.
+async fn arrived(body: Body) -> Result<Bytes, (StatusCode, String)> {
+    match tokio::time::timeout(PATIENCE, to_bytes(body, MOST_BYTES)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => {
+            let reason = format!("a notification has at most {MOST_BYTES} bytes");
+            Err((StatusCode::PAYLOAD_TOO_LARGE, reason))
+        }
+        Err(_) => {
+            let reason = format!("a notification arrives within {} s", PATIENCE.as_secs());
+            Err((StatusCode::REQUEST_TIMEOUT, reason))
+        }
     }
 }
 
@@ -170,6 +185,7 @@ async fn take(
     events: Vec<Event>,
 ) -> Result<Answer, CallError> {
     let mut answer = Answer::default();
+    let mut refused = None;
     for event in events {
         match event {
             Event::Ignored(reason) => {
@@ -177,7 +193,23 @@ async fn take(
                 *answer.ignored.entry(reason).or_default() += 1;
             }
             Event::Push(push) => {
-                let scan = handle.submit(request(variant, settings, &push), TraceHeaders::default()).await?;
+                let request = request(variant, settings, &push);
+                let scan = match handle.submit(request, TraceHeaders::default()).await {
+                    Ok(scan) => scan,
+                    Err(error @ CallError::Unavailable(_)) => return Err(error),
+                    // What cannot be meant says nothing about the pushes beside it.
+                    Err(error) => {
+                        crate::measure::notified(variant.name, "malformed");
+                        tracing::warn!(
+                            registry = variant.name,
+                            "failed to take a push of {:?}: {error}",
+                            push.repository
+                        );
+                        *answer.ignored.entry("malformed").or_default() += 1;
+                        refused.get_or_insert(error);
+                        continue;
+                    }
+                };
                 crate::measure::notified(variant.name, "scan");
                 tracing::info!(scan = scan.id, registry = variant.name, "pushed: {}", push.repository);
                 if !answer.scans.contains(&scan.id) {
@@ -186,15 +218,22 @@ async fn take(
             }
         }
     }
-    Ok(answer)
+    match refused {
+        // Nothing came of it: whoever set the webhook up should see that.
+        Some(error) if answer.scans.is_empty() => Err(error),
+        _ => Ok(answer),
+    }
 }
 
 /// One scan for each push. A registry tells again what it believes not to have been heard: the same event, the same key.
 fn request(variant: &Variant, settings: &Settings, push: &Push) -> SubmitRequest {
     let host = settings.host.as_deref().unwrap_or(&push.host);
     let image = push.reference(host);
+    // A tag alone, of an event without a name, may be another image each time.
+    let is_named = !push.id.is_empty() || !push.digest.is_empty();
+    let key = format!("push:{}", key_of(&[variant.name, &push.id, &image]));
     let mut request = SubmitRequest {
-        idempotency_key: format!("push:{}", key_of(&[variant.name, &push.id, &image])),
+        idempotency_key: if is_named { key } else { String::new() },
         images: vec![image],
         insecure: settings.insecure,
         tenant: TENANT.to_owned(),

@@ -18,6 +18,8 @@ pub struct Statements {
     pub documents: Vec<v1::AttachedDocument>,
     /// What could not be read of what is attached.
     pub problems: Vec<v1::Problem>,
+    // By which documents may speak of the image besides its own digests.
+    indexes: Vec<String>,
     statements: Vec<Statement>,
     /// For each statement, the digest of its document.
     sources: Vec<String>,
@@ -89,11 +91,13 @@ struct Read {
 /// Reads what is attached to the image of that digest.
 #[must_use]
 pub fn read(attached: Attached, image_digest: &str) -> Statements {
-    let mut found = Statements::default();
+    let mut found = Statements { indexes: attached.indexes, ..Statements::default() };
+    let subjects: Vec<&str> =
+        found.indexes.iter().map(String::as_str).chain([image_digest]).map(hex).collect();
     found.problems.extend(attached.refused.into_iter().map(problem));
     let mut all = Vec::new();
     for attachment in attached.documents {
-        match document(&attachment.content, image_digest) {
+        match document(&attachment.content, &subjects) {
             Ok(Some((date, statements))) => all.push(Read { date, attachment, statements }),
             Ok(None) => {}
             Err(reason) => {
@@ -124,7 +128,7 @@ fn problem(message: String) -> v1::Problem {
 }
 
 /// Date and statements of a document; `None` where it is about something else than VEX, or about another image.
-fn document(content: &[u8], image_digest: &str) -> Result<Option<(String, Vec<Statement>)>, String> {
+fn document(content: &[u8], subjects: &[&str]) -> Result<Option<(String, Vec<Statement>)>, String> {
     let mut envelope: Envelope = serde_json::from_slice(content).map_err(|error| error.to_string())?;
     if let Some(inner) = envelope.dsse_envelope.take() {
         envelope = *inner;
@@ -135,17 +139,21 @@ fn document(content: &[u8], image_digest: &str) -> Result<Option<(String, Vec<St
                 return Ok(None);
             }
             let payload = BASE64_STANDARD.decode(payload.trim()).map_err(|error| error.to_string())?;
-            attestation(&payload, image_digest)
+            attestation(&payload, subjects)
         }
-        (None, Some(_)) => attestation(content, image_digest),
+        (None, Some(_)) => attestation(content, subjects),
         (None, None) => statements(content).map(Some),
     }
 }
 
-fn attestation(payload: &[u8], image_digest: &str) -> Result<Option<(String, Vec<Statement>)>, String> {
+fn hex(digest: &str) -> &str {
+    digest.strip_prefix("sha256:").unwrap_or(digest)
+}
+
+fn attestation(payload: &[u8], subjects: &[&str]) -> Result<Option<(String, Vec<Statement>)>, String> {
     let found: Attestation<'_> = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
-    let hex = image_digest.strip_prefix("sha256:").unwrap_or(image_digest);
-    let ours = found.subject.iter().any(|subject| subject.digest.get("sha256").is_some_and(|is| is == hex));
+    let is_ours = |hex: &String| subjects.contains(&hex.as_str());
+    let ours = found.subject.iter().any(|subject| subject.digest.get("sha256").is_some_and(is_ours));
     let is_vex = ["https://openvex.dev/ns", "https://cyclonedx.org/", "https://docs.oasis-open.org/csaf"]
         .iter()
         .any(|start| found.predicate_type.starts_with(start));
@@ -170,9 +178,13 @@ fn statements(content: &[u8]) -> Result<(String, Vec<Statement>), String> {
 }
 
 /// For each finding of a report, in order: whether a statement suppresses it. Of two statements on one thing the later
-/// one speaks.
+/// one speaks. They may name the image by `indexes` (digests) too.
 #[must_use]
-pub fn answers(report: &v1::Report, statements: &[Statement]) -> Vec<Option<Suppression>> {
+pub fn answers(
+    report: &v1::Report,
+    statements: &[Statement],
+    indexes: &[String],
+) -> Vec<Option<Suppression>> {
     let purl = |index: u32| {
         let package = usize::try_from(index).ok().and_then(|index| report.packages.get(index));
         package.map_or("", |package| package.purl.as_str())
@@ -188,7 +200,8 @@ pub fn answers(report: &v1::Report, statements: &[Statement]) -> Vec<Option<Supp
             }
         })
         .collect();
-    let digests = [report.image_digest.as_str(), report.config_digest.as_str()];
+    let own = [report.image_digest.as_str(), report.config_digest.as_str()];
+    let digests: Vec<&str> = own.into_iter().chain(indexes.iter().map(String::as_str)).collect();
     vex::apply(Image { digests: &digests, purls: &[] }, &flaws, statements)
 }
 
@@ -201,7 +214,7 @@ impl Statements {
         if self.statements.is_empty() {
             return;
         }
-        let answers = answers(report, &self.statements);
+        let answers = answers(report, &self.statements, &self.indexes);
         for (finding, answer) in report.findings.iter_mut().zip(answers) {
             if let Some(suppression) = answer {
                 let source = self.sources.get(suppression.statement).map_or("", String::as_str);
@@ -213,7 +226,9 @@ impl Statements {
     /// What the result depends on besides image, analysis and database: part of the report's name.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let documents = self.documents.iter().map(|document| document.digest.as_str());
-        documents.chain(self.problems.iter().map(|problem| problem.message.as_str()))
+        // Without statements nothing is said of an index.
+        let indexes = self.indexes.iter().filter(|_| !self.statements.is_empty()).map(String::as_str);
+        documents.chain(self.problems.iter().map(|problem| problem.message.as_str())).chain(indexes)
     }
 }
 

@@ -229,7 +229,8 @@ pub trait Images: Send + Sync {
     }
     /// Opens a layer of an image that `reference` names.
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError>;
-    /// All that may be VEX documents attached to the image whose manifest has that digest.
+    /// All that may be VEX documents attached to the image whose manifest has that digest, or to an index by which `reference`
+    /// leads to it.
     async fn attachments(
         &self,
         reference: &str,
@@ -260,6 +261,9 @@ pub struct Attached {
     pub documents: Vec<Attachment>,
     /// What could not, each as a sentence that names it.
     pub refused: Vec<String>,
+    /// Digests of the indexes by which the reference leads to the image, outermost first: documents may speak of the image by
+    /// them.
+    pub indexes: Vec<String>,
 }
 
 /// A database that jobs hold on to while a newer one may arrive.

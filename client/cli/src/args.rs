@@ -26,7 +26,7 @@ pub use self::{
     advise::AdviseArgs,
     archive::{AuditCommand, ExportArgs},
     connection::{ArchiveArgs, ConnectionArgs, ServerUrl},
-    database::DbCommand,
+    database::{DbCommand, DistributeArgs},
     diff::DiffArgs,
     gate::{GateArgs, PolicyCommand},
     queue::QueueArgs,

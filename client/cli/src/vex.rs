@@ -64,7 +64,7 @@ pub fn apply(reported: &mut ImageReported, statements: &[Statement]) {
     if statements.is_empty() {
         return;
     }
-    let answers = attached::answers(report, statements);
+    let answers = attached::answers(report, statements, &[]);
     let mut counts = SeverityCounts::default();
     for (finding, answer) in report.findings.iter_mut().zip(answers) {
         if let Some(suppression) = answer {

@@ -3,13 +3,17 @@
 use std::{collections::BTreeSet, path::Path};
 
 use aws_lc_rs::hmac;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+};
 use serde_json::{Value, json};
 
 use super::{
+    Settings, arrived,
     auth::{Proof, Secrets},
-    push::Event,
-    variant,
+    push::{Event, Push},
+    request, variant,
 };
 
 #[test]
@@ -95,4 +99,35 @@ fn only_who_has_the_secret_is_heard() {
     assert!(Secrets::new(&[b"short".to_vec()]).is_err());
     assert!(!Secrets::new(&[]).expect("none").allow(Proof::Push, &HeaderMap::new(), Some(""), b""));
     assert_eq!(format!("{secrets:?}"), "2 secrets");
+}
+
+#[test]
+fn an_event_counts_once_unless_nothing_tells_it_from_the_next() {
+    let key = |id: &str, tag: &str, digest: &str| {
+        let push = Push {
+            id: id.to_owned(),
+            host: "r.example".to_owned(),
+            repository: "app".to_owned(),
+            tag: tag.to_owned(),
+            digest: digest.to_owned(),
+        };
+        let variant = variant::by_name("ghcr").expect("a kind");
+        request(variant, &Settings::default(), &push).idempotency_key
+    };
+    let digest = format!("sha256:{}", "a".repeat(64));
+    assert_eq!(key("", "latest", ""), "", "the tag may have moved on since the last one");
+    for (id, tag, digest) in [("e1", "latest", ""), ("", "latest", &*digest), ("e1", "", &*digest)] {
+        assert!(
+            !key(id, tag, digest).is_empty() && key(id, tag, digest) == key(id, tag, digest),
+            "{id} {tag}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_end_is_waited_for_so_long() {
+    let endless = Body::from_stream(futures::stream::pending::<Result<&[u8], std::io::Error>>());
+    assert_eq!(arrived(endless).await.unwrap_err().0, StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(arrived(Body::from(vec![b' '; 2 << 20])).await.unwrap_err().0, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(arrived(Body::from("{}")).await.unwrap(), "{}");
 }

@@ -80,6 +80,14 @@ async fn a_push_is_one_scan_however_often_it_is_told() {
     ] {
         assert_eq!(hooks.post(path, secret, body).await.0, status, "{path} {secret}");
     }
+    // An event that cannot be meant takes none of its neighbours with it.
+    let first: serde_json::Value = serde_json::from_str(&event("e1", "1")).expect("JSON");
+    let mut bad = first["events"][0].clone();
+    bad["target"]["repository"] = json!("No Repository");
+    let both = json!({"events": [bad, first["events"][0]]});
+    let (status, answer) = hooks.post(path, SECRET, both.to_string()).await;
+    assert_eq!((status, answer["ignored"]["malformed"].as_u64()), (202, Some(1)), "{answer}");
+    assert_eq!(answer["scans"][0], scan.as_str());
     let scans = running.handle.scans(0, "").await.expect("listed");
     assert_eq!(scans.iter().map(|scan| scan.id.as_str()).collect::<Vec<_>>(), [scan.as_str()]);
     let request = scans[0].request.clone().expect("a request");

@@ -39,7 +39,7 @@ fn attached(documents: &[String]) -> Attached {
         digest: Digest::of(text.as_bytes()).to_string(),
         content: text.clone().into(),
     };
-    Attached { documents: documents.iter().map(document).collect(), refused: Vec::new() }
+    Attached { documents: documents.iter().map(document).collect(), ..Attached::default() }
 }
 
 fn report() -> v1::Report {
@@ -138,4 +138,29 @@ fn what_was_read_names_the_result() {
     assert_eq!(names(&[one.clone(), two.clone()]), names(&[two.clone(), one.clone()]));
     assert_ne!(names(std::slice::from_ref(&one)), names(&[one, two]));
     assert_eq!(names(&[json!({"hello": 1})]).len(), 1, "what cannot be read counts too");
+}
+
+#[test]
+fn an_index_is_a_name_of_the_image() {
+    let index = format!("sha256:{}", "7".repeat(64));
+    let attestation = |subject: &str| {
+        json!({
+            "_type": "https://in-toto.io/Statement/v1", "predicateType": "https://openvex.dev/ns/v0.2.0",
+            "subject": [{"digest": {"sha256": subject.trim_start_matches("sha256:")}}],
+            "predicate": {"@context": "https://openvex.dev/ns/v0.2.0", "@id": "x", "author": "a", "version": 1,
+                "timestamp": "2026-01-01T00:00:00Z", "statements": [{"vulnerability": {"name": "CVE-2024-1"},
+                "products": [{"@id": format!("pkg:oci/app@{}", index.replace(':', "%3A"))}],
+                "status": "not_affected", "justification": "component_not_present"}]},
+        })
+    };
+    let texts = [attestation(&index).to_string()];
+    let judge = |indexes: &[String]| {
+        let found = read(Attached { indexes: indexes.to_vec(), ..attached(&texts) }, IMAGE);
+        let mut report = report();
+        found.apply(&mut report);
+        let suppressed = report.findings.iter().filter(|finding| !finding.suppressed.is_empty()).count();
+        (suppressed, found.problems.len(), found.names().any(|name| name == index))
+    };
+    assert_eq!(judge(&[]), (0, 1, false), "about another image");
+    assert_eq!(judge(std::slice::from_ref(&index)), (1, 0, true));
 }

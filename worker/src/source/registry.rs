@@ -44,6 +44,7 @@ mod client;
 mod config;
 mod gate;
 mod host;
+mod lineage;
 pub mod link;
 mod pace;
 mod page;
@@ -52,6 +53,7 @@ pub mod retry_after;
 mod scan;
 mod send;
 mod token;
+pub mod way;
 
 /// Registries that are remembered; beyond, the memory starts anew.
 const MAX_HOSTS: usize = 1_000;

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args as Group, Subcommand};
 
-use super::ServerUrl;
+use super::{LoginArgs, RegistryArgs, ServerUrl};
 
 /// Commands on the advisory database.
 #[derive(Debug, Subcommand)]
@@ -57,21 +57,9 @@ pub enum DbCommand {
         from: Vec<PathBuf>,
     },
     /// Push a database to a registry, as an OCI artefact.
-    Push {
-        /// Where to: `oci://HOST/REPOSITORY:TAG`.
-        reference: String,
-        /// The database.
-        #[arg(long, env = "STRATA_DB", value_name = "FILE")]
-        db: Option<PathBuf>,
-    },
+    Push(DistributeArgs),
     /// Pull a database from a registry.
-    Pull {
-        /// Where from: `oci://HOST/REPOSITORY:TAG`.
-        reference: String,
-        /// The database to write; default: the default location.
-        #[arg(long, env = "STRATA_DB", value_name = "FILE")]
-        db: Option<PathBuf>,
-    },
+    Pull(DistributeArgs),
     /// Publish a database to a cluster: its workers fetch it, and every scan from then on uses it.
     Publish {
         /// The database.
@@ -88,4 +76,23 @@ pub enum DbCommand {
         /// The newer database.
         new: PathBuf,
     },
+}
+
+/// Arguments of `strata db push` and `strata db pull`.
+#[derive(Debug, Clone, Group)]
+pub struct DistributeArgs {
+    /// Where it is in a registry: `oci://HOST/REPOSITORY:TAG`.
+    pub reference: String,
+    /// The database file; default: the default location.
+    #[arg(long, env = "STRATA_DB", value_name = "FILE")]
+    pub db: Option<PathBuf>,
+    /// Any certificate of the registry, or plain HTTP where it is not on loopback (there plain HTTP needs no word).
+    #[arg(long, visible_alias = "allow-insecure-registry")]
+    pub insecure: bool,
+    /// The registry's certificate and logins.
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    /// One login.
+    #[command(flatten)]
+    pub login: LoginArgs,
 }

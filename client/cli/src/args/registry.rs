@@ -20,7 +20,7 @@ pub struct RegistryArgs {
 #[derive(Debug, Clone, Default, Group)]
 pub struct LoginArgs {
     /// User name for the registries that are named.
-    #[arg(long, value_name = "NAME", requires = "registry_password_file", conflicts_with = "server")]
+    #[arg(long, value_name = "NAME", requires = "registry_password_file")]
     pub registry_username: Option<String>,
     /// File with the password (`/dev/stdin` works too).
     #[arg(long, value_name = "FILE", requires = "registry_username")]

@@ -33,12 +33,8 @@ pub(super) async fn run(command: DbCommand, settings: &Settings) -> Result<ExitC
             let parts = Some(settings.data_dir.join("parts"));
             build_to(build::Sources { advisories, parts, ..build::Sources::default() }, &output).await?;
         }
-        DbCommand::Push { reference, db } => {
-            distribute::push(&db.unwrap_or_else(|| settings.default_db()), &reference, settings).await?;
-        }
-        DbCommand::Pull { reference, db } => {
-            distribute::pull(&reference, &db.unwrap_or_else(|| settings.default_db()), settings).await?;
-        }
+        DbCommand::Push(args) => distribute::push(&args, settings).await?,
+        DbCommand::Pull(args) => distribute::pull(&args, settings).await?,
         DbCommand::Publish { db, server } => {
             publish::send(&db.unwrap_or_else(|| settings.default_db()), &server, settings).await?;
         }

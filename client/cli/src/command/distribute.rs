@@ -2,20 +2,27 @@
 
 use std::{io::Write as _, path::Path, time::Duration};
 
-use futures::StreamExt as _;
+use bytes::Bytes;
+use futures::{StreamExt as _, stream::BoxStream};
 use oci_client::{
     Client, Reference as Target,
-    client::{ClientConfig, ClientProtocol, Config, ImageLayer},
-    manifest::{OciDescriptor, OciImageManifest},
+    client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol, Config, ImageLayer},
+    manifest::OciImageManifest,
     secrets::RegistryAuth,
 };
-use strata_proto::reference::Reference;
+use sha2::{Digest as _, Sha256};
+use strata_proto::{reference::Reference, v1::SourceOptions};
 use strata_worker::{
     advisories::DatabaseFile,
-    source::auth::{self, Login},
+    error::JobError,
+    ports::Images as _,
+    source::{
+        auth::{self, Login},
+        registry::{Registries, RegistryConfig},
+    },
 };
 
-use crate::{exit::Failure, settings::Settings, wiring};
+use crate::{args::DistributeArgs, exit::Failure, settings::Settings, wiring};
 
 /// Type of the artefact (OCI image specification, `artifactType`).
 const ARTIFACT: &str = "application/vnd.strata.advisories.v1";
@@ -35,16 +42,19 @@ struct Place {
 }
 
 impl Place {
-    async fn new(text: &str, settings: &Settings) -> Result<Self, Failure> {
-        let bare = text.strip_prefix("oci://").unwrap_or(text);
-        let parsed: Reference = bare.parse().map_err(|error| Failure::usage(format!("{error}")))?;
+    async fn new(args: &DistributeArgs, settings: &Settings) -> Result<Self, Failure> {
+        let (text, parsed) = (&args.reference, reference(args)?);
         let shown = parsed.to_string();
         let target = shown.parse::<Target>();
         let target =
             target.map_err(|error| Failure::usage(format!("`{text}` is not a reference: {error}")))?;
-        let protocol = if parsed.is_loopback() { ClientProtocol::Http } else { ClientProtocol::Https };
+        // The client below follows wherever it is led: whom it may trust, and where the login may go, is found out before.
+        let way = registries(settings)?.way(&parsed.host, args.insecure).await;
+        let way = way.map_err(|error| failed(PUSH, &shown, &error.message))?;
         let config = ClientConfig {
-            protocol,
+            protocol: if way.plain { ClientProtocol::Http } else { ClientProtocol::Https },
+            accept_invalid_certificates: way.any_certificate,
+            extra_root_certificates: roots(&settings.registry.extra_roots),
             connect_timeout: Some(Duration::from_secs(10)),
             read_timeout: Some(Duration::from_secs(60)),
             ..ClientConfig::default()
@@ -69,27 +79,55 @@ impl Place {
         };
         Ok(Self { client, target, auth, text: shown })
     }
+}
 
-    fn failed(&self, action: &str, reason: impl std::fmt::Display) -> Failure {
-        Failure::incomplete(format!("failed to {action} {}: {reason}", self.text))
-    }
+const PUSH: &str = "push the database to";
+const PULL: &str = "pull the database from";
+
+fn failed(action: &str, place: &str, reason: &dyn std::fmt::Display) -> Failure {
+    Failure::incomplete(format!("failed to {action} {place}: {reason}"))
+}
+
+fn reference(args: &DistributeArgs) -> Result<Reference, Failure> {
+    bare(&args.reference).parse().map_err(|error| Failure::usage(format!("{error}")))
+}
+
+fn registries(settings: &Settings) -> Result<Registries, Failure> {
+    let config = RegistryConfig { credentials: wiring::credentials(settings), ..settings.registry.clone() };
+    Registries::new(config).map_err(|error| Failure::usage(error.message))
+}
+
+/// The reference itself.
+pub(super) fn bare(text: &str) -> &str {
+    text.strip_prefix("oci://").unwrap_or(text)
+}
+
+/// Bundles as single certificates, which is what the client takes.
+fn roots(bundles: &[Vec<u8>]) -> Vec<Certificate> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let texts = bundles.iter().map(|bundle| String::from_utf8_lossy(bundle).into_owned());
+    let blocks = texts.flat_map(|text| {
+        text.split_inclusive(END).filter(|block| block.ends_with(END)).map(str::to_owned).collect::<Vec<_>>()
+    });
+    blocks.map(|block| Certificate { encoding: CertificateEncoding::Pem, data: block.into_bytes() }).collect()
 }
 
 /// Pushes a database that was checked to its last byte.
 ///
 /// # Errors
 /// When the database is damaged, or the registry refuses it.
-pub(super) async fn push(path: &Path, reference: &str, settings: &Settings) -> Result<(), Failure> {
+pub(super) async fn push(args: &DistributeArgs, settings: &Settings) -> Result<(), Failure> {
+    let path = &args.db.clone().unwrap_or_else(|| settings.default_db());
     let digest = check(path)?;
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::usage(format!("failed to read {}: {error}", path.display())))?;
-    let place = Place::new(reference, settings).await?;
+    let place = Place::new(args, settings).await?;
     let layers = [ImageLayer::new(bytes, DATABASE.to_owned(), None)];
     let config = Config::new(&b"{}"[..], EMPTY.to_owned(), None);
     let mut manifest = OciImageManifest::build(&layers, &config, None);
     manifest.artifact_type = Some(ARTIFACT.to_owned());
     let pushed = place.client.push(&place.target, &layers, config, &place.auth, Some(manifest)).await;
-    pushed.map_err(|error| place.failed("push the database to", error))?;
+    pushed.map_err(|error| failed(PUSH, &place.text, &error))?;
     let _ = writeln!(std::io::stdout(), "{}: {digest}", place.text);
     Ok(())
 }
@@ -98,20 +136,30 @@ pub(super) async fn push(path: &Path, reference: &str, settings: &Settings) -> R
 ///
 /// # Errors
 /// When the artefact is no database, is damaged, or cannot be had.
-pub(super) async fn pull(reference: &str, output: &Path, settings: &Settings) -> Result<(), Failure> {
-    let place = Place::new(reference, settings).await?;
-    let pulled = place.client.pull_image_manifest(&place.target, &place.auth).await;
-    let (manifest, _) = pulled.map_err(|error| place.failed("pull the database from", error))?;
+pub(super) async fn pull(args: &DistributeArgs, settings: &Settings) -> Result<(), Failure> {
+    let output = &args.db.clone().unwrap_or_else(|| settings.default_db());
+    let reference = reference(args)?;
+    let from = reference.to_string();
+    let failed = |reason: &dyn std::fmt::Display| failed(PULL, &from, reason);
+    // A registry may be hostile: what is read from it has the limits of images.
+    let registries = registries(settings)?;
+    let manifest = registries.manifest(&from, args.insecure).await.map_err(|error| failed(&error.message))?;
+    let manifest: OciImageManifest = serde_json::from_slice(&manifest).map_err(|error| failed(&error))?;
     let layer = match manifest.layers.as_slice() {
         [layer] if layer.media_type == DATABASE => layer,
-        _ => return Err(place.failed("pull the database from", "this artefact is not an advisory database")),
+        _ => return Err(failed(&"this artefact is not an advisory database")),
     };
     let directory = output.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let unwritten =
         |error: std::io::Error| Failure::usage(format!("failed to write {}: {error}", output.display()));
     std::fs::create_dir_all(directory).map_err(unwritten)?;
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(unwritten)?;
-    download(&place, layer, &mut file).await?;
+    let size = u64::try_from(layer.size).ok().filter(|size| *size <= MAX_DATABASE);
+    let size = size.ok_or_else(|| failed(&format!("its size of {} bytes is not plausible", layer.size)))?;
+    let options = SourceOptions { insecure: args.insecure };
+    let opened = registries.blob(&from, &layer.digest, &options).await;
+    let stream = opened.map_err(|error| failed(&error.message))?.stream;
+    download(stream, &layer.digest, size, &mut file).await.map_err(|reason| failed(&reason))?;
     file.as_file().sync_all().map_err(unwritten)?;
     let digest = check(file.path())?;
     super::build::publish(file, output)?;
@@ -120,29 +168,27 @@ pub(super) async fn pull(reference: &str, output: &Path, settings: &Settings) ->
 }
 
 async fn download(
-    place: &Place,
-    layer: &OciDescriptor,
+    mut stream: BoxStream<'static, Result<Bytes, JobError>>,
+    digest: &str,
+    size: u64,
     file: &mut tempfile::NamedTempFile,
-) -> Result<(), Failure> {
-    let failed = |reason: String| place.failed("pull the database from", reason);
-    let size = u64::try_from(layer.size).ok().filter(|size| *size <= MAX_DATABASE);
-    let size = size.ok_or_else(|| failed(format!("its size of {} bytes is not plausible", layer.size)))?;
-    let opened = place.client.pull_blob_stream(&place.target, layer).await;
-    let mut stream = opened.map_err(|error| failed(error.to_string()))?.stream;
-    let mut have = 0_u64;
-    // The stream's last item fails when the digest does not agree: it is read to its end.
+) -> Result<(), String> {
+    let (mut have, mut hash) = (0_u64, Sha256::new());
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| failed(error.to_string()))?;
+        let chunk = chunk.map_err(|error| error.message)?;
         have += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         if have > size {
-            return Err(failed("the registry sent more than the manifest says".to_owned()));
+            return Err("the registry sent more than the manifest says".to_owned());
         }
-        file.write_all(&chunk).map_err(|error| failed(error.to_string()))?;
+        hash.update(&chunk);
+        file.write_all(&chunk).map_err(|error| error.to_string())?;
     }
     if have != size {
-        return Err(failed(format!("it ended after {have} of {size} bytes")));
+        return Err(format!("it ended after {have} of {size} bytes"));
     }
-    Ok(())
+    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = format!("sha256:{hex}");
+    if found == digest { Ok(()) } else { Err(format!("it has the digest {found} instead of {digest}")) }
 }
 
 /// Checks every byte of a database against its digest.

@@ -4,7 +4,8 @@ use strata_proto::reference::Reference;
 use strata_worker::source::{auth::Login, secret::Secret};
 
 use crate::{
-    args::{Command, LoginArgs, RegistryArgs},
+    args::{Command, DbCommand, LoginArgs, RegistryArgs, ScanArgs, SweepArgs},
+    command::distribute,
     exit::Failure,
     security,
     settings::Settings,
@@ -18,10 +19,21 @@ pub(super) fn apply(command: &Command, settings: &mut Settings) -> Result<(), Fa
             let host = args.registry.split('/').next().unwrap_or_default();
             (&args.target.registry, Some(&args.target.login), vec![format!("{host}/any")])
         }
+        Command::Db(DbCommand::Push(args) | DbCommand::Pull(args)) => {
+            (&args.registry, Some(&args.login), vec![distribute::bare(&args.reference).to_owned()])
+        }
         Command::Worker(args) => (&args.registry, None, Vec::new()),
         Command::Server(args) => (&args.registry, None, Vec::new()),
         _ => return Ok(()),
     };
+    if let Command::Scan(ScanArgs { target, .. }) | Command::Sweep(SweepArgs { target, .. }) = command
+        && target.server.is_some()
+        && target.login.registry_username.is_some()
+    {
+        return Err(Failure::usage(
+            "--registry-username cannot be used with --server: its workers hold the logins".to_owned(),
+        ));
+    }
     trust(registry, settings)?;
     match login {
         Some(login) => log_in(login, &names, settings),

@@ -8,30 +8,15 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use strata_loadtest::{
-    content::{Arch, Blob, Compression, Fixed, FixedImage},
-    registry::{Options, Registry},
-};
 
-use crate::{access::run_with, cluster::runtime, servers::output, strata::User};
+use crate::{access::run_with, cluster::runtime, fixture, servers::output, strata::User};
 
 const COMMIT: &str = "6909610f00000000000000000000000000000001";
 
 /// A user whose archive has one report, of that commit. The registry is gone afterwards, and the image with it.
 fn archived() -> User {
     let (user, runtime) = (User::new(), runtime());
-    let mut fixed = Fixed::new();
-    let lodash: (&str, &[u8]) =
-        ("app/node_modules/lodash/package.json", br#"{"name":"lodash","version":"4.17.4"}"#);
-    let layers = [Blob::of_files(&[lodash], Compression::Gzip).expect("a layer")];
-    fixed.image(&FixedImage {
-        repository: "app",
-        tag: "1",
-        layers: &layers,
-        arch: Arch::Amd64,
-        docker: true,
-    });
-    let registry = runtime.block_on(Registry::start(fixed, Options::default())).expect("a registry");
+    let registry = fixture::serve(&runtime, fixture::lodash());
     let image = format!("{}/app:1", registry.host());
     run_with(&user, &["scan", &image], &[("STRATA_SOURCE_COMMIT", COMMIT)]).expect(0, &["lodash"]);
     user

@@ -1,21 +1,16 @@
 //! A new database: only the images that hold what it speaks of anew are assessed, and every report is as a sweep from nothing
 //! would have made it.
 
-use std::sync::Arc;
-
 use strata_cli::command::build;
 use strata_coordinator::{
     archive::{report, sqlite::SqliteArchive},
     ports::Archive as _,
 };
-use strata_loadtest::{
-    content::{Arch, Blob, Compression, Fixed, FixedImage},
-    registry::{Options, Registry},
-};
+use strata_loadtest::{content::Fixed, registry::Registry};
 use strata_proto::v1::{Report, ScanState};
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::runtime::Runtime;
 
-use crate::strata::User;
+use crate::{fixture, strata::User};
 
 const IMAGES: u64 = 20;
 /// Images with the package of which the new database speaks anew.
@@ -34,20 +29,9 @@ fn registry(runtime: &Runtime) -> Registry {
             files.push(package("minimist", "1.2.0"));
         }
         let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_bytes())).collect();
-        let layers = [Blob::of_files(&files, Compression::Gzip).expect("a layer")];
-        let repository = format!("app{number}");
-        fixed.image(&FixedImage {
-            repository: &repository,
-            tag: "1",
-            layers: &layers,
-            arch: Arch::Amd64,
-            docker: false,
-        });
+        fixture::image(&mut fixed, &format!("app{number}"), &files, false);
     }
-    runtime.block_on(async {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-        Registry::serve(listener, Arc::new(fixed), Options::default()).expect("a registry")
-    })
+    fixture::serve(runtime, fixed)
 }
 
 /// An advisory of one npm package.

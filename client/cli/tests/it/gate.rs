@@ -7,11 +7,12 @@ use strata_analysis::database::{build::Builder, lifecycle::Lifecycles};
 use strata_cli::command::build;
 use strata_loadtest::{
     content::{Arch, Blob, Compression, Fixed, FixedImage},
-    registry::{Options, Registry},
+    registry::Registry,
 };
 
 use crate::{
     cluster::runtime,
+    fixture,
     strata::{User, images},
 };
 
@@ -43,18 +44,10 @@ fn with_images() -> (User, Registry, tokio::runtime::Runtime) {
         let manifest = json!({"name": package, "version": "1.0.0"}).to_string();
         let path = format!("app/node_modules/{package}/package.json");
         let files = [(path.as_str(), manifest.as_bytes())];
-        let layers = [Blob::of_files(&files, Compression::Gzip).expect("a layer")];
-        let repository = format!("acme/{package}");
-        fixed.image(&FixedImage {
-            repository: &repository,
-            tag: "1",
-            layers: &layers,
-            arch: Arch::Amd64,
-            docker: false,
-        });
+        fixture::image(&mut fixed, &format!("acme/{package}"), &files, false);
     }
     let runtime = runtime();
-    let registry = runtime.block_on(Registry::start(fixed, Options::default())).expect("a registry");
+    let registry = fixture::serve(&runtime, fixed);
     (user, registry, runtime)
 }
 
@@ -126,7 +119,7 @@ fn a_distribution_without_support_fails_where_that_is_asked_for() {
         fixed.image(&FixedImage { repository: "os", tag, layers: &layers, arch: Arch::Amd64, docker: false });
     }
     let runtime = runtime();
-    let registry = runtime.block_on(Registry::start(fixed, Options::default())).expect("a registry");
+    let registry = fixture::serve(&runtime, fixed);
     for (tag, flags, code) in [
         ("old", &["--exit-on-eol", "9"][..], 9),
         ("old", &[], 0),

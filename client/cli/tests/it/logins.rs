@@ -84,19 +84,7 @@ struct Certified {
 impl Certified {
     fn start() -> Self {
         let ours = Authority::new();
-        let (ca, certificate, key) = (ours.file("ca.pem"), ours.file("server.pem"), ours.file("server.key"));
-        let redis = servers::redis_with(&[
-            "--port",
-            "0",
-            "--tls-cert-file",
-            &certificate,
-            "--tls-key-file",
-            &key,
-            "--tls-ca-cert-file",
-            &ca,
-            "--tls-auth-clients",
-            "yes",
-        ]);
+        let redis = servers::redis_of(&ours, true, &[]);
         let postgres = servers::postgres_of_clients(&ours);
         Self { ours, redis, postgres, user: User::new() }
     }

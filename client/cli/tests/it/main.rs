@@ -17,6 +17,7 @@ mod endings;
 mod failover;
 mod fairness;
 mod faults;
+mod fixture;
 mod formats;
 mod gate;
 mod hygiene;

@@ -4,14 +4,11 @@
 use std::{fs, process::Command};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use strata_loadtest::{
-    content::{Arch, Blob, Compression, Fixed, FixedImage},
-    registry::{Options, Registry},
-};
 
 use crate::{
     access::{Authority, run_with},
     cluster::runtime,
+    fixture,
     servers::{registry_with, skipped},
     strata::User,
 };
@@ -39,18 +36,7 @@ fn a_private_registry_is_trusted_and_logged_in_to_in_every_way() {
         ours.file("server.key")
     ));
     let host = format!("127.0.0.1:{}", registry.port);
-    let mut fixed = Fixed::new();
-    let lodash: (&str, &[u8]) =
-        ("app/node_modules/lodash/package.json", br#"{"name":"lodash","version":"4.17.4"}"#);
-    let layers = [Blob::of_files(&[lodash], Compression::Gzip).expect("a layer")];
-    fixed.image(&FixedImage {
-        repository: "app",
-        tag: "1",
-        layers: &layers,
-        arch: Arch::Amd64,
-        docker: true,
-    });
-    let source = runtime.block_on(Registry::start(fixed, Options::default())).expect("a registry");
+    let source = fixture::serve(&runtime, fixture::lodash());
     let copy = Command::new("skopeo")
         .args(["copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false"])
         .args(["--dest-creds", &format!("robot:{PASSWORD}")])
@@ -117,4 +103,20 @@ fn a_private_registry_is_trusted_and_logged_in_to_in_every_way() {
     }
     let sweep = ["sweep", &host, "--registry-cacert", &ca, "--authfile", &authfile];
     user.run(&sweep).expect(0, &["3 findings", "completed"]);
+    // A database is pushed and pulled by the same ways.
+    let place = format!("oci://{host}/advisories:1");
+    let file = ["--registry-username", "robot", "--registry-password-file", &password];
+    user.run(&[&["db", "push", &place][..], &logged_in].concat()).expect(3, &["certificate", &host]);
+    user.run(&["db", "push", &place, "--registry-cacert", &ca]).expect(3, &["push the database"]);
+    user.run(&["db", "push", &place, "--registry-cacert", &ca, "--authfile", &wrong_file])
+        .expect(3, &["push the database"]);
+    user.run(&[&["db", "push", &place, "--registry-cacert", &ca][..], &file].concat())
+        .expect(0, &["sha256:"]);
+    for more in [&["--registry-cacert", &ca][..], &["--insecure"]] {
+        let other = User::without_database();
+        let pulled = other.run(&[&["db", "pull", &place][..], more, &logged_in].concat());
+        pulled.expect(0, &["sha256:"]);
+        assert!(!pulled.err.contains(PASSWORD), "{}", pulled.err);
+        assert_eq!(fs::read(other.database()).expect("pulled"), fs::read(user.database()).expect("pushed"));
+    }
 }

@@ -74,30 +74,24 @@ impl Secure {
             "--pass",
             NATS,
         ]);
-        let redis = servers::redis_with(&[
-            "--port",
-            "0",
-            "--tls-cert-file",
-            &certificate,
-            "--tls-key-file",
-            &key,
-            "--tls-ca-cert-file",
-            &ca,
-            "--tls-auth-clients",
-            "no",
-            "--rdbcompression",
-            "no",
-            "--user",
-            "default",
-            "off",
-            "--user",
-            "strata",
-            "on",
-            &format!(">{REDIS}"),
-            "~*",
-            "&*",
-            "+@all",
-        ]);
+        let redis = servers::redis_of(
+            &authority,
+            false,
+            &[
+                "--rdbcompression",
+                "no",
+                "--user",
+                "default",
+                "off",
+                "--user",
+                "strata",
+                "on",
+                &format!(">{REDIS}"),
+                "~*",
+                "&*",
+                "+@all",
+            ],
+        );
         let postgres =
             servers::postgres_with(POSTGRES, &authority.path("server.pem"), &authority.path("server.key"));
         let user = User::new();

@@ -167,6 +167,15 @@ pub(crate) fn redis_with(more: &[&str]) -> Server {
     start("redis-server", &mut command, port, directory)
 }
 
+/// With an authority's certificate; whether clients need one too, and further arguments.
+pub(crate) fn redis_of(authority: &crate::access::Authority, clients: bool, more: &[&str]) -> Server {
+    let file = |name| authority.file(name);
+    let (ca, certificate, key) = (file("ca.pem"), file("server.pem"), file("server.key"));
+    let files = ["--tls-cert-file", &certificate, "--tls-key-file", &key, "--tls-ca-cert-file", &ca];
+    let clients = ["--tls-auth-clients", if clients { "yes" } else { "no" }];
+    redis_with(&[&["--port", "0"][..], &files, &clients, more].concat())
+}
+
 pub(crate) fn registry() -> Server {
     registry_with("")
 }

@@ -4,13 +4,10 @@ use std::net::TcpListener;
 
 use bytes::Bytes;
 use serde_json::json;
-use strata_loadtest::{
-    content::{Arch, Blob, Compression, Fixed, FixedImage, Manifest},
-    registry::{Options, Registry},
-};
+use strata_loadtest::content::Manifest;
 use strata_proto::digest::Digest;
 
-use crate::{cluster::runtime, strata::User};
+use crate::{cluster::runtime, fixture, strata::User};
 
 const CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
@@ -27,17 +24,7 @@ fn layers_that_are_kept_elsewhere_are_unsupported_and_never_fetched() {
     // Where the manifest says that the layer is: nobody may come.
     let elsewhere = TcpListener::bind("127.0.0.1:0").expect("a port");
     elsewhere.set_nonblocking(true).expect("a listener");
-    let mut fixed = Fixed::new();
-    let lodash: (&str, &[u8]) =
-        ("app/node_modules/lodash/package.json", br#"{"name":"lodash","version":"4.17.4"}"#);
-    let layers = [Blob::of_files(&[lodash], Compression::Gzip).expect("a layer")];
-    fixed.image(&FixedImage {
-        repository: "app",
-        tag: "1",
-        layers: &layers,
-        arch: Arch::Amd64,
-        docker: true,
-    });
+    let mut fixed = fixture::lodash();
     let foreign = Digest::of(b"a layer of another's");
     let config = json!({
         "architecture": "amd64", "os": "linux", "config": {},
@@ -58,7 +45,7 @@ fn layers_that_are_kept_elsewhere_are_unsupported_and_never_fetched() {
     let old = json!({"schemaVersion": 1, "name": "old", "tag": "1", "fsLayers": [{"blobSum": foreign.to_string()}]});
     let old_type = "application/vnd.docker.distribution.manifest.v1+prettyjws";
     fixed.add_manifest("old", Some("1"), manifest(old_type, &old));
-    let registry = runtime.block_on(Registry::start(fixed, Options::default())).expect("a registry");
+    let registry = fixture::serve(&runtime, fixed);
     let host = registry.host();
 
     let (run, document) = user.json(&["sweep", &host]);

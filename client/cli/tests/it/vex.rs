@@ -71,6 +71,19 @@ impl Repository {
         self.manifest(&tag, INDEX, &list).await;
     }
 
+    /// An index of one image, under a tag.
+    async fn index(&self, tag: &str, image: &str) -> Digest {
+        let accept = format!("{MANIFEST}, application/vnd.docker.distribution.manifest.v2+json");
+        let asked = self.client.get(format!("{}/manifests/{image}", self.base)).header("accept", accept);
+        let answer = asked.send().await.expect("the image");
+        let kind = answer.headers()["content-type"].to_str().expect("text").to_owned();
+        let size = answer.bytes().await.expect("its manifest").len();
+        let entry = json!({"mediaType": kind, "digest": image, "size": size,
+            "platform": {"os": "linux", "architecture": "amd64"}});
+        let list = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]});
+        self.manifest(tag, INDEX, &list).await
+    }
+
     /// As Cosign's `attest` does: an envelope around the document under the image's `.att` tag.
     async fn attest(&self, image: &str, document: &Value) {
         let hex = image.trim_start_matches("sha256:");
@@ -188,6 +201,7 @@ fn attached_documents_suppress_only_for_who_asks_and_a_new_one_counts_at_once() 
     runtime.block_on(place.attest(&digest, &back));
     let (found, _) = suppressed(&scan(true));
     assert!(found.is_empty(), "a new document is seen at once: {found:?}");
+    through_an_index(&user, &runtime, &place, &reference, &digest, &(id, purl));
     let table = user.run(&["scan", &reference, "--vex", "oci"]);
     table.expect(0, &["attached VEX", "old-database", "days ago"]);
     user.run(&["scan", &reference, "--fail-on-problems"]).expect(1, &["old-database"]);
@@ -200,4 +214,36 @@ fn attached_documents_suppress_only_for_who_asks_and_a_new_one_counts_at_once() 
         cluster.user.json(&["scan", &reference, "--vex", "oci", "--server", &cluster.url()]);
     run.expect(0, &[]);
     assert_eq!(images(&document), images(&scan(true)), "{}", cluster.logs());
+}
+
+/// What is attached to an index counts for who comes through it, and for nobody else.
+fn through_an_index(
+    user: &User,
+    runtime: &tokio::runtime::Runtime,
+    place: &Repository,
+    reference: &str,
+    digest: &str,
+    (id, purl): &(String, String),
+) {
+    let index = runtime.block_on(place.index("listed", digest)).to_string();
+    let word = openvex("not_affected", "2026-03-01T00:00:00Z", id, purl);
+    runtime.block_on(place.attach(&index, &word));
+    let repository = reference.rsplit_once(':').expect("a tag").0;
+    let of = |name: &str, vex: &[&str]| {
+        let (run, document) = user.json(&[&["scan", &format!("{repository}{name}")][..], vex].concat());
+        run.expect(0, &[]);
+        assert_eq!(images(&document)[0]["digest"], digest, "{name}");
+        (suppressed(&document).0.len(), images(&document)[0]["report"].clone())
+    };
+    let plain = of(":listed", &[]);
+    assert_eq!(plain.0, 0, "nobody asked");
+    for name in [":listed".to_owned(), format!("@{index}")] {
+        let found = of(&name, &["--vex", "oci"]);
+        assert!(found.0 > 0 && found.1 != plain.1, "{name}: {found:?}");
+    }
+    assert_eq!(
+        of(&format!("@{digest}"), &["--vex", "oci"]).0,
+        0,
+        "the image itself is judged by its own documents"
+    );
 }

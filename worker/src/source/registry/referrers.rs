@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use strata_proto::digest::Digest;
 
-use super::{Image, page, send::Answered};
+use super::{Image, lineage, page, send::Answered};
 use crate::{
     error::JobError,
     ports::{Attached, Attachment},
@@ -55,14 +55,34 @@ struct Manifest {
     subject: Option<Descriptor>,
 }
 
-/// All that may be VEX documents of the image with that digest.
+/// All that may be VEX documents of the image with that digest, and of the indexes by which the reference leads to it.
 ///
 /// # Errors
 /// When the registry cannot be asked. What it says wrongly of one document becomes a refusal of that document.
 pub(super) async fn attachments(image: &Image, subject: &Digest) -> Result<Attached, JobError> {
     let mut attached = Attached::default();
     let mut budget = MAX_TOTAL;
-    let mut listed = listed(image, subject, &mut attached).await?;
+    of_subject(image, subject, &mut budget, &mut attached).await?;
+    for index in lineage::indexes(image, subject, &mut attached).await? {
+        match of_subject(image, &index, &mut budget, &mut attached).await {
+            Err(error) if error.later => return Err(error),
+            // The image's own documents count all the same.
+            Err(error) => attached.refused.push(error.message),
+            Ok(()) => {}
+        }
+        attached.indexes.push(index.to_string());
+    }
+    Ok(attached)
+}
+
+/// What is attached to one manifest or index.
+async fn of_subject(
+    image: &Image,
+    subject: &Digest,
+    budget: &mut usize,
+    attached: &mut Attached,
+) -> Result<(), JobError> {
+    let mut listed = listed(image, subject, attached).await?;
     let count = listed.len();
     if count > MAX_MANIFESTS {
         attached.refused.push(format!("{count} manifests are attached, and {MAX_MANIFESTS} are read"));
@@ -81,14 +101,14 @@ pub(super) async fn attachments(image: &Image, subject: &Digest) -> Result<Attac
                 continue;
             }
         };
-        documents(image, subject, &digest, &fetched.body, true, &mut budget, &mut attached).await?;
+        documents(image, subject, &digest, &fetched.body, true, budget, attached).await?;
     }
     let tag = format!("sha256-{}.att", subject.hex());
     if let Some(body) = tagged(image, &tag).await? {
         let digest = Digest::of(&body);
-        documents(image, subject, &digest, &body, false, &mut budget, &mut attached).await?;
+        documents(image, subject, &digest, &body, false, budget, attached).await?;
     }
-    Ok(attached)
+    Ok(())
 }
 
 /// The manifests that the registry lists, by the endpoint or by the tag that stands in for it.

@@ -181,6 +181,21 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether a login for a registry may go to that realm.
+///
+/// # Errors
+/// When it may not.
+pub(super) fn check_realm(
+    registry: &Registry,
+    host: &Host,
+    endpoint: &Endpoint,
+    realm: &str,
+    what: &str,
+) -> Result<(), JobError> {
+    let exchange = Exchange { registry, host, service: "", scope: "", what, login: None };
+    exchange.realm(realm, endpoint).map(|_| ())
+}
+
 #[derive(Deserialize)]
 struct Answer {
     token: Option<String>,

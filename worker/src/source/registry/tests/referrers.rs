@@ -181,3 +181,87 @@ async fn a_flood_of_referrers_is_cut_off_aloud() {
     assert_eq!(found.documents.len(), 32);
     assert!(found.refused.iter().any(|said| said.contains("40 manifests")), "{:?}", found.refused);
 }
+
+#[tokio::test]
+async fn what_is_attached_to_an_index_is_found_by_the_reference_that_leads_through_it() {
+    let mut content = Content::default();
+    let image = content.manifest(
+        &[],
+        MANIFEST,
+        &json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": {}, "layers": []}),
+    );
+    let other = Digest::of(b"other");
+    let index = |kind: &str, digest: &Digest| {
+        json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
+            {"mediaType": MANIFEST, "digest": other.to_string(), "size": 1},
+            {"mediaType": kind, "digest": digest.to_string(), "size": 1}]})
+    };
+    let inner = content.manifest(&[], INDEX, &index(MANIFEST, &image));
+    let outer = content.manifest(&["manifests/1".to_owned()], INDEX, &index(INDEX, &inner));
+    content.manifest(&["manifests/moved".to_owned()], INDEX, &index(MANIFEST, &Digest::of(b"newer")));
+    for (subject, text) in [(&image, "of the image"), (&inner, "of the inner"), (&outer, "of the outer")] {
+        let vex = content.attach(subject, "application/vnd.openvex+json", "", text);
+        content.list(format!("referrers/{subject}"), &[vex]);
+    }
+    let server = content.serve().await;
+    let all = ["of the image", "of the inner", "of the outer"];
+    let indexes = [outer.to_string(), inner.to_string()];
+    for (name, documents, through) in [
+        (":1".to_owned(), &all[..], &indexes[..]),
+        (format!("@{outer}"), &all[..], &indexes[..]),
+        (format!("@{inner}"), &all[..2], &indexes[1..]),
+        (format!("@{image}"), &all[..1], &[]),
+    ] {
+        let reference = format!("{}/app{name}", server.host());
+        let found =
+            registries_with(quick()).attachments(&reference, &image.to_string(), &options()).await.unwrap();
+        assert_eq!(
+            (texts(&found), found.indexes),
+            (documents.iter().map(|&text| text.to_owned()).collect(), through.to_vec()),
+            "{name}"
+        );
+        assert_eq!(found.refused, Vec::<String>::new(), "{name}");
+    }
+    // A tag that leads elsewhere by now, or nowhere: the image's own documents count, and it is said.
+    for (name, said) in [("moved", "does not lead to the image"), ("gone", "app:gone")] {
+        let reference = format!("{}/app:{name}", server.host());
+        let found =
+            registries_with(quick()).attachments(&reference, &image.to_string(), &options()).await.unwrap();
+        assert_eq!((texts(&found), found.indexes.len()), (vec!["of the image".to_owned()], 0), "{name}");
+        assert!(found.refused.len() == 1 && found.refused[0].contains(said), "{name}: {:?}", found.refused);
+    }
+}
+
+#[tokio::test]
+async fn indexes_that_lead_nowhere_end() {
+    let mut content = Content::default();
+    let image = Digest::of(b"image");
+    let entry = |digest: &Digest| json!({"mediaType": INDEX, "digest": digest.to_string(), "size": 1});
+    let list = |entries: Vec<serde_json::Value>| json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
+    let mut deep = content.manifest(&[], INDEX, &list(Vec::new()));
+    for _ in 0..6 {
+        deep = content.manifest(&["manifests/deep".to_owned()], INDEX, &list(vec![entry(&deep)]));
+    }
+    let many: Vec<_> = (0..20)
+        .map(|number| {
+            content.manifest(
+                &[],
+                INDEX,
+                &json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [], "n": number}),
+            )
+        })
+        .collect();
+    content.manifest(&["manifests/wide".to_owned()], INDEX, &list(many.iter().map(entry).collect()));
+    let server = content.serve().await;
+    for name in ["deep", "wide"] {
+        let reference = format!("{}/app:{name}", server.host());
+        let found =
+            registries_with(quick()).attachments(&reference, &image.to_string(), &options()).await.unwrap();
+        assert!(
+            found.refused.len() == 1 && found.refused[0].contains("more than 16 indexes"),
+            "{name}: {:?}",
+            found.refused
+        );
+    }
+    assert!(server.asked().len() < 60, "{}", server.asked().len());
+}
