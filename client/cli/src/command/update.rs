@@ -17,6 +17,8 @@ use crate::{exit::Failure, settings::Settings};
 pub const EXPORT: &str = "https://osv-vulnerabilities.storage.googleapis.com";
 /// Attempts at one file, each resuming where the last one broke.
 const ATTEMPTS: u32 = 6;
+/// Bytes of the list of ecosystems.
+const MAX_LIST: usize = 1 << 20;
 /// No export of one ecosystem is nearly as large.
 const MAX_ZIP: u64 = 8 << 30;
 
@@ -60,11 +62,15 @@ pub async fn download(url: &str, only: &[String], settings: &Settings) -> Result
 async fn list(client: &Client, base: &str) -> Result<Vec<String>, Failure> {
     let url = format!("{base}/ecosystems.txt");
     let answer = client.get(&url).send().await.and_then(reqwest::Response::error_for_status);
-    let text = match answer {
-        Ok(answer) => answer.text().await,
-        Err(error) => Err(error),
-    };
-    let text = text.map_err(|error| network_failure(&url, &error.to_string()))?;
+    let mut answer = answer.map_err(|error| network_failure(&url, &error.to_string()))?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| network_failure(&url, &error.to_string()))? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > MAX_LIST {
+            return Err(network_failure(&url, &format!("it has more than {MAX_LIST} bytes")));
+        }
+    }
+    let text = String::from_utf8_lossy(&bytes);
     let names: Vec<String> = text
         .lines()
         .map(str::trim)

@@ -2,9 +2,14 @@
 
 use std::{path::Path, process::Command};
 
+use serde_json::json;
+use strata_loadtest::content::{Arch, Blob, Compression, Fixed, FixedImage};
+
 use crate::{
-    servers,
+    cluster::runtime,
+    fixture, servers,
     strata::{User, images, shared},
+    vex::{MANIFEST, Repository},
 };
 
 /// Whether what the tools need is here; what is not is said aloud.
@@ -65,4 +70,51 @@ fn a_sweep_tells_images_from_what_is_attached_to_them() {
         .collect();
     want.sort();
     assert_eq!(found, want);
+}
+
+/// The same in small, with what this test attaches itself.
+#[test]
+fn a_signature_and_a_list_of_referrers_are_no_images() {
+    if servers::skipped("signatures beside images") {
+        return;
+    }
+    let (registry, runtime) = (servers::registry(), runtime());
+    let layer =
+        |name: &str, text: &[u8]| Blob::of_files(&[(name, text)], Compression::Gzip).expect("a layer");
+    let base = layer("etc/os-release", b"ID=debian\nVERSION_ID=12\n");
+    let mut fixed = Fixed::new();
+    for tag in ["1", "2"] {
+        let layers = [base.clone(), layer("app/note.txt", tag.as_bytes())];
+        fixed.image(&FixedImage { repository: "app", tag, layers: &layers, arch: Arch::Amd64, docker: true });
+    }
+    let source = fixture::serve(&runtime, fixed);
+    for (from, to) in [("1", "1"), ("2", "2"), ("2", "latest")] {
+        let mut copy = Command::new("skopeo");
+        copy.args(["copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false"]);
+        copy.arg(format!("docker://{}/app:{from}", source.host()));
+        copy.arg(format!("docker://127.0.0.1:{}/app:{to}", registry.port));
+        let done = servers::output(&mut copy);
+        assert!(done.status.success(), "skopeo: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    let app = Repository::new(&registry, "app");
+    runtime.block_on(async {
+        let (signed, attested) = (app.digest("1").await, app.digest("2").await);
+        app.attach(&attested, &json!({"@context": "https://openvex.dev/ns/v0.2.0"})).await;
+        let (config, payload) = (app.blob("{}").await, app.blob("a payload").await);
+        let signature = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST,
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config.to_string(), "size": 2},
+            "layers": [{"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
+                "digest": payload.to_string(), "size": 9}],
+        });
+        app.manifest(&format!("{}.sig", signed.replace(':', "-")), MANIFEST, &signature).await;
+    });
+    let (run, document) = User::new().json(&["sweep", &format!("127.0.0.1:{}", registry.port)]);
+    run.expect(0, &[]);
+    let summary = &document["summary"];
+    for (figure, value) in [("enumerated", 5), ("reported", 3), ("images", 2), ("layers_analysed", 3)] {
+        assert_eq!(summary[figure], value, "{figure}: {summary}");
+    }
+    assert_eq!(summary["skipped"], json!({"referrers-index": 1, "signature": 1}), "{summary}");
+    assert_eq!(summary["failed"], json!({}), "{summary}");
 }

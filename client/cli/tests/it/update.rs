@@ -28,6 +28,8 @@ enum Fault {
     TooShort,
     /// The export has no list.
     NoList,
+    /// The list does not end.
+    EndlessList,
 }
 
 struct Export {
@@ -57,6 +59,10 @@ async fn answer(
 ) -> Response<Body> {
     let status = |code: StatusCode| Response::builder().status(code);
     match uri.path() {
+        "/ecosystems.txt" if export.fault == Fault::EndlessList => {
+            let names = std::iter::repeat_with(|| Ok::<_, std::io::Error>("an ecosystem\n".repeat(1000)));
+            status(StatusCode::OK).body(Body::from_stream(futures::stream::iter(names)))
+        }
         "/ecosystems.txt" if export.fault != Fault::NoList => {
             status(StatusCode::OK).body(Body::from("npm\n"))
         }
@@ -135,4 +141,8 @@ fn a_part_never_becomes_a_database() {
 fn an_export_without_a_list_is_an_error() {
     let (_runtime, url, _export) = serve(Fault::NoList);
     User::without_database().run(&["db", "update", "--url", &url]).expect(3, &["ecosystems.txt", "404"]);
+    let (_runtime, url, _export) = serve(Fault::EndlessList);
+    User::without_database()
+        .run(&["db", "update", "--url", &url])
+        .expect(3, &["ecosystems.txt", "more than"]);
 }

@@ -16,22 +16,22 @@ use crate::{
     strata::{User, images},
 };
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// A repository of the real registry.
-struct Repository {
+pub(crate) struct Repository {
     base: String,
     client: reqwest::Client,
 }
 
 impl Repository {
-    fn new(registry: &Server, name: &str) -> Self {
+    pub(crate) fn new(registry: &Server, name: &str) -> Self {
         let base = format!("http://127.0.0.1:{}/v2/{name}", registry.port);
         Self { base, client: reqwest::Client::new() }
     }
 
-    async fn blob(&self, body: &str) -> Digest {
+    pub(crate) async fn blob(&self, body: &str) -> Digest {
         let digest = Digest::of(body.as_bytes());
         let opened =
             self.client.post(format!("{}/blobs/uploads/", self.base)).send().await.expect("an upload");
@@ -41,7 +41,7 @@ impl Repository {
         digest
     }
 
-    async fn manifest(&self, tag: &str, kind: &str, body: &Value) -> Digest {
+    pub(crate) async fn manifest(&self, tag: &str, kind: &str, body: &Value) -> Digest {
         let bytes = body.to_string();
         let digest = Digest::of(bytes.as_bytes());
         let name = if tag.is_empty() { digest.to_string() } else { tag.to_owned() };
@@ -52,8 +52,16 @@ impl Repository {
         digest
     }
 
+    /// The digest of a tag's manifest.
+    pub(crate) async fn digest(&self, tag: &str) -> String {
+        let accept = format!("{MANIFEST}, application/vnd.docker.distribution.manifest.v2+json");
+        let asked = self.client.head(format!("{}/manifests/{tag}", self.base)).header("accept", accept);
+        let answer = asked.send().await.expect("an answer");
+        answer.headers()["docker-content-digest"].to_str().expect("text").to_owned()
+    }
+
     /// A manifest that attaches a document, and the list of referrers under the tag that stands in for the endpoint.
-    async fn attach(&self, image: &str, document: &Value) {
+    pub(crate) async fn attach(&self, image: &str, document: &Value) {
         let (text, empty) = (document.to_string(), self.blob("{}").await);
         let blob = self.blob(&text).await;
         let kind = "application/vnd.openvex+json";
