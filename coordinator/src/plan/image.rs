@@ -241,7 +241,8 @@ impl Plan {
             layers: image.parts.iter().map(|part| part.digest.to_string()).collect(),
             database_digest: key.basis.database.to_string(),
             attached_vex: key.basis.attached_vex,
-            reference: image.pinned(key),
+            // Not pinned: through an index it is the index's documents that count too. The worker looks where it leads.
+            reference: image.reference.to_string(),
             options: Some(scan.options()),
         });
         let job = self.make(number, id, verb, Task::Assess(key.clone()));
