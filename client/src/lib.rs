@@ -59,6 +59,7 @@ mod options;
 mod request;
 mod retry;
 mod servers;
+mod tag;
 mod watch;
 
 use std::time::Duration;

@@ -12,6 +12,7 @@ pub mod sqlite;
 mod fence;
 mod forget;
 mod search;
+mod tagged;
 mod token;
 mod waiting;
 
@@ -78,6 +79,10 @@ mod sql {
     pub(super) const ANY_TOKEN: &str = "SELECT EXISTS (SELECT 1 FROM tokens)";
     pub(super) const REVOKE_TOKEN: &str =
         "UPDATE tokens SET revoked_unix_ms = $2 WHERE id = $1 AND revoked_unix_ms = 0";
+    pub(super) const INSERT_RISK: &str = "INSERT INTO accepted_risks (id, body) VALUES ($1, $2)";
+    pub(super) const RISKS: &str = "SELECT body, ended_unix_ms, ended_by FROM accepted_risks ORDER BY id";
+    pub(super) const END_RISK: &str =
+        "UPDATE accepted_risks SET ended_unix_ms = $2, ended_by = $3 WHERE id = $1 AND ended_unix_ms = 0";
     /// Never the last one.
     pub(super) const FORGET_TOKEN: &str =
         "DELETE FROM tokens WHERE id = $1 AND EXISTS (SELECT 1 FROM tokens o WHERE o.id <> $1)";
@@ -160,6 +165,7 @@ fn origin(scan: Scan) -> ReportOrigin {
         scan_id: scan.id,
         created_unix_ms: scan.created_unix_ms,
         verdict: scan.verdict,
+        declared: scan.tagged.is_some(),
     }
 }
 

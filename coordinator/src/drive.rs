@@ -10,6 +10,7 @@ mod attend;
 mod carry;
 mod clock;
 mod live;
+mod members;
 mod publisher;
 mod pump;
 mod restore;
@@ -48,7 +49,7 @@ use crate::{
     databases::{Publisher, tidy},
     handle::Handle,
     plan::{Plan, PlanConfig, PlanEvent, Publication},
-    ports::{Archive, Forget, JobQueue, Lead, OutcomeDelivery, Parcels},
+    ports::{Archive, Forget, IndexMember, JobQueue, Lead, OutcomeDelivery, Parcels},
 };
 
 /// Settings of a coordinator.
@@ -300,7 +301,8 @@ impl Drive {
                 let Ok((key, result)) = published.try_recv() else { break };
                 commands.extend(self.plan.apply(PlanEvent::Published { key, result }));
             }
-            if self.carry_out(commands).await.is_none() {
+            let members = members::told(&owed.outcomes);
+            if self.note(&members).await.is_none() || self.carry_out(commands).await.is_none() {
                 return; // shutdown while the archive was away: nothing was acknowledged
             }
             if ticked {
@@ -309,6 +311,14 @@ impl Drive {
             }
             settle(owed);
         }
+    }
+
+    /// Records what the workers saw of indexes. `None` at shutdown.
+    async fn note(&self, members: &[IndexMember]) -> Option<()> {
+        if members.is_empty() {
+            return Some(());
+        }
+        carry::persist(&self.shutdown, || self.ports.archive.note_members(members)).await
     }
 
     fn take(&mut self, input: Input, owed: &mut Owed) -> Vec<crate::plan::Command> {

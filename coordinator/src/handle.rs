@@ -4,7 +4,9 @@
 mod audit;
 mod id;
 mod publish;
+mod risks;
 mod submitted;
+mod tagged;
 mod validate;
 mod watch;
 
@@ -19,7 +21,7 @@ use strata_proto::{
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::id::first_id;
-pub use self::{validate::ARCHIVES, watch::Events};
+pub use self::{risks::REASONS, tagged::tag, validate::ARCHIVES, watch::Events};
 use crate::{
     access::sight::Sight,
     databases::Publisher,

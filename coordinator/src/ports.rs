@@ -2,6 +2,8 @@
 //! workers put reports down.
 
 mod audit;
+mod risks;
+mod tags;
 
 use std::{fs::File, path::Path, time::Duration};
 
@@ -15,6 +17,10 @@ use strata_proto::{
     v1::{Event, Job, Outcome, Report, ReportSummary, Scan, SearchReportsRequest},
 };
 
+pub use self::{
+    risks::Risks,
+    tags::{IndexMember, NewTag, Tagged, Tags},
+};
 use crate::access::{prefix::Prefix, sight::Sight, token::StoredToken};
 
 /// A queue or archive that could not be reached or refused. Always worth another try.
@@ -221,7 +227,7 @@ pub trait Submissions: Send + Sync {
 
 /// Scans, events by sequence, and reports. Writes are idempotent: the same again changes nothing.
 #[async_trait]
-pub trait Archive: Outlines + Submissions + Check + Holds {
+pub trait Archive: Outlines + Submissions + Check + Holds + Tags + Risks {
     /// Records a new scan. With an idempotency key that is known, returns the scan that has it instead.
     async fn create_scan(&self, scan: &Scan) -> Result<Scan, PortError>;
     /// Replaces state and summary of a scan.

@@ -3,6 +3,7 @@
 mod audit;
 mod databases;
 mod guard;
+mod images;
 mod reports;
 mod scans;
 mod submit;
@@ -12,11 +13,13 @@ mod watch;
 use std::{sync::Arc, time::Duration};
 
 use strata_proto::v1::{
-    CancelRequest, CheckReportsRequest, CheckReportsResponse, CreateTokenRequest, CreateTokenResponse,
-    DESCRIPTORS, DatabaseChunk, GetReportRequest, GetScanRequest, HoldReportRequest, ListScansRequest,
-    ListScansResponse, ListTokensRequest, ListTokensResponse, PublishDatabaseResponse, ReleaseReportRequest,
-    Report, ReportHold, RevokeTokenRequest, Scan, SearchReportsRequest, SearchReportsResponse,
-    SubmitReportRequest, SubmitReportResponse, SubmitRequest, SubmitResponse, Token, WatchRequest,
+    AcceptRiskRequest, AcceptRiskResponse, CancelRequest, CheckReportsRequest, CheckReportsResponse,
+    CreateTokenRequest, CreateTokenResponse, DESCRIPTORS, DatabaseChunk, EndAcceptedRiskRequest,
+    EndAcceptedRiskResponse, GetReportRequest, GetScanRequest, HoldReportRequest, ListAcceptedRisksRequest,
+    ListAcceptedRisksResponse, ListScansRequest, ListScansResponse, ListTokensRequest, ListTokensResponse,
+    PublishDatabaseResponse, ReleaseReportRequest, Report, ReportHold, RevokeTokenRequest, Scan,
+    SearchReportsRequest, SearchReportsResponse, SubmitReportRequest, SubmitReportResponse, SubmitRequest,
+    SubmitResponse, TagImageRequest, TagImageResponse, Token, WatchRequest,
     strata_server::{Strata, StrataServer},
 };
 use tokio::net::TcpListener;
@@ -216,6 +219,34 @@ impl Strata for Shell {
         request: Request<CheckReportsRequest>,
     ) -> Result<Response<CheckReportsResponse>, Status> {
         audit::check(&self.handle, request).await
+    }
+
+    async fn tag_image(
+        &self,
+        request: Request<TagImageRequest>,
+    ) -> Result<Response<TagImageResponse>, Status> {
+        images::tag(&self.handle, request).await
+    }
+
+    async fn accept_risk(
+        &self,
+        request: Request<AcceptRiskRequest>,
+    ) -> Result<Response<AcceptRiskResponse>, Status> {
+        images::accept(&self.handle, request).await
+    }
+
+    async fn list_accepted_risks(
+        &self,
+        request: Request<ListAcceptedRisksRequest>,
+    ) -> Result<Response<ListAcceptedRisksResponse>, Status> {
+        images::list(&self.handle, request).await
+    }
+
+    async fn end_accepted_risk(
+        &self,
+        request: Request<EndAcceptedRiskRequest>,
+    ) -> Result<Response<EndAcceptedRiskResponse>, Status> {
+        images::end(&self.handle, request).await
     }
 
     async fn publish_database(

@@ -132,8 +132,13 @@ fn outcomes_of_every_version_are_read() {
         media_type: text("application/vnd.oci.image.layer.v1.tar"),
         cached: true,
     };
-    let image =
-        v1::ResolvedImage { image_digest: digest('c'), platform: text("linux/amd64"), layers: vec![layer] };
+    let image = v1::ResolvedImage {
+        image_digest: digest('c'),
+        platform: text("linux/amd64"),
+        layers: vec![layer],
+        ..v1::ResolvedImage::default()
+    };
+    let member = v1::ResolvedImage { index_digest: digest('e'), ..image.clone() };
     let skipped = v1::NotAnImage { code: text("helm-chart") };
     let reference =
         |name: &str, result| v1::ResolvedReference { reference: text(name), result: Some(result) };
@@ -144,6 +149,10 @@ fn outcomes_of_every_version_are_read() {
             reference("r.example/a:3", Resolution::Skipped(skipped)),
         ],
         fingerprint: text("f1"),
+        ..v1::Resolved::default()
+    };
+    let of_index = v1::Resolved {
+        references: vec![reference("r.example/a:4", Resolution::Image(member))],
         ..v1::Resolved::default()
     };
     let told = v1::Resolved { assessor: 0x0102_0304_0506_0708, ..resolved.clone() };
@@ -158,6 +167,7 @@ fn outcomes_of_every_version_are_read() {
     check(1, "outcome-listed", &outcome(Answer::Listed(listed)));
     check(1, "outcome-resolved", &outcome(Answer::Resolved(resolved)));
     check(1, "outcome-resolved-assessor", &outcome(Answer::Resolved(told)));
+    check(1, "outcome-resolved-index", &outcome(Answer::Resolved(of_index)));
     let told = v1::Outcome { scan_id: text("01scan"), ..outcome(Answer::Indexed(v1::Indexed::default())) };
     check(1, "outcome-scan", &told);
     let told = v1::Outcome { analysis: text("0123456789abcdef"), ..told };
@@ -258,7 +268,15 @@ fn scans_of_every_version_are_read() {
     };
     scan.set_state(v1::ScanState::CompletedWithFailures);
     check(1, "scan", &scan);
-    check(1, "scan-untold-layers", &v1::Scan { layers_analysed: vec![1, 2], ..scan });
+    check(1, "scan-untold-layers", &v1::Scan { layers_analysed: vec![1, 2], ..scan.clone() });
+    let source = v1::SourceContext { commit: text("9d911191"), ..v1::SourceContext::default() };
+    let tagged = v1::TagImageRequest {
+        reference: text("r.example/a:1"),
+        image_digest: digest('c'),
+        image_id: digest('d'),
+        source: Some(source),
+    };
+    check(1, "scan-tagged", &v1::Scan { tagged: Some(tagged), ..scan });
 }
 
 #[test]

@@ -11,9 +11,11 @@ pub mod java_index;
 mod queue;
 mod registry;
 mod report;
+mod risk;
 mod role;
 mod source;
 mod submit;
+mod tag;
 mod token;
 mod webhook;
 
@@ -32,9 +34,11 @@ pub use self::{
     queue::QueueArgs,
     registry::{LoginArgs, RegistryArgs},
     report::{ReportCommand, SearchArgs},
+    risk::{RiskArgs, RiskCommand},
     role::{ClusterArgs, CoordinatorArgs, KeepArgs, ObserveArgs, ServeArgs, ServerArgs, WorkerArgs},
     source::SourceArgs,
     submit::SubmitArgs,
+    tag::{DockerCommand, TagArgs},
     token::{TokenCommand, TokenPlace},
     webhook::WebhookArgs,
 };
@@ -83,6 +87,11 @@ pub enum Command {
     Diff(Box<DiffArgs>),
     /// Predict which findings other bases would remove from an image, without building it.
     Advise(Box<AdviseArgs>),
+    /// Tell where an image comes from, before or after it is scanned and pushed.
+    Tag(Box<TagArgs>),
+    /// Commands under the name that other tools give them.
+    #[command(subcommand, hide = true)]
+    Docker(DockerCommand),
     /// Follow a scan of a server.
     Watch(WatchArgs),
     /// List the scans of a server.
@@ -95,6 +104,9 @@ pub enum Command {
     /// Reports for audits: export them, and check that they are what they were.
     #[command(subcommand)]
     Archive(AuditCommand),
+    /// Risks that the users of a server share, accepted until a day.
+    #[command(subcommand)]
+    Risk(RiskCommand),
     /// Policies: what fails a scan.
     #[command(subcommand)]
     Policy(PolicyCommand),

@@ -89,6 +89,15 @@ impl Backend {
         }
     }
 
+    /// The server, where there is one.
+    #[must_use]
+    pub const fn client(&self) -> Option<&Client> {
+        match self {
+            Self::Remote(client) => Some(client),
+            Self::Embedded(_) => None,
+        }
+    }
+
     /// Ends what runs in this process.
     pub async fn close(self) {
         if let Self::Embedded(embedded) = self {

@@ -16,10 +16,12 @@ mod policy;
 mod publish;
 mod registries;
 mod report;
+mod risk;
 mod roles;
 mod scan;
 mod sweep;
 mod sweeps;
+mod tag;
 mod token;
 pub mod update;
 mod watch;
@@ -34,7 +36,11 @@ pub(crate) use roles::{announce, listen};
 pub(crate) use scan::context as source_document;
 pub(crate) use sweeps::when;
 
-use crate::{args::Command, exit::Failure, settings::Settings};
+use crate::{
+    args::{Command, DockerCommand},
+    exit::Failure,
+    settings::Settings,
+};
 
 /// Runs one command.
 ///
@@ -47,6 +53,8 @@ pub async fn run(command: Command, mut settings: Settings) -> Result<ExitCode, F
         Command::Sweep(args) => sweep::run(args, &settings).await,
         Command::Diff(args) => diff::run(*args, &settings).await,
         Command::Advise(args) => advise::run(*args, &settings).await,
+        Command::Tag(args) | Command::Docker(DockerCommand::Tag(args)) => tag::run(*args, &settings).await,
+        Command::Risk(command) => risk::run(command, &settings).await,
         Command::Watch(args) => watch::run(args, &settings).await,
         Command::Sweeps(args) => sweeps::run(args, &settings).await,
         Command::Cancel(args) => cancel::run(args, &settings).await,

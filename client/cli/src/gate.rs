@@ -27,6 +27,7 @@ const SHOWN: usize = 20;
 pub struct Gate {
     severities: Vec<Severity>,
     ignore_unfixed: bool,
+    exclude_accepted: bool,
     fail_on: Option<Severity>,
     fail_on_problems: bool,
     exit_code: Option<u8>,
@@ -82,6 +83,7 @@ impl Gate {
         let mut gate = Self {
             severities: args.severity.iter().map(|text| severity(text)).collect::<Result<_, _>>()?,
             ignore_unfixed: args.ignore_unfixed,
+            exclude_accepted: args.exclude_accepted,
             fail_on: args.fail_on.as_deref().map(severity).transpose()?,
             fail_on_problems: args.fail_on_problems,
             exit_code: args.exit_code,
@@ -129,10 +131,18 @@ impl Gate {
         Ok(())
     }
 
+    /// Takes in further accepted risks.
+    pub fn accept_also(&mut self, risks: impl IntoIterator<Item = Accepted>) {
+        self.accepted.extend(risks);
+    }
+
     /// Whether whole reports are needed even where only counts are shown.
     #[must_use]
     pub fn needs_reports(&self) -> bool {
-        let filters = !self.severities.is_empty() || self.ignore_unfixed || self.exit_on_eol.is_some();
+        let filters = !self.severities.is_empty()
+            || self.ignore_unfixed
+            || self.exclude_accepted
+            || self.exit_on_eol.is_some();
         filters || !self.policies.is_empty() || !self.accepted.is_empty()
     }
 
@@ -159,6 +169,7 @@ impl Gate {
         report.findings.retain(|finding| {
             (self.severities.is_empty() || self.severities.contains(&finding.severity()))
                 && (!self.ignore_unfixed || finding.fix_state() == FixState::Fixed)
+                && (!self.exclude_accepted || !accepted::is_mark(&finding.suppressed))
         });
         seen.hidden += u64::try_from(before.saturating_sub(report.findings.len())).unwrap_or(u64::MAX);
         let mut counts = SeverityCounts::default();
@@ -214,7 +225,10 @@ impl Gate {
 fn lines(seen: &Seen) -> Vec<String> {
     let mut lines = Vec::new();
     if seen.hidden > 0 {
-        lines.push(format!("{} findings are not shown (--severity, --ignore-unfixed)", seen.hidden));
+        lines.push(format!(
+            "{} findings are not shown (--severity, --ignore-unfixed, --exclude-accepted)",
+            seen.hidden
+        ));
     }
     for name in &seen.ended {
         lines.push(format!("END OF LIFE {name}: its distribution gets no more fixes"));

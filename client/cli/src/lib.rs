@@ -27,6 +27,7 @@ pub mod results;
 pub mod row;
 pub mod security;
 pub mod settings;
+pub mod shared;
 pub mod since;
 pub mod submit;
 pub mod telemetry;

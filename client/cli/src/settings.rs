@@ -6,7 +6,7 @@ use strata_proto::{endpoint::Secret, v1::SourceContext};
 use strata_worker::source::{archive::containerd::Containerd, registry::RegistryConfig};
 
 use crate::{
-    args::{Args, Command, LogFormat},
+    args::{Args, Command, DockerCommand, LogFormat},
     config::{File, Places},
     exit::Failure,
 };
@@ -121,6 +121,7 @@ impl Settings {
 fn flags(args: &Args, name: &str) -> Option<String> {
     match &args.command {
         Command::Scan(scan) => scan.source.variable(name),
+        Command::Tag(tag) | Command::Docker(DockerCommand::Tag(tag)) => tag.source.variable(name),
         _ => None,
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long a server that is away is waited for: some five seconds.
-const RETRY: RetryPolicy =
+pub(crate) const RETRY: RetryPolicy =
     RetryPolicy { attempts: 5, shortest: Duration::from_millis(200), longest: Duration::from_secs(2) };
 /// Most names that a server takes, and most lines of a verdict.
 const MOST: usize = 100;

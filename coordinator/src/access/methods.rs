@@ -27,6 +27,10 @@ pub const TABLE: &[Method] = &[
     Method { name: "HoldReport", needs: &[Scope::Admin] },
     Method { name: "ReleaseReport", needs: &[Scope::Admin] },
     Method { name: "CheckReports", needs: &[Scope::Admin] },
+    Method { name: "TagImage", needs: &[Scope::Scan] },
+    Method { name: "AcceptRisk", needs: &[Scope::Admin] },
+    Method { name: "ListAcceptedRisks", needs: &[Scope::Read, Scope::Scan] },
+    Method { name: "EndAcceptedRisk", needs: &[Scope::Admin] },
     Method { name: "PublishDatabase", needs: &[Scope::Admin] },
     Method { name: "CreateToken", needs: &[Scope::Admin] },
     Method { name: "ListTokens", needs: &[Scope::Admin] },
@@ -92,11 +96,11 @@ mod tests {
         let may = |scope| -> Vec<&str> {
             TABLE.iter().filter(|row| row.check(&with(scope)).is_ok()).map(|row| row.name).collect()
         };
-        assert_eq!(may(Scope::Read), ["Watch", "GetScan", "ListScans", "GetReport", "SearchReports"]);
-        assert_eq!(
-            may(Scope::Scan),
-            ["Submit", "Cancel", "Watch", "GetScan", "ListScans", "GetReport", "SubmitReport"]
-        );
+        let read = ["Watch", "GetScan", "ListScans", "GetReport", "SearchReports", "ListAcceptedRisks"];
+        assert_eq!(may(Scope::Read), read);
+        let look = ["Submit", "Cancel", "Watch", "GetScan", "ListScans", "GetReport"];
+        let more = ["SubmitReport", "TagImage", "ListAcceptedRisks"];
+        assert_eq!(may(Scope::Scan), [&look[..], &more].concat());
         assert_eq!(may(Scope::Admin).len(), TABLE.len());
         let refused = of("Submit").expect("a row").check(&with(Scope::Read)).expect_err("refused");
         assert_eq!(refused, "Submit needs the scope scan, which this token does not have");

@@ -20,6 +20,7 @@ pub(super) const CHOOSE: &str = "INSERT INTO forgotten (scan)
      AND NOT EXISTS (SELECT 1 FROM forgotten) ORDER BY id LIMIT $4";
 pub(super) const SCANS: &str = "DELETE FROM scans WHERE id IN (SELECT scan FROM forgotten)";
 pub(super) const REQUESTS: &str = "DELETE FROM requests WHERE scan IN (SELECT scan FROM forgotten)";
+pub(super) const TAGS: &str = "DELETE FROM tags WHERE scan IN (SELECT scan FROM forgotten)";
 pub(super) const EVENTS: &str = "DELETE FROM events WHERE (scan, sequence) IN
      (SELECT e.scan, e.sequence FROM events e WHERE e.scan IN (SELECT scan FROM forgotten) LIMIT $1)";
 pub(super) const REFERENCES: &str = "DELETE FROM report_references WHERE (report, reference, scan) IN
@@ -43,12 +44,14 @@ pub(super) const UNWANTED: &str = "SELECT r.number FROM reports r WHERE r.number
           AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.report = n.number)))
      ORDER BY r.number LIMIT $4";
 /// What goes with one report, in this order: the terms of no other report, where it is listed under terms,
-/// what it waits for, itself.
-pub(super) const REPORT: [&str; 5] = [
+/// what it waits for, in which indexes its manifest was seen, itself.
+pub(super) const REPORT: [&str; 6] = [
     "DELETE FROM terms WHERE id IN (SELECT p.term FROM postings p WHERE p.report = $1)
      AND NOT EXISTS (SELECT 1 FROM postings o WHERE o.term = terms.id AND o.report <> $1)",
     "DELETE FROM postings WHERE report = $1",
     "DELETE FROM waiting WHERE report = $1",
     "DELETE FROM bindings WHERE report = $1",
+    "DELETE FROM index_members WHERE image_digest IN (SELECT r.image_digest FROM reports r WHERE r.number = $1)
+     AND NOT EXISTS (SELECT 1 FROM reports o WHERE o.image_digest = index_members.image_digest AND o.number <> $1)",
     "DELETE FROM reports WHERE number = $1",
 ];

@@ -95,6 +95,7 @@ pub fn summary(new: &NewReport<'_>) -> ReportSummary {
         origins: Vec::new(),
         number: 0,
         hold: None,
+        index_digests: Vec::new(),
     }
 }
 

@@ -13,8 +13,12 @@ mod known;
 mod outlines;
 #[path = "rows/put.rs"]
 mod put;
+#[path = "rows/risks.rs"]
+mod risks;
 #[path = "rows/submitted.rs"]
 mod submitted;
+#[path = "rows/tagged.rs"]
+mod tagged;
 #[path = "rows/tokens.rs"]
 mod tokens;
 

@@ -21,9 +21,9 @@ pub(super) struct Search {
     pub(super) texts: Vec<String>,
 }
 
-/// A row of a search: the report's number, its summary; its references, manifests, and scans as in [`search`]; who holds it,
-/// since when and why.
-pub(super) type Row<T> = (i64, Vec<u8>, T, T, T, T, Option<String>, Option<i64>, Option<String>);
+/// A row of a search: the report's number, its summary; its references, manifests, indexes, and scans as in [`search`]; who
+/// holds it, since when and why.
+pub(super) type Row<T> = (i64, Vec<u8>, T, T, T, T, T, Option<String>, Option<i64>, Option<String>);
 
 /// How a database says what the other says otherwise.
 pub(super) struct Words {
@@ -69,13 +69,16 @@ impl Builder {
         inside + &self.own(sight)
     }
 
-    /// What limits references `f` to scans that may be told of.
+    /// What limits references `f` to scans that may be told of. To tell where an image comes from is not to have scanned it.
     fn own(&mut self, sight: &Sight) -> String {
         if !sight.own_only {
             return String::new();
         }
         let owner = self.bind(&sight.owner);
-        format!(" AND f.scan IN (SELECT s.id FROM scans s WHERE s.owner = {owner})")
+        format!(
+            " AND f.scan IN (SELECT s.id FROM scans s WHERE s.owner = {owner} \
+             AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.scan = s.id))"
+        )
     }
 
     /// Whether a reference `f` starts so.
@@ -189,7 +192,10 @@ fn reports(builder: &mut Builder, query: &SearchReportsRequest, number: &str) {
         // In place of OR, for which PostgreSQL reads all reports.
         builder.push(&format!(
             " AND {number} IN (SELECT d.number FROM reports d WHERE d.image_digest = {place} \
-             UNION SELECT b.report FROM bindings b WHERE b.image_digest = {place})"
+             UNION SELECT b.report FROM bindings b WHERE b.image_digest = {place} \
+             UNION SELECT d.number FROM reports d JOIN index_members m ON m.image_digest = d.image_digest \
+             WHERE m.index_digest = {place} UNION SELECT b.report FROM bindings b JOIN index_members m \
+             ON m.image_digest = b.image_digest WHERE m.index_digest = {place})"
         ));
     }
     // The bound of the numbers says nothing more: it ends the walk over reports that are out of the time.
@@ -252,6 +258,11 @@ fn details(builder: &mut Builder, sight: &Sight, words: &Words) {
         format!(
             "SELECT b.image_digest AS value FROM bindings b WHERE b.report = r.number \
              ORDER BY b.seen_unix_ms, b.image_digest LIMIT {MOST_BOUND}"
+        ),
+        format!(
+            "SELECT m.index_digest AS value FROM reports d JOIN index_members m \
+             ON m.image_digest = d.image_digest WHERE d.number = r.number UNION SELECT m.index_digest AS value FROM bindings b JOIN index_members m \
+             ON m.image_digest = b.image_digest WHERE b.report = r.number ORDER BY value LIMIT {MOST_BOUND}"
         ),
         scans(&shown),
         scans(&own),

@@ -20,7 +20,7 @@ use crate::ports::PortError;
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(20);
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../../migrations/sqlite/0001_archive.sql"),
     include_str!("../../migrations/sqlite/0002_databases.sql"),
     include_str!("../../migrations/sqlite/0003_lead.sql"),
@@ -30,6 +30,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../../migrations/sqlite/0007_outlines.sql"),
     include_str!("../../migrations/sqlite/0008_submitted.sql"),
     include_str!("../../migrations/sqlite/0009_holds.sql"),
+    include_str!("../../migrations/sqlite/0010_tags.sql"),
 ];
 
 /// An archive in a file.

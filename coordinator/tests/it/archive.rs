@@ -11,3 +11,4 @@ mod postgres;
 mod sqlite;
 mod submitted;
 mod suite;
+mod tagged;

@@ -10,11 +10,11 @@ use strata_coordinator::{
     access::sight::Sight,
     archive::sqlite::SqliteArchive,
     ports::{
-        Archive, AskedReport, Check, Checked, Holds, Naming, Outlined, Outlines, PortError, PutReport,
-        Submission, Submissions, Taken,
+        Archive, AskedReport, Check, Checked, Holds, IndexMember, Naming, NewTag, Outlined, Outlines,
+        PortError, PutReport, Risks, Submission, Submissions, Tagged, Tags, Taken,
     },
 };
-use strata_proto::v1::{Event, Report, ReportHold, ReportSummary, Scan, SearchReportsRequest};
+use strata_proto::v1::{AcceptedRisk, Event, Report, ReportHold, ReportSummary, Scan, SearchReportsRequest};
 
 use crate::model::Model;
 
@@ -71,12 +71,36 @@ impl Check for Flaky {
 }
 
 #[async_trait]
+impl Tags for Flaky {
+    async fn tag_image(&self, tag: &NewTag) -> Result<Tagged, PortError> {
+        self.inner.tag_image(tag).await
+    }
+    async fn note_members(&self, members: &[IndexMember]) -> Result<(), PortError> {
+        self.gate()?;
+        self.inner.note_members(members).await
+    }
+}
+
+#[async_trait]
 impl Holds for Flaky {
     async fn hold_report(&self, hold: &ReportHold) -> Result<Option<ReportHold>, PortError> {
         self.inner.hold_report(hold).await
     }
     async fn release_report(&self, id: &str, by: &str, at: i64) -> Result<Option<ReportHold>, PortError> {
         self.inner.release_report(id, by, at).await
+    }
+}
+
+#[async_trait]
+impl Risks for Flaky {
+    async fn accept_risk(&self, risk: &AcceptedRisk) -> Result<(), PortError> {
+        self.inner.accept_risk(risk).await
+    }
+    async fn accepted_risks(&self) -> Result<Vec<AcceptedRisk>, PortError> {
+        self.inner.accepted_risks().await
+    }
+    async fn end_risk(&self, id: &str, by: &str, at_unix_ms: i64) -> Result<Option<AcceptedRisk>, PortError> {
+        self.inner.end_risk(id, by, at_unix_ms).await
     }
 }
 

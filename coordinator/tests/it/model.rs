@@ -193,6 +193,7 @@ impl State {
                 Answer::Failure(failure)
             }
             Some(layers) => Answer::Image(ResolvedImage {
+                index_digest: String::new(),
                 image_digest: digest(&layers.concat()),
                 platform: "linux/amd64".to_owned(),
                 layers: layers

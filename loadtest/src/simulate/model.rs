@@ -154,6 +154,7 @@ impl Model {
         let image = u64::from(repository) * u64::from(self.content.builds()) + u64::from(build);
         Some(ResolvedImage {
             image_digest: digest(self.content.seed, 2, image).to_string(),
+            index_digest: String::new(),
             platform: "linux/amd64".to_owned(),
             layers: layers.collect(),
         })

@@ -150,6 +150,7 @@ impl Context<'_> {
 
     async fn answer(&self, asked: Asked<'_>, known: &Known) -> ResolvedReference {
         let Asked { reference, start, digest } = asked;
+        let named = digest.as_ref().ok().cloned().flatten();
         let found = match digest {
             Ok(digest) => self.facts(reference, digest, known).await,
             Err(error) => Err(error),
@@ -159,7 +160,7 @@ impl Context<'_> {
                 let own = trace::image::context(&self.trace, self.scan, &facts.image_digest);
                 let about = [("scan", self.scan), ("image", reference)];
                 trace::image::step("resolve", &own, start, std::slice::from_ref(&self.trace), &about);
-                Outcome::Image(image(&facts))
+                Outcome::Image(image(&facts, named))
             }
             Ok(Found::Other(code)) => Outcome::Skipped(NotAnImage { code: code.to_owned() }),
             Err(error) => Outcome::Failure(error.to_failure()),
@@ -248,7 +249,7 @@ fn shown(facts: &ImageFacts) -> String {
     platform::show(facts.platform.as_ref().unwrap_or(&strata_proto::v1::Platform::default()))
 }
 
-fn image(facts: &ImageFacts) -> ResolvedImage {
+fn image(facts: &ImageFacts, named: Option<String>) -> ResolvedImage {
     let layers = facts.layers.iter().enumerate().map(|(place, layer)| ResolvedLayer {
         digest: layer.digest.clone(),
         size: layer.size,
@@ -259,6 +260,7 @@ fn image(facts: &ImageFacts) -> ResolvedImage {
         image_digest: facts.image_digest.clone(),
         platform: shown(facts),
         layers: layers.collect(),
+        index_digest: named.filter(|named| *named != facts.image_digest).unwrap_or_default(),
     }
 }
 

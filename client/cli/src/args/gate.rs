@@ -13,6 +13,9 @@ pub struct GateArgs {
     /// Show and judge only findings that have a fix.
     #[arg(long)]
     pub ignore_unfixed: bool,
+    /// Leave findings that are accepted risks out of what is shown, instead of marking them. How many is said on stderr.
+    #[arg(long)]
+    pub exclude_accepted: bool,
     /// Fail when a report has a problem: something that could not be known.
     #[arg(long)]
     pub fail_on_problems: bool,

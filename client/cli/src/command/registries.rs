@@ -4,7 +4,7 @@ use strata_proto::reference::Reference;
 use strata_worker::source::{auth::Login, secret::Secret};
 
 use crate::{
-    args::{Command, DbCommand, LoginArgs, RegistryArgs, ScanArgs, SweepArgs},
+    args::{Command, DbCommand, DockerCommand, LoginArgs, RegistryArgs},
     command::distribute,
     exit::Failure,
     security,
@@ -22,6 +22,7 @@ pub(super) fn apply(command: &Command, settings: &mut Settings) -> Result<(), Fa
         Command::Db(DbCommand::Push(args) | DbCommand::Pull(args)) => {
             (&args.registry, Some(&args.login), vec![distribute::bare(&args.reference).to_owned()])
         }
+        Command::Tag(args) | Command::Docker(DockerCommand::Tag(args)) => (&args.registry, None, Vec::new()),
         Command::Worker(args) => (&args.registry, None, Vec::new()),
         Command::Server(args) => (&args.registry, None, Vec::new()),
         _ => return Ok(()),

@@ -21,7 +21,7 @@ use crate::{
     results::Results,
     security,
     settings::Settings,
-    submit,
+    shared, submit,
 };
 
 /// A report of an image with tens of thousands of packages.
@@ -38,9 +38,14 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
         }
         ReportCommand::Show { report, archive, output } => {
             crate::vex::no_attached(&output.vex)?;
-            let output = follow::Output::new(&output, false)?;
+            let mut output = follow::Output::new(&output, false)?;
             let found = show(&report, &archive, settings).await?;
+            if let Some(url) = &archive.server {
+                let client = security::connect(url, &archive.connection, settings).await?;
+                shared::accept(Some(&client), &mut output.gate).await;
+            }
             let mut shown = ImageReported {
+                references: names(&report, &archive, settings).await,
                 database_modified: found.database_modified.clone(),
                 report: Some(found),
                 ..ImageReported::default()
@@ -95,6 +100,19 @@ pub(super) fn query(args: &SearchArgs) -> Result<SearchReportsRequest, Failure> 
         report_id: String::new(),
         before: 0,
     })
+}
+
+/// What the image of a report is called: policies and accepted risks may be for some repositories only. Who may not search sees
+/// none, and then what is for some does not count.
+async fn names(id: &str, archive: &ArchiveArgs, settings: &Settings) -> Vec<String> {
+    let query = SearchReportsRequest { report_id: id.to_owned(), limit: 1, ..Default::default() };
+    match search(query, archive, settings).await {
+        Ok(found) => found.into_iter().flat_map(|one| one.references).collect(),
+        Err(error) => {
+            tracing::info!(error = error.message, "the image's names are not known");
+            Vec::new()
+        }
+    }
 }
 
 /// Submits what a file holds, or a report of this machine's archive.

@@ -16,7 +16,7 @@ use crate::{
     results::Results,
     security,
     settings::Settings,
-    submit, vex,
+    shared, submit, vex,
 };
 
 pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode, Failure> {
@@ -24,7 +24,7 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
         let _ = writeln!(std::io::stdout(), "{:#}", context(settings.source.as_ref()));
         return Ok(ExitCode::SUCCESS);
     }
-    let output = follow::Output::new(&args.output, false)?;
+    let mut output = follow::Output::new(&args.output, false)?;
     if args.offline {
         check_offline(&args)?;
     }
@@ -35,6 +35,7 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
     };
     let target = if here { TargetArgs { server: None, ..args.target.clone() } } else { args.target.clone() };
     let backend = backend(&target, settings).await?;
+    shared::accept(client.as_ref().or(backend.client()), &mut output.gate).await;
     let images = references(&args.named(), &backend).await?;
     if let Some(remote) = images.iter().find(|image| args.offline && archive::name::scheme(image).is_none()) {
         backend.close().await;

@@ -7,7 +7,7 @@ use strata_proto::{
     v1::{Lane, RegistryTarget, SourceContext, SubmitRequest},
 };
 
-use crate::{args::SweepArgs, command::scan, exit::Failure, follow, settings::Settings, vex};
+use crate::{args::SweepArgs, command::scan, exit::Failure, follow, settings::Settings, shared, vex};
 
 pub(super) async fn run(args: SweepArgs, settings: &Settings) -> Result<ExitCode, Failure> {
     let mut output = follow::Output::new(&args.output, true)?;
@@ -16,6 +16,7 @@ pub(super) async fn run(args: SweepArgs, settings: &Settings) -> Result<ExitCode
     }
     let registry = target(&args)?;
     let backend = scan::backend(&args.target, settings).await?;
+    shared::accept(backend.client(), &mut output.gate).await;
     let request = SubmitRequest {
         registry: Some(registry),
         platform: args.target.platform.clone(),

@@ -2,15 +2,13 @@
 //! counted apart; from the day after their last on they count again.
 
 use serde::Serialize;
-use strata_proto::v1::Report;
+use strata_coordinator::handle::REASONS;
+use strata_proto::v1::{AcceptedRisk, Report};
 
 use super::{glob, in_scope, package, yaml};
 use crate::age::Moment;
 
 const FIELDS: &[&str] = &["vuln", "package", "scope", "reason", "expires", "by", "note"];
-/// Why a risk is accepted.
-const REASONS: [&str; 6] =
-    ["RiskOwned", "RiskTransferred", "RiskAvoided", "RiskMitigated", "RiskNotRelevant", "Custom"];
 /// What every mark of an accepted risk starts with.
 const MARK: &str = "accepted: ";
 
@@ -104,6 +102,20 @@ pub fn is_mark(suppressed: &str) -> bool {
 }
 
 impl Accepted {
+    /// A risk that a server keeps; `None` where it was ended there.
+    #[must_use]
+    pub fn kept(risk: AcceptedRisk) -> Option<Self> {
+        (risk.ended_unix_ms == 0).then_some(Self {
+            vulnerability: risk.vulnerability,
+            package: risk.package,
+            repositories: risk.repositories,
+            reason: risk.reason,
+            expires: risk.expires,
+            by: risk.by,
+            note: risk.note,
+        })
+    }
+
     fn means(&self, report: &Report, finding: &strata_proto::v1::Finding) -> bool {
         let ids = [&finding.id, &finding.advisory].into_iter().chain(&finding.aliases);
         let name = package(report, finding).map_or("", |package| package.name.as_str());

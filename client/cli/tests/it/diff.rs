@@ -168,3 +168,40 @@ fn reports_files_and_commits_are_compared_without_a_scan() {
     fs::write(&file, r#"{"schema":1,"images":[],"hidden_findings":1}"#).expect("written");
     user.run(&["diff", &file, &reports[1]]).expect(2, &["full.json", "0 images"]);
 }
+
+#[test]
+fn a_server_scans_and_keeps_what_is_compared() {
+    let (user, beside, _) = with_images();
+    let image = |tag: &str| format!("{}/app:{tag}", beside.registry.host());
+    let (full, small) = (image("full"), image("small"));
+    let cluster = User::without_database();
+    fs::copy(user.database(), cluster.database()).expect("copied");
+    let port = servers::free_port();
+    let listen = format!("127.0.0.1:{port}");
+    let _server = cluster.role(&["server", "--listen", &listen], Some(port));
+    let (run, here) = user.json(&["diff", &full, &small]);
+    run.expect(0, &[]);
+    let url = format!("http://{listen}");
+    // Without a database of its own: the server does it.
+    let ci = User::without_database();
+    let at = ["--server", url.as_str()];
+    let (run, there) = ci.json(&[&["diff", full.as_str(), &small, "--fail-on-new", "LOW"], &at[..]].concat());
+    run.expect(0, &[]);
+    for part in ["findings", "packages", "sizes", "layers"] {
+        assert_eq!(there[part], here[part], "{part}");
+    }
+    assert_eq!(ids(&there["findings"]["fixed"]), expected(FEW + 1..ALL));
+    // Reports of the server, by their ids.
+    let (_, listed) = ci.json(&[&["report", "search", "--reference", "app:"], &at[..]].concat());
+    let id = |tag: &str| {
+        let all = listed.as_array().expect("a list").iter();
+        let one = all.clone().find(|one| one["references"].to_string().contains(tag)).expect("it is there");
+        one["report"].as_str().expect("an id").to_owned()
+    };
+    let (one, other) = (id("app:full"), id("app:small"));
+    drop(beside);
+    let (run, again) = ci.json(&[&["diff", one.as_str(), &other], &at[..]].concat());
+    run.expect(0, &[]);
+    assert_eq!(again["findings"], here["findings"]);
+    ci.run(&[&["diff", &"0".repeat(64), other.as_str()], &at[..]].concat()).expect(2, &["no report"]);
+}

@@ -19,7 +19,7 @@ const FIRST: &str = "6909610f00000000000000000000000000000001";
 const SECOND: &str = "9d91119100000000000000000000000000000002";
 
 /// Writes images as a build does, one archive for each version of lodash that is in it.
-fn build(directory: &Path, versions: &[&str]) -> Vec<String> {
+pub(crate) fn build(directory: &Path, versions: &[&str]) -> Vec<String> {
     let runtime = runtime();
     let mut fixed = Fixed::new();
     for version in versions {
@@ -39,28 +39,28 @@ fn build(directory: &Path, versions: &[&str]) -> Vec<String> {
     versions.iter().map(archive).collect()
 }
 
-fn skopeo(from: &str, to: &str) {
+pub(crate) fn skopeo(from: &str, to: &str) {
     let mut command = Command::new("skopeo");
     command.args(["copy", "-q", "--src-tls-verify=false", "--dest-tls-verify=false", from, to]);
     let copied = output(&mut command);
     assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
 }
 
-fn server(user: &User) -> (Server, String) {
+pub(crate) fn server(user: &User) -> (Server, String) {
     let port = free_port();
     let listen = format!("127.0.0.1:{port}");
     (user.role(&["server", "--listen", &listen], Some(port)), format!("http://{listen}"))
 }
 
 /// What a search finds, as a program sees it.
-fn search(user: &User, more: &[&str]) -> Vec<Value> {
+pub(crate) fn search(user: &User, more: &[&str]) -> Vec<Value> {
     let run = user.run(&[&["report", "search", "--format", "json"], more].concat());
     assert_eq!(run.code, 0, "{}", run.err);
     serde_json::from_str(&run.out).expect("a list")
 }
 
 /// The id that a submission prints.
-fn submitted(run: &Run) -> String {
+pub(crate) fn submitted(run: &Run) -> String {
     let rest = run.err.split_once("submitted report ").expect("an id").1;
     rest.split_whitespace().next().expect("an id").to_owned()
 }

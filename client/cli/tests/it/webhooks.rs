@@ -16,7 +16,7 @@ use crate::{
     strata::User,
 };
 
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 fn copy(from: &str, to: &str) {
     let (from, to) = (format!("docker://{from}"), format!("docker://{to}"));
@@ -28,7 +28,7 @@ fn copy(from: &str, to: &str) {
 }
 
 /// Asks again until the answer has the text.
-fn until(user: &User, args: &[&str], text: &str, log: impl Fn() -> String) -> String {
+pub(crate) fn until(user: &User, args: &[&str], text: &str, log: impl Fn() -> String) -> String {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let run = user.run(args);

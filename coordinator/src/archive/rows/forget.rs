@@ -27,7 +27,7 @@ impl Forget for Adapter {
         let choose = run(forget::CHOOSE).bind(running).bind(&keep.scans_from).bind(nth.unwrap_or_default());
         choose.bind(forget::SCANS_AT_ONCE).execute(&mut *writing).await.map_err(failed(ACTION))?;
         let mut gone = Forgotten::default();
-        for statement in [forget::SCANS, forget::REQUESTS] {
+        for statement in [forget::SCANS, forget::REQUESTS, forget::TAGS] {
             run(statement).execute(&mut *writing).await.map_err(failed(ACTION))?;
         }
         let mut more = false;

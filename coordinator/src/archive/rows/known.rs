@@ -28,6 +28,7 @@ impl Adapter {
         put::names(&mut writing, &numbers, namings).await.map_err(failed(ACTION))?;
         writing.commit().await?;
         self.bind_waiting(namings, now_ms()).await?;
+        self.tell_tags(ids.iter().filter(|id| numbers.contains_key(id.as_str())), now_ms()).await?;
         Ok(namings.iter().map(|naming| numbers.contains_key(naming.report)).collect())
     }
 
@@ -49,7 +50,7 @@ impl Adapter {
         }
         let rows: Vec<search::Row<Texts>> = statement.fetch_all(&self.pool).await.map_err(failed(ACTION))?;
         let (mut found, mut scans) = (Vec::with_capacity(rows.len()), BTreeSet::new());
-        for (number, body, references, bound, shown, own, held_by, held_unix_ms, reason) in rows {
+        for (number, body, references, bound, indexes, shown, own, held_by, held_unix_ms, reason) in rows {
             let mut summary: ReportSummary = decode(ACTION, &body)?;
             summary.number = u64::try_from(number).unwrap_or_default();
             summary.references = texts(ACTION, references)?;
@@ -61,6 +62,7 @@ impl Adapter {
                 reason: reason.unwrap_or_default(),
                 ..ReportHold::default()
             });
+            summary.index_digests = texts(ACTION, indexes)?;
             let of = texts(ACTION, if summary.submitted_by.is_empty() { shown } else { own })?;
             scans.extend(of.iter().cloned());
             found.push((summary, of));

@@ -166,7 +166,10 @@ impl Adapter {
             .iter()
             .map(|put| Naming { report: put.new.id, scan: put.scan, references: put.references })
             .collect();
-        self.bind_waiting(&namings, at).await
+        self.bind_waiting(&namings, at).await?;
+        let ids: BTreeSet<&str> = puts.iter().map(|put| put.new.id).collect();
+        let at = puts.iter().map(|put| put.new.stored_unix_ms).max().unwrap_or_default();
+        self.tell_tags(ids, at).await
     }
 }
 

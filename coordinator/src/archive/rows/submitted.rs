@@ -47,6 +47,7 @@ impl Submissions for Adapter {
             (recorded, fresh)
         };
         self.bind_seen(report_id, *at_unix_ms).await?;
+        self.tell_tags([report_id], *at_unix_ms).await?;
         Ok(Taken { scan: recorded, known: !fresh, bound: self.bound(report_id).await? })
     }
 }

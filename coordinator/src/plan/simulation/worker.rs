@@ -111,6 +111,7 @@ impl World {
         });
         ResolvedImage {
             image_digest: IMAGES[image].clone(),
+            index_digest: String::new(),
             platform: "linux/amd64".to_owned(),
             layers: layers.collect(),
         }

@@ -52,6 +52,7 @@ pub(super) fn image(name: &str, layers: &[&str], cached: &[&str]) -> ResolvedIma
     };
     ResolvedImage {
         image_digest: digest(name),
+        index_digest: String::new(),
         platform: "linux/amd64".to_owned(),
         layers: layers.iter().map(layer).collect(),
     }

@@ -16,7 +16,7 @@ use super::suite::{event, new_report, report};
 
 const COMMIT: &str = "9d91119100000000000000000000000000000001";
 
-fn submission(scan: &str, id: &str, config: &str, prefixes: &[&str]) -> Submission {
+pub(super) fn submission(scan: &str, id: &str, config: &str, prefixes: &[&str]) -> Submission {
     let references = vec![format!("docker-archive:{id}.tar")];
     let source = SourceContext {
         commit: COMMIT.to_owned(),
@@ -56,18 +56,21 @@ fn submission(scan: &str, id: &str, config: &str, prefixes: &[&str]) -> Submissi
 }
 
 /// A report that the cluster made of an image in a registry.
-async fn pushed(archive: &dyn Archive, image: &str, config: &str, reference: &str) {
+pub(super) async fn pushed(archive: &dyn Archive, image: &str, config: &str, reference: &str) {
     let report = Report { config_digest: config.to_owned(), ..report(image, &[], &[]) };
     let names = [reference.to_owned()];
     let id = format!("own of {image}");
     archive.put_report(new_report(&id, &report, 2_000), "sweep", &names).await.expect("stored");
 }
 
-async fn found(archive: &dyn Archive, edit: impl FnOnce(&mut SearchReportsRequest)) -> Vec<ReportSummary> {
+pub(super) async fn found(
+    archive: &dyn Archive,
+    edit: impl FnOnce(&mut SearchReportsRequest),
+) -> Vec<ReportSummary> {
     seen(archive, &Sight::default(), edit).await
 }
 
-async fn seen(
+pub(super) async fn seen(
     archive: &dyn Archive,
     sight: &Sight,
     edit: impl FnOnce(&mut SearchReportsRequest),
@@ -77,7 +80,7 @@ async fn seen(
     archive.search(&query, sight).await.expect("searched")
 }
 
-fn ids(found: &[ReportSummary]) -> Vec<&str> {
+pub(super) fn ids(found: &[ReportSummary]) -> Vec<&str> {
     found.iter().map(|one| one.report_id.as_str()).collect()
 }
 

@@ -11,7 +11,7 @@ use strata_proto::v1::{
     ScanStarted, ScanState, SearchReportsRequest, SubmitRequest, Summary, event::Kind,
 };
 
-use super::{forget, many, submitted};
+use super::{forget, many, submitted, tagged};
 
 /// Runs the whole suite on one empty archive.
 pub(super) async fn conformance<A: Archive + Tokens + Forget + 'static>(archive: Arc<A>) {
@@ -33,6 +33,7 @@ pub(super) async fn conformance<A: Archive + Tokens + Forget + 'static>(archive:
     writers_at_once_do_not_fail(archive).await;
     forget::what_is_old_goes(&*all).await;
     submitted::what_is_submitted_is_there_once_and_found(&*all).await;
+    tagged::what_is_told_of_an_image_comes_to_its_reports(&*all).await;
 }
 
 async fn tokens_are_kept_and_end_once(tokens: &dyn Tokens) {

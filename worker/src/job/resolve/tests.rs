@@ -158,8 +158,12 @@ fn said(resolved: &Resolved) -> Vec<String> {
                 .iter()
                 .map(|layer| format!("{}{}", layer.digest, if layer.cached { "+" } else { "" }))
                 .collect();
+            let index = match image.index_digest.as_str() {
+                "" => String::new(),
+                index => format!(" in {index}"),
+            };
             format!(
-                "{} {} {} [{}]",
+                "{} {} {} [{}]{index}",
                 reference.reference,
                 image.image_digest,
                 image.platform,
@@ -207,7 +211,7 @@ async fn every_reference_has_its_answer_and_known_images_cost_one_request() {
     let job = job(&["r/a:1", "r/gone:1", "r/b:1", "r/h:1", "docker-archive:/x:1", "r/busy:1", &signature]);
     let first = resolve(&images, &cache, "f", "", &job).await.unwrap();
     let want = [
-        "r/a:1 sha256:a linux/amd64 [l1 l2+]",
+        "r/a:1 sha256:a linux/amd64 [l1 l2+] in sha256:index",
         "r/gone:1 not-found false",
         "r/b:1 sha256:b linux/arm64 [l2+]",
         "r/h:1 helm-chart",
@@ -316,10 +320,11 @@ async fn digests_that_a_listing_told_save_asking() {
     let cache = Memory::default();
     let told = strata_proto::digest::Digest::of(b"told").to_string();
     cache.keep_image(&told, "linux/amd64", &facts("a", "amd64", &["l1"])).await.unwrap();
-    let digests = vec![told, "nonsense".to_owned(), String::new()];
+    let digests = vec![told.clone(), "nonsense".to_owned(), String::new()];
     let job = ResolveJob { digests, ..job(&["r/a:1", "r/b:1", "r/h:1"]) };
     let resolved = resolve(&images, &cache, "f", "", &job).await.unwrap();
-    let want = ["r/a:1 sha256:a linux/amd64 [l1]", "r/b:1 sha256:b linux/arm64 [l2]", "r/h:1 helm-chart"];
+    let of_index = format!("r/a:1 sha256:a linux/amd64 [l1] in {told}");
+    let want = [of_index.as_str(), "r/b:1 sha256:b linux/arm64 [l2]", "r/h:1 helm-chart"];
     assert_eq!(said(&resolved), want);
     let asked = images.asked();
     assert!(

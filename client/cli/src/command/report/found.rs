@@ -79,6 +79,8 @@ struct Found<'a> {
     image_id: &'a str,
     references: &'a [String],
     pushed_as: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    indexes: &'a [String],
     #[serde(skip_serializing_if = "str::is_empty")]
     submitted_by: &'a str,
     origins: Vec<Origin<'a>>,
@@ -107,6 +109,9 @@ struct Origin<'a> {
     source: Option<serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<Verdict<'a>>,
+    /// Told by `strata tag`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    declared: bool,
 }
 
 #[derive(Serialize)]
@@ -135,6 +140,7 @@ fn found(report: &ReportSummary) -> Found<'_> {
         image_id: &report.config_digest,
         references: &report.references,
         pushed_as: &report.bound_digests,
+        indexes: &report.index_digests,
         submitted_by: &report.submitted_by,
         origins: report.origins.iter().map(told).collect(),
         created: when(report.created_unix_ms),
@@ -164,5 +170,6 @@ fn told(origin: &ReportOrigin) -> Origin<'_> {
             exit_code: verdict.exit_code,
             reasons: &verdict.reasons,
         }),
+        declared: origin.declared,
     }
 }
