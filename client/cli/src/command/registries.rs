@@ -4,7 +4,7 @@ use strata_proto::reference::Reference;
 use strata_worker::source::{auth::Login, secret::Secret};
 
 use crate::{
-    args::{Command, DbCommand, DockerCommand, LoginArgs, RegistryArgs},
+    args::{Command, DbCommand, DockerCommand, LoginArgs, RegistryArgs, ScanArgs, SweepArgs},
     command::distribute,
     exit::Failure,
     security,
