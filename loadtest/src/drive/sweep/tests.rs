@@ -108,6 +108,28 @@ impl Strata for Part {
         Err(Status::unimplemented("not in this part"))
     }
 
+    async fn tag_image(&self, _: Request<v1::TagImageRequest>) -> Answer<v1::TagImageResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
+    async fn accept_risk(&self, _: Request<v1::AcceptRiskRequest>) -> Answer<v1::AcceptRiskResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
+    async fn list_accepted_risks(
+        &self,
+        _: Request<v1::ListAcceptedRisksRequest>,
+    ) -> Answer<v1::ListAcceptedRisksResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
+    async fn end_accepted_risk(
+        &self,
+        _: Request<v1::EndAcceptedRiskRequest>,
+    ) -> Answer<v1::EndAcceptedRiskResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
     async fn check_reports(&self, _: Request<v1::CheckReportsRequest>) -> Answer<v1::CheckReportsResponse> {
         Err(Status::unimplemented("not in this part"))
     }
