@@ -169,6 +169,12 @@ pub fn lease(layer: &str, fingerprint: &str) -> String {
     format!("strata:lease:{{{}}}:{fingerprint}", index_key(layer))
 }
 
+/// Redis: what an analysis of a layer came to that was made for a scan.
+#[must_use]
+pub fn made(scan: &str, layer: &str, fingerprint: &str) -> String {
+    format!("strata:made:{{{}}}:{fingerprint}:{scan}", index_key(layer))
+}
+
 /// Redis: the value of a lease, by which its holder is known.
 #[must_use]
 pub fn lease_holder(sequence: u64, executions: u64, owner: &str) -> String {

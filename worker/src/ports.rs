@@ -10,7 +10,7 @@ use strata_analysis::model::Problem;
 use strata_proto::{
     reference::Reference,
     trace::TraceHeaders,
-    v1::{ImageFacts, Job, Lane, Outcome, SourceOptions},
+    v1::{ImageFacts, Indexed, Job, Lane, Outcome, SourceOptions},
 };
 
 use crate::error::JobError;
@@ -127,6 +127,16 @@ pub trait InventoryCache: Send + Sync {
     async fn finish(&self, key: &LayerKey, token: &Token, inventory: Bytes) -> Result<(), PortError>;
     /// Ends a lease without a result.
     async fn abandon(&self, key: &LayerKey, token: &Token) -> Result<(), PortError>;
+    /// Remembers what an analysis for a scan came to, while its outcome may be lost on its way.
+    async fn note_made(&self, scan: &str, key: &LayerKey, indexed: &Indexed) -> Result<(), PortError> {
+        let _ = (scan, key, indexed);
+        Ok(())
+    }
+    /// What an analysis for this scan came to; `None` where none was made, or that is not known any more.
+    async fn made(&self, scan: &str, key: &LayerKey) -> Result<Option<Indexed>, PortError> {
+        let _ = (scan, key);
+        Ok(None)
+    }
     /// Counts the start of a worker.
     async fn started(&self) -> Result<(), PortError> {
         Ok(())

@@ -70,7 +70,7 @@ pub(crate) async fn run(context: &Context, digest: &str) -> Indexed {
     let token = Token { sequence: 1, executions: 1, owner: "bench".to_owned() };
     let job =
         IndexJob { digest: digest.to_owned(), reference: "r.example/a:1".to_owned(), ..IndexJob::default() };
-    let indexed = index(context, &token, &job).await.unwrap();
+    let indexed = index(context, &token, "bench", &job).await.unwrap();
     assert!(indexed.analysed, "a cold index reads its layer");
     indexed
 }

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use strata_proto::v1::ImageFacts;
+use strata_proto::v1::{ImageFacts, Indexed};
 use tokio::time::Instant;
 
 use super::{MAX_VALUE, leases::Leases, shelf::Shelf};
@@ -19,6 +19,8 @@ use crate::ports::{Claim, InventoryCache, LayerKey, PortError, Token};
 pub struct MemoryCache {
     inventories: Mutex<HashMap<LayerKey, Bytes>>,
     images: Mutex<HashMap<(String, String), ImageFacts>>,
+    /// By scan and layer.
+    made: Mutex<HashMap<(String, LayerKey), Indexed>>,
     leases: Leases<()>,
     shelf: Shelf,
 }
@@ -47,6 +49,15 @@ impl InventoryCache for MemoryCache {
     async fn read(&self, keys: &[LayerKey]) -> Result<Vec<Option<Bytes>>, PortError> {
         let inventories = lock(&self.inventories);
         Ok(keys.iter().map(|key| inventories.get(key).cloned()).collect())
+    }
+
+    async fn note_made(&self, scan: &str, key: &LayerKey, indexed: &Indexed) -> Result<(), PortError> {
+        lock(&self.made).insert((scan.to_owned(), key.clone()), *indexed);
+        Ok(())
+    }
+
+    async fn made(&self, scan: &str, key: &LayerKey) -> Result<Option<Indexed>, PortError> {
+        Ok(lock(&self.made).get(&(scan.to_owned(), key.clone())).copied())
     }
 
     async fn claim(&self, key: &LayerKey, token: &Token, lease: Duration) -> Result<Claim, PortError> {

@@ -12,7 +12,12 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message as _;
-use strata_proto::{endpoint::RedisEndpoint, seal::ClusterKeys, subject, v1::ImageFacts};
+use strata_proto::{
+    endpoint::RedisEndpoint,
+    seal::ClusterKeys,
+    subject,
+    v1::{ImageFacts, Indexed},
+};
 
 use self::{link::Link, script::Scripts};
 use super::MAX_VALUE;
@@ -23,6 +28,8 @@ use crate::{
 
 /// How long a parcel waits for the archive.
 const PARCEL_SECONDS: u64 = 3600;
+/// How long an analysis is remembered beside its inventory: longer than its outcome may be under way.
+const MADE_SECONDS: u64 = 3600;
 /// How long executions of a job without an end are remembered.
 const TRIAL_SECONDS: i64 = 3_600;
 /// How long starts of workers are counted together.
@@ -231,6 +238,22 @@ impl InventoryCache for RedisCache {
         let mut call = self.scripts.abandon.prepare_invoke();
         call.key(subject::lease(&key.layer, &key.fingerprint)).arg(script::holder(token));
         self.link.call("give a layer up", &call).await
+    }
+
+    async fn note_made(&self, scan: &str, key: &LayerKey, indexed: &Indexed) -> Result<(), PortError> {
+        let name = subject::made(scan, &key.layer, &key.fingerprint);
+        self.set("note an analysis", &name, &indexed.encode_to_vec(), MADE_SECONDS).await
+    }
+
+    async fn made(&self, scan: &str, key: &LayerKey) -> Result<Option<Indexed>, PortError> {
+        const ACTION: &str = "look for an analysis";
+        let name = subject::made(scan, &key.layer, &key.fingerprint);
+        let mut pipe = redis::pipe();
+        pipe.get(&name);
+        let (found,): (Option<Vec<u8>>,) = self.link.control(ACTION, &pipe).await?;
+        let Some(found) = found.filter(|found| found.len() <= MAX_VALUE) else { return Ok(None) };
+        let opened = self.open(ACTION, &name, Bytes::from(found)).await;
+        Ok(opened.and_then(|bytes| Indexed::decode(bytes).ok()))
     }
 
     async fn started(&self) -> Result<(), PortError> {

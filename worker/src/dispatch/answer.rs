@@ -71,7 +71,9 @@ pub(super) fn carry_out<'a>(
                 })
                 .map(Answer::Resolved)
             }
-            Some(Verb::Index(index)) => job::index::index(context, token, index).await.map(Answer::Indexed),
+            Some(Verb::Index(index)) => {
+                job::index::index(context, token, &job.scan_id, index).await.map(Answer::Indexed)
+            }
             Some(Verb::Assess(assess)) => {
                 assess::assess(context, assess).await.map(|outcome| match outcome {
                     assess::Outcome::Assessed(assessed) => Answer::Assessed(assessed),

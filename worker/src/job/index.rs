@@ -46,17 +46,23 @@ const BATCH: usize = 256 << 10;
 /// How often a layer that another worker has claimed is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// Analyses a layer unless its inventory exists, and stores it.
+/// Analyses a layer for a scan unless its inventory exists, and stores it. An analysis that was made for the same scan, and
+/// whose outcome never came, is told again: it was one.
 ///
 /// # Errors
 /// When the layer cannot be had, is not what its digest says, or cannot be read to its end.
-pub async fn index(context: &Context, token: &Token, job: &IndexJob) -> Result<Indexed, JobError> {
+pub async fn index(
+    context: &Context,
+    token: &Token,
+    scan: &str,
+    job: &IndexJob,
+) -> Result<Indexed, JobError> {
     let key = LayerKey { layer: job.digest.clone(), fingerprint: context.fingerprint.clone() };
     loop {
         match patiently(|| context.cache.claim(&key, token, context.lease)).await? {
             Claim::Done => {
                 measure::layer_reused();
-                return Ok(Indexed { analysed: false, ..Indexed::default() });
+                return Ok(made(context, scan, &key).await.unwrap_or_default());
             }
             Claim::Mine => break,
             Claim::Busy => {
@@ -75,6 +81,10 @@ pub async fn index(context: &Context, token: &Token, job: &IndexJob) -> Result<I
         Ok((inventory, indexed)) => {
             let packed = compute::run(&job.digest, move || wire::encode(&inventory)).await??;
             let packed = Bytes::from(packed);
+            // Before the inventory is there: whoever finds that finds this.
+            if let Err(error) = context.cache.note_made(scan, &key, &indexed).await {
+                tracing::debug!(%error, layer = job.digest, "if the outcome is lost the layer counts as reused");
+            }
             patiently(|| context.cache.finish(&key, token, packed.clone())).await?;
             measure::layer_analysed(indexed.bytes);
             Ok(indexed)
@@ -87,6 +97,14 @@ pub async fn index(context: &Context, token: &Token, job: &IndexJob) -> Result<I
             Err(error)
         }
     }
+}
+
+/// What an analysis for this scan came to. It is wanted for a count only.
+async fn made(context: &Context, scan: &str, key: &LayerKey) -> Option<Indexed> {
+    context.cache.made(scan, key).await.unwrap_or_else(|error| {
+        tracing::debug!(%error, layer = key.layer, "a layer counts as reused, whoever analysed it");
+        None
+    })
 }
 
 /// Ends the lease of an analysis that was dropped half-way, so that another worker need not wait for its end.

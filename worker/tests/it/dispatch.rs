@@ -204,9 +204,11 @@ async fn a_withdrawn_job_is_dropped_in_the_middle_of_its_layer() {
 async fn workers_of_two_fingerprints_do_not_share_inventories() {
     let (registry, cache) = (Registry::new(false), Arc::new(MemoryCache::new()));
     let key = |fingerprint: &str| LayerKey { layer: digest(), fingerprint: fingerprint.to_owned() };
-    for (fingerprint, analysed) in [("old", true), ("new", true), ("old", false), ("new", false)] {
+    for (fingerprint, scan, analysed) in
+        [("old", "first", true), ("new", "first", true), ("old", "second", false), ("new", "second", false)]
+    {
         let running = Running::start(&registry, &cache, fingerprint);
-        running.publish(&index("layer", WIRE_VERSION)).await;
+        running.publish(&Job { scan_id: scan.to_owned(), ..index("layer", WIRE_VERSION) }).await;
         let outcome = running.outcome().await.outcome;
         let Some(Answer::Indexed(indexed)) = outcome.result else { panic!("{outcome:?}") };
         assert_eq!(indexed.analysed, analysed, "{fingerprint}");
@@ -214,6 +216,23 @@ async fn workers_of_two_fingerprints_do_not_share_inventories() {
     }
     let kept = cache.contains(&[key("old"), key("new"), key("other")]).await.expect("looked");
     assert_eq!(kept, [true, true, false]);
+}
+
+/// The outcome may be lost with a server: who finds the inventory tells the scan that it was made for it.
+#[tokio::test]
+async fn an_analysis_whose_outcome_was_lost_is_told_again_to_its_scan() {
+    let (registry, cache) = (Registry::new(false), Arc::new(MemoryCache::new()));
+    let mut told = Vec::new();
+    for scan in ["this", "this", "another"] {
+        let running = Running::start(&registry, &cache, "f1");
+        running.publish(&Job { scan_id: scan.to_owned(), ..index("layer", WIRE_VERSION) }).await;
+        let outcome = running.outcome().await.outcome;
+        let Some(Answer::Indexed(indexed)) = outcome.result else { panic!("{outcome:?}") };
+        told.push((indexed.analysed, indexed.bytes));
+        running.stop().await;
+    }
+    assert_eq!(told, [(true, 1024), (true, 1024), (false, 0)]);
+    assert_eq!(registry.asked.lock().expect("not poisoned").len(), 1, "it was read once");
 }
 
 #[tokio::test]

@@ -5,7 +5,12 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use redis::AsyncCommands as _;
 use strata_coordinator::{parcels::redis::RedisParcels, ports::Parcels as _};
-use strata_proto::{endpoint::RedisEndpoint, seal::ClusterKeys, subject, v1::ImageFacts};
+use strata_proto::{
+    endpoint::RedisEndpoint,
+    seal::ClusterKeys,
+    subject,
+    v1::{ImageFacts, Indexed},
+};
 use strata_worker::{
     cache::redis::{RedisCache, RedisConfig},
     ports::{Claim, InventoryCache as _, LayerKey, PortError},
@@ -61,15 +66,21 @@ async fn every_key_has_a_time_to_live_and_a_hit_renews_it() {
     }
     cache.keep_image("sha256:a", "linux/amd64", &Default::default()).await.unwrap();
     cache.put_parcel("p", Bytes::from_static(b"x")).await.unwrap();
+    let made = Indexed { analysed: true, bytes: 7, packages: 3 };
+    cache.note_made("scan", &key("1"), &made).await.unwrap();
+    assert_eq!(cache.made("scan", &key("1")).await.unwrap(), Some(made));
+    for (scan, layer) in [("another", "1"), ("scan", "2")] {
+        assert_eq!(cache.made(scan, &key(layer)).await.unwrap(), None, "{scan} {layer}");
+    }
     assert_eq!(cache.claim(&key("claimed"), &token(1, 1), LEASE).await.unwrap(), Claim::Mine);
     let keys: Vec<String> = raw.keys("*").await.unwrap();
-    assert_eq!(keys.len(), 23);
+    assert_eq!(keys.len(), 24);
     let mut lives = Vec::new();
     for name in &keys {
         let left: i64 = raw.ttl(name).await.unwrap();
         let most = match name.split(':').nth(1) {
             Some("lease") => 30,
-            Some("parcel") => 3600,
+            Some("parcel" | "made") => 3600,
             _ => 33 * DAY,
         };
         assert!((most / 2..=most).contains(&left), "{name} lives {left} s");
