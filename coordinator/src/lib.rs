@@ -4,7 +4,7 @@
 //! * [`drive`]: feeds it and carries out its commands; [`drive::start`] is the role's entry.
 //! * [`handle`]: what clients may ask, without a network; [`service`] is the same over gRPC.
 //! * [`access`]: who may ask what: tokens, JWTs, scopes, repositories.
-//! * [`webhook`]: registries' notifications; [`tls`]: certificates of what is no gRPC.
+//! * [`webhook`]: registries' notifications; [`http`], [`tls`]: serving what is no gRPC.
 //! * [`ports`], [`queue`], [`parcels`], [`archive`], [`databases`]: the world outside.
 
 pub mod access;
@@ -12,6 +12,7 @@ pub mod archive;
 pub mod databases;
 pub mod drive;
 pub mod handle;
+pub mod http;
 pub mod measure;
 pub mod parcels;
 pub mod plan;

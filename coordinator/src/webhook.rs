@@ -37,6 +37,7 @@ pub use self::{
 use crate::{
     access::gate::Refusal,
     handle::{CallError, Handle},
+    http,
     tls::{ServerTls, TlsListener},
 };
 
@@ -89,13 +90,11 @@ struct Answer {
 pub async fn serve(listener: TcpListener, hooks: Hooks, shutdown: CancellationToken) -> std::io::Result<()> {
     let tls = hooks.tls.clone();
     let app = Router::new().route("/hooks/{variant}", post(notified)).with_state(Arc::new(hooks));
-    let stopped = shutdown.cancelled_owned();
     match tls {
-        Some(tls) => {
-            axum::serve(TlsListener::new(listener, &tls)?, app).with_graceful_shutdown(stopped).await
-        }
-        None => axum::serve(listener, app).with_graceful_shutdown(stopped).await,
+        Some(tls) => http::serve(TlsListener::new(listener, &tls)?, app, shutdown).await,
+        None => http::serve(listener, app, shutdown).await,
     }
+    Ok(())
 }
 
 async fn notified(

@@ -51,12 +51,7 @@ pub async fn serve(address: Option<&str>, ready: Ready, shutdown: CancellationTo
     announce(&format!("serving metrics and health on {bound}"));
     tokio::spawn(upkeep(handle.clone(), shutdown.clone()));
     let app = routes(handle, ready);
-    tokio::spawn(async move {
-        let server = axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned());
-        if let Err(error) = server.await {
-            tracing::error!(%error, "metrics and health are no longer served");
-        }
-    });
+    tokio::spawn(strata_coordinator::http::serve(listener, app, shutdown));
     Ok(())
 }
 

@@ -118,3 +118,19 @@ async fn an_outcome_without_a_number_blocks_nothing() {
     queue.outcomes(1).await.unwrap().remove(0).handle.done().await.unwrap();
     assert_eq!(queue.publish(&job("a", Lane::Sweep), &trace).await.unwrap(), Published::Accepted);
 }
+
+/// What was handed out and not acknowledged comes again: whoever leads next is told how long that may take.
+#[tokio::test]
+async fn an_outcome_that_nobody_acknowledged_is_owed() {
+    let Some(server) = Server::nats(&[]) else { return };
+    let first = NatsQueue::connect(NatsConfig::new(&server.address())).await.unwrap();
+    let next = NatsQueue::connect(NatsConfig::new(&server.address())).await.unwrap();
+    assert_eq!(next.owed().await.unwrap(), Duration::ZERO, "nothing was handed out");
+    let outcome = Outcome { key: "a".to_owned(), ..Outcome::default() };
+    let bytes = prost::Message::encode_to_vec(&outcome).into();
+    jetstream(&server).await.publish(subject::outcome("a"), bytes).await.unwrap().await.unwrap();
+    let handed = first.outcomes(1).await.unwrap().remove(0);
+    assert!(next.owed().await.unwrap() > Duration::from_secs(1), "it waits for an acknowledgement");
+    handed.handle.done().await.unwrap();
+    assert_eq!(next.owed().await.unwrap(), Duration::ZERO, "it was acknowledged");
+}
