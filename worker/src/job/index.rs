@@ -147,23 +147,40 @@ async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexe
     let (sender, receiver) = mpsc::channel(BATCHES);
     let bytes = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&bytes);
+    // The digest of what is stored is made here, beside the thread that decompresses: one layer alone uses two cores.
     let feed = async move {
+        let mut hasher = (!digest_is_diff_id).then(Sha256::new);
         while let Some(first) = stream.next().await {
             let batch = batch(first, &mut stream);
-            let length: usize = batch.iter().flatten().map(Bytes::len).sum();
+            let mut length = 0;
+            for chunk in batch.iter().flatten() {
+                length += chunk.len();
+                if let Some(hasher) = &mut hasher {
+                    hasher.update(chunk);
+                }
+            }
             counter.fetch_add(u64::try_from(length).unwrap_or(0), Ordering::Relaxed);
             if sender.send(batch).await.is_err() {
-                break;
+                // Whoever reads gave up: the digest of a part says nothing.
+                return None;
             }
         }
+        hasher
     };
     let bill = [bill::CYCLONEDX, bill::SPDX].contains(&job.media_type.as_str());
     let (limits, spool, digest) = (context.limits.clone(), context.spool.clone(), job.digest.clone());
     let work = compute::block(&job.digest, move || {
         read_layer(receiver, &digest, digest_is_diff_id, &Bounds { limits, spool, bill })
     });
-    let ((), inventory) = tokio::join!(feed, work);
-    let mut inventory = inventory??;
+    let (hasher, read) = tokio::join!(feed, work);
+    let read = read??;
+    if let Some(hasher) = hasher.or(read.hasher) {
+        verify(&job.digest, hasher)?;
+    } else if read.analysed.is_ok() {
+        let message = format!("failed to verify layer {}: it was not read to its end", job.digest);
+        return Err(JobError::never("limit", message));
+    }
+    let mut inventory = read.analysed.map_err(|error| layer_error(&job.digest, error))?;
     inventory.problems.extend(problems);
     inventory.problems.sort();
     let packages = inventory.files.iter().map(|file| file.packages.len()).sum::<usize>();
@@ -199,24 +216,39 @@ struct Bounds {
     bill: bool,
 }
 
-/// Analyses and verifies in one pass. What the digest covers is read to its end, whatever the analysis needed of it.
+/// A layer that was read as far as it goes.
+struct Readout {
+    analysed: Result<Inventory, LayerError>,
+    /// Over the bytes that were read, where the digest is of these.
+    hasher: Option<Sha256>,
+}
+
+/// Analyses in one pass. What the digest covers is read to its end, whatever the analysis needed of it.
+///
+/// # Errors
+/// When the bytes do not come.
 fn read_layer(
     receiver: mpsc::Receiver<Vec<Chunk>>,
     digest: &str,
     digest_is_diff_id: bool,
     bounds: &Bounds,
-) -> Result<Inventory, JobError> {
+) -> Result<Readout, JobError> {
     let stored = ChunkReader { receiver, batch: Vec::new().into_iter(), chunk: Bytes::new() };
-    if digest_is_diff_id {
-        let plain = plain_tar(stored).map_err(|error| read_error(digest, &error))?;
-        verified(plain, digest, bounds)
-    } else {
-        verified(stored, digest, bounds)
+    if !digest_is_diff_id {
+        let analysed = to_its_end(stored, digest, bounds)?;
+        return Ok(Readout { analysed, hasher: None });
     }
+    let plain = plain_tar(stored).map_err(|error| read_error(digest, &error))?;
+    let mut reader = Hashing { reader: plain, hasher: Sha256::new() };
+    let analysed = to_its_end(&mut reader, digest, bounds)?;
+    Ok(Readout { analysed, hasher: Some(reader.hasher) })
 }
 
-fn verified(reader: impl Read, digest: &str, bounds: &Bounds) -> Result<Inventory, JobError> {
-    let mut reader = Hashing { reader, hasher: Sha256::new() };
+fn to_its_end(
+    mut reader: impl Read,
+    digest: &str,
+    bounds: &Bounds,
+) -> Result<Result<Inventory, LayerError>, JobError> {
     let analysed = match bounds.bill {
         true => bill::index(&mut reader, &bounds.limits),
         false => layer::index_with(&mut reader, &bounds.limits, &bounds.spool),
@@ -226,12 +258,20 @@ fn verified(reader: impl Read, digest: &str, bounds: &Bounds) -> Result<Inventor
     }
     let rest = io::copy(&mut (&mut reader).take(bounds.limits.layer_bytes), &mut io::sink());
     rest.map_err(|error| read_error(digest, &error))?;
-    let found = Digest::from_bytes(reader.hasher.finalize().into()).to_string();
-    if found != digest {
-        let message = format!("failed to verify layer {digest}: its bytes have the digest {found}");
-        return Err(JobError::never("digest-mismatch", message));
+    Ok(analysed)
+}
+
+fn verify(digest: &str, hasher: Sha256) -> Result<(), JobError> {
+    let found = Digest::from_bytes(hasher.finalize().into()).to_string();
+    if found == digest {
+        return Ok(());
     }
-    analysed.map_err(|error| match error {
+    let message = format!("failed to verify layer {digest}: its bytes have the digest {found}");
+    Err(JobError::never("digest-mismatch", message))
+}
+
+fn layer_error(digest: &str, error: LayerError) -> JobError {
+    match error {
         LayerError::Read(error) => read_error(digest, &error),
         LayerError::Malformed(reason) => {
             JobError::never("malformed", format!("failed to read layer {digest}: {reason}"))
@@ -239,7 +279,7 @@ fn verified(reader: impl Read, digest: &str, bounds: &Bounds) -> Result<Inventor
         LayerError::Limit(reason) => {
             JobError::never("limit", format!("failed to read layer {digest}: {reason}"))
         }
-    })
+    }
 }
 
 /// The tar inside: docker-archives name a layer by its uncompressed digest and may store it compressed.
