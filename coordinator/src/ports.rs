@@ -11,6 +11,7 @@ pub use self::audit::{Check, Checked, Holds};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+pub use strata_proto::port::PortError;
 use strata_proto::{
     outline::Outline,
     trace::TraceHeaders,
@@ -22,16 +23,6 @@ pub use self::{
     tags::{IndexMember, NewTag, Tagged, Tags},
 };
 use crate::access::{prefix::Prefix, sight::Sight, token::StoredToken};
-
-/// A queue or archive that could not be reached or refused. Always worth another try.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("failed to {action}: {reason}")]
-pub struct PortError {
-    /// What was tried: `publish a job`, `append an event`.
-    pub action: &'static str,
-    /// Why it did not work, for people.
-    pub reason: String,
-}
 
 /// What became of a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 //! * [`endpoint`]: where NATS and Redis are, and how to log in.
 //! * [`ledger`]: which failures are none.
 //! * [`outline`]: what reports asked of a database, and what databases are compared by.
+//! * [`port`]: what goes wrong at a role's ports.
 //! * [`seal`]: tags over what is in Redis.
 //! * [`subject`]: the only place that spells NATS subjects, streams and Redis keys.
 //! * [`trace`]: the trace context's way through message headers.
@@ -15,6 +16,7 @@ pub mod digest;
 pub mod endpoint;
 pub mod ledger;
 pub mod outline;
+pub mod port;
 pub mod reference;
 pub mod seal;
 pub mod severity;

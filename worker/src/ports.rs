@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use strata_analysis::model::Problem;
+pub use strata_proto::port::PortError;
 use strata_proto::{
     reference::Reference,
     trace::TraceHeaders,
@@ -14,16 +15,6 @@ use strata_proto::{
 };
 
 use crate::error::JobError;
-
-/// A queue or cache that could not be reached or refused. Always worth another try.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("failed to {action}: {reason}")]
-pub struct PortError {
-    /// What was tried: `publish an outcome`, `read an inventory`.
-    pub action: &'static str,
-    /// Why it did not work, for people.
-    pub reason: String,
-}
 
 /// Where jobs come from.
 #[async_trait]

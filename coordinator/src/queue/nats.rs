@@ -5,10 +5,8 @@
 //! refuses a second job while the first is queued or running. Jobs carry no message id, because the server would swallow
 //! a job that is asked for again within its window after the first was done.
 
-mod connection;
 mod janitor;
 mod limits;
-mod message;
 mod outcomes;
 mod topology;
 mod withdrawals;
@@ -22,6 +20,10 @@ use async_nats::jetstream::{
 };
 use async_trait::async_trait;
 use prost::Message as _;
+use strata_nats::{
+    connection::{self, Connection},
+    message,
+};
 use strata_proto::{
     endpoint::NatsEndpoint,
     subject,
@@ -31,7 +33,7 @@ use strata_proto::{
 use tokio::task::JoinHandle;
 
 pub use self::limits::Limits;
-use self::{connection::Connection, outcomes::Outcomes, withdrawals::Withdrawals};
+use self::{outcomes::Outcomes, withdrawals::Withdrawals};
 use crate::databases::nats::NatsDatabases;
 use crate::ports::{JobQueue, OutcomeDelivery, PortError, Published};
 

@@ -5,9 +5,7 @@
 //! beyond what was asked for, and a pull that its caller cancels leaves at most that one request open, which the next
 //! pull of the lane goes on with. No request carries a heartbeat: async-nats 0.51 loses wake-ups then.
 
-mod connection;
 mod databases;
-mod message;
 mod pull;
 mod withdrawals;
 
@@ -19,6 +17,10 @@ use async_nats::jetstream::{
 };
 use async_trait::async_trait;
 use prost::Message as _;
+use strata_nats::{
+    connection::{self, Connection},
+    message,
+};
 use strata_proto::{
     endpoint::NatsEndpoint,
     subject,
@@ -27,7 +29,7 @@ use strata_proto::{
 };
 use tokio::time::timeout;
 
-use self::{connection::Connection, pull::Puller, withdrawals::Withdrawals};
+use self::{pull::Puller, withdrawals::Withdrawals};
 use super::withdrawn::{self, Withdrawn};
 use crate::ports::{Delivery, DeliveryHandle, JobSource, OutcomeSink, PortError};
 

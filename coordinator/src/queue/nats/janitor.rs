@@ -14,7 +14,7 @@ use strata_proto::{
 };
 use tokio::time::sleep;
 
-use super::{NatsConfig, connection::Connection, is_absent, message, topology};
+use super::{Connection, NatsConfig, is_absent, message, topology};
 use crate::ports::PortError;
 
 const ACTION: &str = "look for forgotten jobs";

@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{connection::Connection, message};
+use super::{Connection, message};
 use crate::ports::{OutcomeDelivery, OutcomeHandle, PortError};
 
 const ACTION: &str = "take outcomes";

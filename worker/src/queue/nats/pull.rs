@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{connection::Connection, differences};
+use super::{Connection, differences};
 use crate::ports::PortError;
 
 const ACTION: &str = "pull jobs";

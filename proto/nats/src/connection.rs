@@ -10,16 +10,17 @@ use async_nats::{
     connection::State,
     jetstream::{Context, ContextBuilder},
 };
-use strata_proto::endpoint::{
-    NatsEndpoint, NatsLogin, OLDEST_SERVER, SAFE_SERVER, is_hopeless, reconnect_delay, redacted,
-    server_version,
+use strata_proto::{
+    endpoint::{
+        NatsEndpoint, NatsLogin, OLDEST_SERVER, SAFE_SERVER, is_hopeless, reconnect_delay, redacted,
+        server_version,
+    },
+    port::PortError,
 };
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
-
-use crate::ports::PortError;
 
 /// Requests and acknowledged publications give up after this.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,16 +30,21 @@ const ACTION: &str = "connect to NATS";
 
 /// A client and the number of times that it connected.
 #[derive(Clone)]
-pub(super) struct Connection {
-    pub(super) client: Client,
-    pub(super) jetstream: Context,
+pub struct Connection {
+    /// The client, for what is no stream.
+    pub client: Client,
+    /// Streams, consumers, acknowledged publication.
+    pub jetstream: Context,
     /// Counts up with every connection: pulls that were open before it are lost and must be opened again.
-    pub(super) epoch: watch::Receiver<u64>,
+    pub epoch: watch::Receiver<u64>,
 }
 
 impl Connection {
     /// Waits a moment for a lost connection.
-    pub(super) async fn wait_until_up(&self, action: &'static str) -> Result<(), PortError> {
+    ///
+    /// # Errors
+    /// When it does not come back.
+    pub async fn wait_until_up(&self, action: &'static str) -> Result<(), PortError> {
         let mut epoch = self.epoch.clone();
         let wait = async {
             while self.client.connection_state() != State::Connected {
@@ -57,7 +63,7 @@ impl Connection {
 ///
 /// # Errors
 /// When no server answers in that time, or at once when one refuses the login or is too old.
-pub(super) async fn connect(endpoint: &NatsEndpoint) -> Result<Connection, PortError> {
+pub async fn connect(endpoint: &NatsEndpoint) -> Result<Connection, PortError> {
     let failed = |reason: String| PortError { action: ACTION, reason };
     let (sender, epoch) = watch::channel(0);
     let servers: Vec<&str> = endpoint.url.split(',').map(str::trim).collect();
@@ -158,4 +164,25 @@ fn check_version(text: &str) -> Result<(), String> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_that_are_too_old_are_refused_by_name() {
+        for (version, refused) in [
+            ("2.9.10", false),
+            ("2.11.0", false),
+            ("2.1.0", true),
+            ("", true),
+            ("new", true),
+            ("2.x.1", true),
+        ] {
+            let checked = check_version(version);
+            assert_eq!(checked.is_err(), refused, "{version}: {checked:?}");
+            assert!(checked.err().unwrap_or_default().contains(if refused { version } else { "" }));
+        }
+    }
 }

@@ -2,13 +2,12 @@
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use strata_proto::{subject, trace::TraceHeaders};
+use strata_proto::{port::PortError, subject, trace::TraceHeaders};
 
-use super::connection::Connection;
-use crate::ports::PortError;
+use crate::connection::Connection;
 
 /// Headers of a message from a trace context.
-pub(super) fn headers_of(trace: &TraceHeaders) -> HeaderMap {
+pub fn headers_of(trace: &TraceHeaders) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in &trace.0 {
         if subject::TRACE_HEADERS.contains(&name.as_str()) {
@@ -19,7 +18,7 @@ pub(super) fn headers_of(trace: &TraceHeaders) -> HeaderMap {
 }
 
 /// The trace context of a message.
-pub(super) fn trace_of(headers: Option<&HeaderMap>) -> TraceHeaders {
+pub fn trace_of(headers: Option<&HeaderMap>) -> TraceHeaders {
     let mut trace = TraceHeaders::default();
     for name in subject::TRACE_HEADERS {
         if let Some(value) = headers.and_then(|headers| headers.get(name)) {
@@ -30,12 +29,15 @@ pub(super) fn trace_of(headers: Option<&HeaderMap>) -> TraceHeaders {
 }
 
 /// A text as a header's value: one line of bounded length.
-pub(super) fn header_text(text: &str) -> String {
+pub fn header_text(text: &str) -> String {
     text.chars().take(1000).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Publishes and waits until the stream has it.
-pub(super) async fn publish(
+///
+/// # Errors
+/// When the stream did not say that it has it.
+pub async fn publish(
     connection: &Connection,
     action: &'static str,
     subject: String,
@@ -49,4 +51,27 @@ pub(super) async fn publish(
         .await
         .map_err(|error| failed(error.to_string()))?;
     sent.await.map_err(|error| failed(error.to_string())).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_survives_a_message_and_nothing_else_gets_in() {
+        let trace = TraceHeaders(
+            [("traceparent".to_owned(), "00-1-2-01".to_owned()), ("x-other".to_owned(), "1".to_owned())]
+                .into(),
+        );
+        let headers = headers_of(&trace);
+        assert!(headers.get("x-other").is_none());
+        assert_eq!(trace_of(Some(&headers)).0, [("traceparent".to_owned(), "00-1-2-01".to_owned())].into());
+        assert_eq!(trace_of(None), TraceHeaders::default());
+    }
+
+    #[test]
+    fn a_header_is_one_line_of_bounded_length() {
+        assert_eq!(header_text("a\r\nb\u{0}c"), "a  b c");
+        assert_eq!(header_text(&"ä".repeat(2_000)).chars().count(), 1_000);
+    }
 }
