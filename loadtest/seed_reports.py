@@ -40,15 +40,19 @@ def main() -> None:
         report = hashlib.sha256(f"report {number}".encode()).hexdigest()
         summary = field(1, report) + field(2, image)
         database.execute(
-            "INSERT INTO reports (number, id, image_digest, created_unix_ms, summary, body) VALUES (?, ?, ?, ?, ?, x'')",
-            (number, report, image, BEGIN_MS + number * 10, summary),
+            "INSERT INTO reports (number, id, image_digest, created_unix_ms, summary, content, vulnerabilities, packages)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (number, report, image, BEGIN_MS + number * 10, summary, number, 2 * number, 2 * number + 1),
         )
+        database.execute("INSERT INTO contents (number, body) VALUES (?, x'')", (number,))
+        database.executemany("INSERT INTO lists (number) VALUES (?)", [(2 * number,), (2 * number + 1,)])
         name = f"registry.example:5000/team-{number % 97}/service-{number // 10:06}"
         references = [(number, "seeded", f"{name}:1.0.{number % 10}"), (number, "seeded", f"{name}:build-{number}")]
         database.executemany("INSERT INTO report_references (report, scan, reference) VALUES (?, ?, ?)", references)
         at = chance.randrange(900_000)
-        of_report = set(terms[0][at : at + OF_EACH]) | set(terms[1][at : at + FOUND])
-        database.executemany("INSERT INTO postings (term, report) VALUES (?, ?)", [(term, number) for term in of_report])
+        for place, (of_list, size) in enumerate([(terms[1], FOUND), (terms[0], OF_EACH)]):
+            listed = [(term, 2 * number + place) for term in set(of_list[at : at + size])]
+            database.executemany("INSERT INTO postings (term, list) VALUES (?, ?)", listed)
     database.commit()
     count = database.execute("SELECT count(*) FROM postings").fetchone()[0]
     print(f"{reports} reports, {count} postings")

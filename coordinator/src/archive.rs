@@ -4,7 +4,9 @@
 //! * [`postgres`]: for a cluster.
 //! * `rows`: what both do in the same words, compiled for each with its `dialect`.
 //! * [`report`]: how reports are compressed, summed up and found.
+//! * [`content`]: what many reports may share.
 
+pub mod content;
 pub mod postgres;
 pub mod report;
 pub mod sqlite;
@@ -49,9 +51,6 @@ mod sql {
         "INSERT INTO events (scan, sequence, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     pub(super) const EVENTS: &str =
         "SELECT body FROM events WHERE scan = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
-    pub(super) const INSERT_REPORT: &str =
-        "INSERT INTO reports (id, image_digest, created_unix_ms, summary, body, asked, config_digest, body_digest)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
     pub(super) const USE_OUTLINE: &str =
         "UPDATE outlines SET used_unix_ms = $3 WHERE database_digest = $1 AND scheme = $2";
     pub(super) const PUT_OUTLINE: &str =
@@ -70,7 +69,8 @@ mod sql {
         "SELECT held_by, held_unix_ms, reason, released_by, released_unix_ms FROM holds
          WHERE report_id = $1 AND released_unix_ms = 0";
     pub(super) const RELEASE: &str = "UPDATE holds SET released_by = $2, released_unix_ms = $3 WHERE report_id = $1 AND released_unix_ms = 0";
-    pub(super) const REPORT: &str = "SELECT body FROM reports WHERE id = $1";
+    pub(super) const REPORT: &str = "SELECT r.summary, c.body FROM reports r
+         JOIN contents c ON c.number = r.content WHERE r.id = $1";
     pub(super) const INSERT_TOKEN: &str =
         "INSERT INTO tokens (id, hash, created_unix_ms, body) VALUES ($1, $2, $3, $4)";
     pub(super) const TOKEN: &str = "SELECT hash, revoked_unix_ms, body FROM tokens WHERE id = $1";
@@ -169,7 +169,7 @@ fn origin(scan: Scan) -> ReportOrigin {
     }
 }
 
-/// The digest of a report's row, by which damage is found.
+/// The digest of a body as earlier versions kept it, by which damage is found.
 fn body_digest(body: &[u8]) -> String {
     Digest::of(body).to_string()
 }

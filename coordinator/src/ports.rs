@@ -22,7 +22,10 @@ pub use self::{
     risks::Risks,
     tags::{IndexMember, NewTag, Tagged, Tags},
 };
-use crate::access::{prefix::Prefix, sight::Sight, token::StoredToken};
+use crate::{
+    access::{prefix::Prefix, sight::Sight, token::StoredToken},
+    archive::content::Content,
+};
 
 /// What became of a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,10 +115,35 @@ pub struct NewReport<'a> {
 /// A report that is to be stored with its names in one scan.
 #[derive(Debug, Clone, Copy)]
 pub struct PutReport<'a> {
-    /// The report.
-    pub new: NewReport<'a>,
-    /// The report as it is kept, where it came so: it need not be compressed again.
-    pub packed: Option<&'a [u8]>,
+    /// Its id.
+    pub id: &'a str,
+    /// What it says.
+    pub content: &'a Content,
+    /// When it is stored, in milliseconds since 1970-01-01 UTC.
+    pub stored_unix_ms: i64,
+    /// When it was assessed, where that was against an earlier database; else 0.
+    pub assessed_unix_ms: i64,
+    /// The scan.
+    pub scan: &'a str,
+    /// What the image is called there.
+    pub references: &'a [String],
+}
+
+/// A report that says against another database what it said against one: to be stored with its names in one scan.
+#[derive(Debug, Clone, Copy)]
+pub struct CopyReport<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Id of the report that it is as.
+    pub of: &'a str,
+    /// `Report.database_digest` of the copy.
+    pub database_digest: &'a str,
+    /// `Report.database_modified` of the copy.
+    pub database_modified: &'a str,
+    /// When it is stored, in milliseconds since 1970-01-01 UTC.
+    pub stored_unix_ms: i64,
+    /// When the other was assessed.
+    pub assessed_unix_ms: i64,
     /// The scan.
     pub scan: &'a str,
     /// What the image is called there.
@@ -239,8 +267,17 @@ pub trait Archive: Outlines + Submissions + Check + Holds + Tags + Risks {
     async fn put_reports(&self, reports: &[PutReport<'_>]) -> Result<(), PortError>;
     /// One of them.
     async fn put_report(&self, new: NewReport<'_>, scan: &str, names: &[String]) -> Result<(), PortError> {
-        self.put_reports(&[PutReport { new, packed: None, scan, references: names }]).await
+        let NewReport { id, report, asked, stored_unix_ms, assessed_unix_ms } = new;
+        let content = Content::of(report.clone(), asked.map(<[u8]>::to_vec));
+        let content =
+            content.map_err(|error| PortError { action: "store a report", reason: error.to_string() })?;
+        let put =
+            PutReport { id, content: &content, stored_unix_ms, assessed_unix_ms, scan, references: names };
+        self.put_reports(&[put]).await
     }
+    /// Stores reports that refer to what others say, in one transaction; one may come for several scans. In the same order:
+    /// whether the copy is there. It is not where the other is gone, or does not tell what it asked.
+    async fn copy_reports(&self, copies: &[CopyReport<'_>]) -> Result<Vec<bool>, PortError>;
     /// Gives reports further references in scans, in one transaction. In the same order: whether the report is there.
     async fn name_reports(&self, namings: &[Naming<'_>]) -> Result<Vec<bool>, PortError>;
     /// One of them.

@@ -28,6 +28,12 @@ impl Digest {
         Self(bytes)
     }
 
+    /// Its 32 bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
     /// The first eight bytes as a number, big-endian: enough to tell the layers of a registry apart where nothing hangs on it
     /// but a count.
     #[must_use]

@@ -43,15 +43,26 @@ pub(super) const UNWANTED: &str = "SELECT r.number FROM reports r WHERE r.number
          (SELECT 1 FROM reports n WHERE n.image_digest = r.image_digest AND n.number > r.number
           AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.report = n.number)))
      ORDER BY r.number LIMIT $4";
-/// What goes with one report, in this order: the terms of no other report, where it is listed under terms,
-/// what it waits for, in which indexes its manifest was seen, itself.
-pub(super) const REPORT: [&str; 6] = [
-    "DELETE FROM terms WHERE id IN (SELECT p.term FROM postings p WHERE p.report = $1)
-     AND NOT EXISTS (SELECT 1 FROM postings o WHERE o.term = terms.id AND o.report <> $1)",
-    "DELETE FROM postings WHERE report = $1",
+/// What goes with one report, in this order: what it waits for, in which indexes its manifest was seen, itself.
+pub(super) const REPORT: [&str; 4] = [
     "DELETE FROM waiting WHERE report = $1",
     "DELETE FROM bindings WHERE report = $1",
     "DELETE FROM index_members WHERE image_digest IN (SELECT r.image_digest FROM reports r WHERE r.number = $1)
      AND NOT EXISTS (SELECT 1 FROM reports o WHERE o.image_digest = index_members.image_digest AND o.number <> $1)",
     "DELETE FROM reports WHERE number = $1",
+];
+/// What the report `$1` refers to: its content, its lists.
+pub(super) const REFERS_TO: &str = "SELECT content, vulnerabilities, packages FROM reports WHERE number = $1";
+/// The content `$1`, when no report says it.
+pub(super) const CONTENT: &str = "DELETE FROM contents WHERE number = $1
+     AND NOT EXISTS (SELECT 1 FROM reports r WHERE r.content = $1)";
+/// Whether some report has the list `$1`.
+pub(super) const HAS_LIST: &str = "SELECT EXISTS (SELECT 1 FROM reports r WHERE r.vulnerabilities = $1)
+     OR EXISTS (SELECT 1 FROM reports r WHERE r.packages = $1)";
+/// What goes with the list `$1`, in this order: the terms of no other list, what it lists, itself.
+pub(super) const LIST: [&str; 3] = [
+    "DELETE FROM terms WHERE id IN (SELECT p.term FROM postings p WHERE p.list = $1)
+     AND NOT EXISTS (SELECT 1 FROM postings o WHERE o.term = terms.id AND o.list <> $1)",
+    "DELETE FROM postings WHERE list = $1",
+    "DELETE FROM lists WHERE number = $1",
 ];

@@ -8,7 +8,7 @@ use strata_proto::{
     v1::{Parcel, Report, ReportSummary, Severity, SeverityCounts},
 };
 
-use crate::ports::NewReport;
+use super::content::Content;
 
 /// Upper limit of one report's encoded size in bytes: some hundred thousand packages.
 pub const MOST_BYTES: u64 = 256 << 20;
@@ -49,53 +49,33 @@ pub fn unpack(bytes: &[u8]) -> Result<Report, BadReport> {
     Ok(Report::decode(plain.as_slice())?)
 }
 
-/// What a parcel holds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Opened {
-    /// The report.
-    pub report: Report,
-    /// Encoded `strata_proto::outline::Asked`; `None` when the worker did not tell it, or told too much.
-    pub asked: Option<Vec<u8>>,
-    /// The report as [`pack`] writes it; `None` when it did not come so.
-    pub packed: Option<Vec<u8>>,
-}
-
 /// Reads a parcel.
 ///
 /// # Errors
 /// As [`unpack`].
-pub fn open_parcel(bytes: &[u8]) -> Result<Opened, BadReport> {
+pub fn open_parcel(bytes: &[u8]) -> Result<Content, BadReport> {
     let Parcel { report_zstd, asked } = Parcel::decode(bytes)?;
     let asked = Some(asked).filter(|asked| (1..=MOST_ASKED_BYTES).contains(&asked.len()));
-    Ok(Opened { report: unpack(&report_zstd)?, asked, packed: Some(report_zstd) })
+    Content::of(unpack(&report_zstd)?, asked)
 }
 
-/// What a list of reports shows of one, without its references and where it comes from.
+/// What a list of reports shows of one, without its id, its times, its references and where it comes from.
 #[must_use]
-pub fn summary(new: &NewReport<'_>) -> ReportSummary {
-    let NewReport { id, report, stored_unix_ms, assessed_unix_ms, .. } = *new;
+pub fn summary(report: &Report) -> ReportSummary {
     let mut findings = SeverityCounts::default();
     for finding in &report.findings {
         findings.add(Severity::try_from(finding.severity).unwrap_or_default());
     }
     ReportSummary {
-        report_id: id.to_owned(),
         image_digest: report.image_digest.clone(),
-        references: Vec::new(),
         packages: u64::try_from(report.packages.len()).unwrap_or(u64::MAX),
         findings: Some(findings),
         problems: u64::try_from(report.problems.len()).unwrap_or(u64::MAX),
         database_digest: report.database_digest.clone(),
         database_modified: report.database_modified.clone(),
-        created_unix_ms: stored_unix_ms,
-        assessed_unix_ms,
         config_digest: report.config_digest.clone(),
         submitted_by: report.submitted_by.clone(),
-        bound_digests: Vec::new(),
-        origins: Vec::new(),
-        number: 0,
-        hold: None,
-        index_digests: Vec::new(),
+        ..ReportSummary::default()
     }
 }
 

@@ -3,6 +3,10 @@
 
 #[path = "rows/check.rs"]
 mod check;
+#[path = "rows/contents.rs"]
+mod contents;
+#[path = "rows/copy.rs"]
+mod copy;
 #[path = "rows/forget.rs"]
 mod forget;
 #[path = "rows/holds.rs"]
@@ -30,10 +34,10 @@ use super::dialect::{Adapter, Arguments, Database, insert_events};
 use crate::{
     access::sight::Sight,
     archive::{
-        ScanRow, decode_all, failed, has_large_request, refused, report, scan_body, scan_of, scans_of,
-        search::reference, sql,
+        ScanRow, content, decode, decode_all, failed, has_large_request, refused, report, scan_body, scan_of,
+        scans_of, search::reference, sql,
     },
-    ports::{Archive, Naming, PortError, PutReport},
+    ports::{Archive, CopyReport, Naming, PortError, PutReport},
 };
 
 #[async_trait]
@@ -111,6 +115,10 @@ impl Archive for Adapter {
         self.put(reports).await
     }
 
+    async fn copy_reports(&self, copies: &[CopyReport<'_>]) -> Result<Vec<bool>, PortError> {
+        self.copy(copies).await
+    }
+
     async fn name_reports(&self, namings: &[Naming<'_>]) -> Result<Vec<bool>, PortError> {
         self.name(namings).await
     }
@@ -121,14 +129,12 @@ impl Archive for Adapter {
 
     async fn report(&self, id: &str) -> Result<Option<Report>, PortError> {
         const ACTION: &str = "read a report";
-        let body: Option<Vec<u8>> = sqlx::query_scalar(sql::REPORT)
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(failed(ACTION))?;
-        let unpack =
-            |body: Vec<u8>| report::unpack(&body).map_err(|error| refused(ACTION, error.to_string()));
-        body.map(unpack).transpose()
+        let row: Option<(Vec<u8>, Vec<u8>)> =
+            sqlx::query_as(sql::REPORT).bind(id).fetch_optional(&self.pool).await.map_err(failed(ACTION))?;
+        let Some((summary, body)) = row else { return Ok(None) };
+        let mut report = report::unpack(&body).map_err(|error| refused(ACTION, error.to_string()))?;
+        content::name_database(&mut report, decode(ACTION, &summary)?);
+        Ok(Some(report))
     }
 
     async fn shows_report(&self, id: &str, sight: &Sight) -> Result<bool, PortError> {

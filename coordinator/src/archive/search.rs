@@ -132,36 +132,72 @@ impl Builder {
     }
 }
 
-/// Selects summaries, the last archived first, each as a [`Row`]: with its references, the manifests that it is
-/// bound to, and the scans that it is of: by the references that are shown, and by any in a scan that is shown.
-///
-/// The order is that of archiving, which no clock disturbs: a page ends with a number, and the next one goes on below it. Reports
-/// are listed under their terms in the same order, so that a page of the commonest term costs no more than one of a rare one.
-pub(super) fn search(query: &SearchReportsRequest, sight: &Sight, words: &Words) -> Search {
-    let mut builder = Builder::default();
-    let vulnerability = query.vulnerability.to_ascii_uppercase();
-    let mut terms: Vec<(i64, &str)> = [(VULNERABILITY, vulnerability.as_str()), (PACKAGE, &query.package)]
-        .into_iter()
-        .filter(|(_, text)| !text.is_empty())
-        .collect();
-    builder.push("WITH page AS MATERIALIZED (SELECT r.number, r.summary FROM ");
-    let number = if terms.is_empty() || is_narrow(query) {
-        builder.push("reports r WHERE 1 = 1");
-        "r.number"
-    } else {
-        let (kind, text) = terms.remove(0);
-        let term = builder.term(kind, text);
-        // CROSS has SQLite go through the postings in their order; PostgreSQL chooses itself.
-        builder
-            .push(&format!("postings p CROSS JOIN reports r WHERE r.number = p.report AND p.term = {term}"));
-        "p.report"
-    };
-    for (kind, text) in terms {
-        let term = builder.term(kind, text);
+/// The terms that a query asks for, with their kinds.
+fn terms(query: &SearchReportsRequest) -> Vec<(i64, String)> {
+    let terms = [(VULNERABILITY, query.vulnerability.to_ascii_uppercase()), (PACKAGE, query.package.clone())];
+    terms.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+}
+
+/// The column of a report's list of a kind.
+const fn list_of(kind: i64) -> &'static str {
+    if kind == VULNERABILITY { "vulnerabilities" } else { "packages" }
+}
+
+/// Lists under a term from which it is common.
+const COMMON: i64 = 1_000;
+
+/// For each term of a query that has more than one way to its reports, the statement that counts the lists under it, which stops
+/// at what is common.
+pub(super) fn counts(query: &SearchReportsRequest) -> Vec<Search> {
+    if is_narrow(query) {
+        return Vec::new();
+    }
+    let count = |(kind, text): (i64, String)| {
+        let mut builder = Builder::default();
+        let term = builder.term(kind, &text);
         builder.push(&format!(
-            " AND EXISTS (SELECT 1 FROM postings o WHERE o.report = {number} AND o.term = {term})"
+            "SELECT COUNT(*) FROM (SELECT p.list FROM postings p WHERE p.term = {term} LIMIT {COMMON}) c"
+        ));
+        builder.done()
+    };
+    terms(query).into_iter().map(count).collect()
+}
+
+/// Selects summaries, the last archived first, each as a [`Row`]: with its references, the manifests that it is
+/// bound to, and the scans that it is of: by the references that are shown, and by any in a scan that is shown. `counted` is what
+/// [`counts`] found.
+///
+/// The order is that of archiving, which no clock disturbs: a page ends with a number, and the next one goes on below it. Terms
+/// have lists, and lists the reports that refer to them. Of a rare term all reports are gathered; of a common one the reports are
+/// walked over from the last until the page is full, which is soon: either costs at most the root of what the other would.
+pub(super) fn search(query: &SearchReportsRequest, counted: &[i64], sight: &Sight, words: &Words) -> Search {
+    let mut builder = Builder::default();
+    let mut terms = terms(query);
+    let rarest =
+        counted.iter().enumerate().filter(|(_, count)| **count < COMMON).min_by_key(|(_, count)| **count);
+    let rarest = rarest.map(|(at, _)| at).filter(|at| *at < terms.len()).map(|at| terms.remove(at));
+    builder.push("WITH ");
+    if let Some((kind, text)) = &rarest {
+        let (term, list) = (builder.term(*kind, text), list_of(*kind));
+        // CROSS has SQLite begin with the postings; PostgreSQL chooses itself.
+        builder.push(&format!(
+            "hits AS MATERIALIZED (SELECT d.number FROM postings p CROSS JOIN reports d \
+             WHERE p.term = {term} AND d.{list} = p.list), "
         ));
     }
+    builder.push("page AS MATERIALIZED (SELECT r.number, r.summary FROM ");
+    builder.push(match rarest {
+        Some(_) => "hits h CROSS JOIN reports r WHERE r.number = h.number",
+        None => "reports r WHERE 1 = 1",
+    });
+    for (kind, text) in terms {
+        let (term, list) = (builder.term(kind, &text), list_of(kind));
+        // Asked of each report on the way: as EXISTS PostgreSQL would gather first.
+        builder.push(&format!(
+            " AND (SELECT p.list FROM postings p WHERE p.term = {term} AND p.list = r.{list}) IS NOT NULL"
+        ));
+    }
+    let number = "r.number";
     reports(&mut builder, query, number);
     named(&mut builder, query, sight, number, words);
     let limit = query.limit.clamp(1, 1_000);

@@ -20,7 +20,7 @@ use crate::ports::PortError;
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(20);
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../../migrations/sqlite/0001_archive.sql"),
     include_str!("../../migrations/sqlite/0002_databases.sql"),
     include_str!("../../migrations/sqlite/0003_lead.sql"),
@@ -31,6 +31,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../../migrations/sqlite/0008_submitted.sql"),
     include_str!("../../migrations/sqlite/0009_holds.sql"),
     include_str!("../../migrations/sqlite/0010_tags.sql"),
+    include_str!("../../migrations/sqlite/0011_contents.sql"),
 ];
 
 /// An archive in a file.

@@ -1,8 +1,6 @@
 //! Reports of images that were not read from a registry wait for manifests with their configuration. Both sides look for the
 //! other after their own transaction: whichever is recorded last finds the one before, and the same again changes nothing.
 
-use strata_proto::v1::Report;
-
 use crate::access::prefix::Prefix;
 
 pub(super) const WAIT: &str =
@@ -34,8 +32,8 @@ pub(super) const REFER: &str =
 pub(super) type Waiting = (i64, String, String);
 
 /// Whether a report that the cluster made waits: one of an archive that has no manifest.
-pub(super) fn waits(report: &Report) -> bool {
-    !report.config_digest.is_empty() && report.image_digest == report.config_digest
+pub(super) fn waits(image_digest: &str, config_digest: &str) -> bool {
+    !config_digest.is_empty() && image_digest == config_digest
 }
 
 /// The repositories of a submitter as they are kept.

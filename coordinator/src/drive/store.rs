@@ -1,18 +1,17 @@
 //! Reports on their way into the archive: those that are there get names, those of parcels and copies are stored, many in one
 //! transaction.
 
-use std::time::SystemTime;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use futures::{FutureExt as _, future::BoxFuture};
-use strata_proto::v1::Report;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{Drive, Ports, carry::persist, now_ms};
 use crate::{
-    archive::report::{Opened, open_parcel},
-    plan::{Command, CopyOf, PlanEvent, StoreReport},
-    ports::{AskedReport, Naming, NewReport, PutReport},
+    archive::{content::Content, report::open_parcel},
+    plan::{Command, PlanEvent, StoreReport},
+    ports::{CopyReport, Naming, PutReport},
 };
 
 /// Reports of the archive that get names in one transaction.
@@ -20,23 +19,28 @@ const NAMED: usize = 1_000;
 
 /// A report that is ready to be stored.
 struct Ready {
-    report: Report,
-    asked: Option<Vec<u8>>,
-    packed: Option<Vec<u8>>,
-    assessed_unix_ms: i64,
+    content: Content,
     /// Where it waits.
-    parcel: Option<String>,
+    parcel: String,
 }
 
 impl Drive {
     /// Stores reports, and hears what the plan does then. `None` at shutdown.
     pub(super) async fn store(&mut self, stores: Vec<StoreReport>) -> Option<Vec<Command>> {
         let is_there = |store: &StoreReport| store.parcel.is_none() && store.copy_of.is_none();
-        let (there, new): (Vec<StoreReport>, Vec<StoreReport>) = stores.into_iter().partition(is_there);
+        let (there, others): (Vec<StoreReport>, Vec<StoreReport>) = stores.into_iter().partition(is_there);
+        let (copies, new): (Vec<StoreReport>, Vec<StoreReport>) =
+            others.into_iter().partition(|store| store.copy_of.is_some());
         let mut commands = Vec::new();
         for part in there.chunks(NAMED) {
             let started = SystemTime::now();
             for (store, stored) in part.iter().zip(self.name(part).await?) {
+                self.stored(store, stored, started, &mut commands);
+            }
+        }
+        for part in copies.chunks(NAMED) {
+            let started = SystemTime::now();
+            for (store, stored) in part.iter().zip(self.copy(part).await?) {
                 self.stored(store, stored, started, &mut commands);
             }
         }
@@ -88,7 +92,30 @@ impl Drive {
         Some(stores.iter().map(of).collect())
     }
 
-    /// Stores reports of parcels, and copies. False where there is nothing to store.
+    /// Stores reports that say what others say against another database. False where there is nothing to copy any more.
+    async fn copy(&self, stores: &[StoreReport]) -> Option<Vec<bool>> {
+        let stored_unix_ms = now_ms();
+        let mut rows = Vec::new();
+        for store in stores {
+            let Some(of) = &store.copy_of else { continue };
+            rows.extend(store.wanted_by.iter().map(|(scan, references)| CopyReport {
+                id: &store.report_id,
+                of: &of.report_id,
+                database_digest: &of.database_digest,
+                database_modified: &of.database_modified,
+                stored_unix_ms,
+                assessed_unix_ms: of.assessed_unix_ms,
+                scan,
+                references,
+            }));
+        }
+        let archive = &self.ports.archive;
+        let copied = persist(&self.shutdown, || archive.copy_reports(&rows)).await?;
+        let there: BTreeMap<&str, bool> = rows.iter().map(|row| row.id).zip(copied).collect();
+        Some(stores.iter().map(|store| there.get(store.report_id.as_str()) == Some(&true)).collect())
+    }
+
+    /// Stores reports of parcels. False where there is nothing to store.
     async fn put(&self, stores: &[StoreReport]) -> Option<Vec<bool>> {
         let (ports, shutdown) = (&self.ports, &self.shutdown);
         // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
@@ -99,24 +126,18 @@ impl Drive {
         let stored_unix_ms = now_ms();
         let mut puts = Vec::new();
         for (store, ready) in stores.iter().zip(&ready) {
-            let Some(Ready { report, asked, packed, assessed_unix_ms, .. }) = ready else { continue };
-            let new = NewReport {
-                id: &store.report_id,
-                report,
-                asked: asked.as_deref(),
-                stored_unix_ms,
-                assessed_unix_ms: *assessed_unix_ms,
-            };
-            let packed = packed.as_deref();
+            let Some(Ready { content, .. }) = ready else { continue };
             puts.extend(store.wanted_by.iter().map(|(scan, references)| PutReport {
-                new,
-                packed,
+                id: &store.report_id,
+                content,
+                stored_unix_ms,
+                assessed_unix_ms: 0,
                 scan,
                 references,
             }));
         }
         persist(shutdown, || ports.archive.put_reports(&puts)).await?;
-        let parcels = ready.iter().flatten().filter_map(|ready| ready.parcel.as_deref());
+        let parcels = ready.iter().flatten().map(|ready| ready.parcel.as_str());
         let gone: Vec<BoxFuture<'_, ()>> = parcels.map(|parcel| discard(ports, parcel).boxed()).collect();
         futures::future::join_all(gone).await;
         Some(ready.iter().map(Option::is_some).collect())
@@ -125,23 +146,14 @@ impl Drive {
 
 /// Fetches what is to be stored; an inner `None` when there is nothing any more.
 async fn prepare(ports: &Ports, shutdown: &CancellationToken, store: &StoreReport) -> Option<Option<Ready>> {
-    if let Some(of) = &store.copy_of {
-        return copy(ports, shutdown, of).await;
-    }
     let Some(parcel) = &store.parcel else { return Some(None) };
-    let mut opened = open(ports, shutdown, parcel).await?;
-    if opened.is_none() {
-        // The id says all that a report is made of: who archived it before archived the same.
+    let mut content = open(ports, shutdown, parcel).await?;
+    if content.is_none() {
+        // The id says all that a report is made of: who archived it before archived the same, and that stays as it is.
         let archived = persist(shutdown, || ports.archive.report(&store.report_id)).await?;
-        opened = archived.map(|report| Opened { report, asked: None, packed: None });
+        content = archived.and_then(|report| Content::of(report, None).ok());
     }
-    Some(opened.map(|Opened { report, asked, packed }| Ready {
-        report,
-        asked,
-        packed,
-        assessed_unix_ms: 0,
-        parcel: Some(parcel.clone()),
-    }))
+    Some(content.map(|content| Ready { content, parcel: parcel.clone() }))
 }
 
 async fn discard(ports: &Ports, parcel: &str) {
@@ -150,28 +162,8 @@ async fn discard(ports: &Ports, parcel: &str) {
     }
 }
 
-/// A report against another database, as it is with this one.
-async fn copy(ports: &Ports, shutdown: &CancellationToken, of: &CopyOf) -> Option<Option<Ready>> {
-    let ids = [of.report_id.clone()];
-    let asked = persist(shutdown, || ports.archive.asked_reports(&ids)).await?.pop();
-    let Some(AskedReport { asked, .. }) = asked else { return Some(None) };
-    let mut report = match ports.archive.report(&of.report_id).await {
-        Ok(Some(report)) => report,
-        Ok(None) => return Some(None),
-        // Away or damaged: the image can be assessed in any case.
-        Err(error) => {
-            tracing::warn!(%error, report = of.report_id, "a report cannot be copied");
-            return Some(None);
-        }
-    };
-    report.database_digest.clone_from(&of.database_digest);
-    report.database_modified.clone_from(&of.database_modified);
-    let assessed_unix_ms = of.assessed_unix_ms;
-    Some(Some(Ready { report, asked: Some(asked), packed: None, assessed_unix_ms, parcel: None }))
-}
-
 /// A parcel's report; an inner `None` when it is gone or damaged.
-async fn open(ports: &Ports, shutdown: &CancellationToken, parcel: &str) -> Option<Option<Opened>> {
+async fn open(ports: &Ports, shutdown: &CancellationToken, parcel: &str) -> Option<Option<Content>> {
     let Some(bytes) = persist(shutdown, || ports.parcels.take(parcel)).await? else {
         tracing::warn!(parcel, "a report's parcel is gone");
         return Some(None);

@@ -15,11 +15,7 @@ use strata_proto::{
 };
 
 use super::{CallError, Handle, id, validate};
-use crate::{
-    archive::report,
-    drive::now_ms,
-    ports::{NewReport, Submission},
-};
+use crate::{archive::report, drive::now_ms, ports::Submission};
 
 /// Names and references of one submission.
 const MOST_NAMES: usize = 100;
@@ -103,7 +99,7 @@ impl Handle {
 }
 
 fn shown(id: &str, report: &Report) -> ReportSummary {
-    report::summary(&NewReport { id, report, asked: None, stored_unix_ms: 0, assessed_unix_ms: 0 })
+    ReportSummary { report_id: id.to_owned(), ..report::summary(report) }
 }
 
 fn summary(report: &Report) -> Summary {

@@ -1,6 +1,7 @@
 //! One conformance suite for both archives, and what is special to each.
 
 mod commits;
+mod contents;
 mod election;
 mod forget;
 mod holds;

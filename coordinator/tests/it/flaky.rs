@@ -10,8 +10,8 @@ use strata_coordinator::{
     access::sight::Sight,
     archive::sqlite::SqliteArchive,
     ports::{
-        Archive, AskedReport, Check, Checked, Holds, IndexMember, Naming, NewTag, Outlined, Outlines,
-        PortError, PutReport, Risks, Submission, Submissions, Tagged, Tags, Taken,
+        Archive, AskedReport, Check, Checked, CopyReport, Holds, IndexMember, Naming, NewTag, Outlined,
+        Outlines, PortError, PutReport, Risks, Submission, Submissions, Tagged, Tags, Taken,
     },
 };
 use strata_proto::v1::{AcceptedRisk, Event, Report, ReportHold, ReportSummary, Scan, SearchReportsRequest};
@@ -136,6 +136,10 @@ impl Archive for Flaky {
     async fn put_reports(&self, reports: &[PutReport<'_>]) -> Result<(), PortError> {
         self.gate()?;
         self.inner.put_reports(reports).await
+    }
+    async fn copy_reports(&self, copies: &[CopyReport<'_>]) -> Result<Vec<bool>, PortError> {
+        self.gate()?;
+        self.inner.copy_reports(copies).await
     }
     async fn name_reports(&self, namings: &[Naming<'_>]) -> Result<Vec<bool>, PortError> {
         self.gate()?;

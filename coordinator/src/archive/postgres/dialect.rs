@@ -9,7 +9,10 @@ use crate::ports::PortError;
 
 pub(super) use super::{
     PostgresArchive as Adapter,
-    many::{EventRow, index_terms, insert_events, insert_names},
+    many::{
+        EventRow, Terms, index_terms, insert_contents, insert_events, insert_lists, insert_names,
+        insert_reports,
+    },
 };
 pub(super) use sqlx::{PgConnection as Connection, Postgres as Database, postgres::PgArguments as Arguments};
 
@@ -30,8 +33,15 @@ pub(super) const AWAITED: &str = "SELECT r.id FROM reports r WHERE r.id = ANY($1
      AND NOT EXISTS (SELECT 1 FROM waiting o WHERE o.report = r.number)";
 /// Summaries of the reports `$1`.
 pub(super) const SUMMARIES: &str = "SELECT summary FROM reports WHERE id = ANY($1)";
+/// Of the reports `$1` what a copy takes over.
+pub(super) const ORIGINALS: &str =
+    "SELECT r.id, r.image_digest, r.config_digest, r.summary, c.key, c.body_digest,
+     r.content, r.vulnerabilities, r.packages FROM reports r JOIN contents c ON c.number = r.content
+     WHERE r.id = ANY($1) AND c.asked IS NOT NULL";
 /// Summaries of the reports `$1` of which it is known what they asked, and that.
-pub(super) const ASKED: &str = "SELECT summary, asked FROM reports WHERE id = ANY($1) AND asked IS NOT NULL";
+pub(super) const ASKED: &str =
+    "SELECT r.summary, c.asked FROM reports r JOIN contents c ON c.number = r.content
+     WHERE r.id = ANY($1) AND c.asked IS NOT NULL";
 
 /// Scans of the ids `$1`, as [`super::super::ScanRow`]s.
 pub(super) const SCANS: &str = "SELECT s.body, q.body FROM scans s

@@ -1,8 +1,10 @@
 //! Many rows in one statement: a column is one array, so that a round trip is paid once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
+
+use super::super::content::{ContentRow, ReportRow};
 
 const EVENTS: &str = "INSERT INTO events (scan, sequence, body)
      SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[]) ON CONFLICT DO NOTHING";
@@ -13,16 +15,26 @@ const TERMS: &str = "INSERT INTO terms (kind, text)
      SELECT u.kind, u.text FROM unnest($1::bigint[], $2::text[]) u (kind, text)
      WHERE NOT EXISTS (SELECT 1 FROM terms t WHERE t.kind = u.kind AND t.text = u.text)
      ON CONFLICT DO NOTHING";
-const POSTINGS: &str = "INSERT INTO postings (term, report)
-     SELECT t.id, u.report FROM unnest($1::bigint[], $2::text[], $3::bigint[]) u (kind, text, report)
+const POSTINGS: &str = "INSERT INTO postings (term, list)
+     SELECT t.id, u.list FROM unnest($1::bigint[], $2::text[], $3::bigint[]) u (kind, text, list)
      JOIN terms t ON t.kind = u.kind AND t.text = u.text ON CONFLICT DO NOTHING";
+const CONTENTS: &str = "SELECT key, number FROM contents WHERE key = ANY($1)";
+const NEW_CONTENTS: &str = "INSERT INTO contents (key, body, asked)
+     SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) ON CONFLICT DO NOTHING RETURNING key, number";
+const LISTS: &str = "SELECT key, number FROM lists WHERE key = ANY($1)";
+const NEW_LISTS: &str = "INSERT INTO lists (key) SELECT * FROM unnest($1::bytea[]) ON CONFLICT DO NOTHING
+     RETURNING key, number";
+const REPORTS: &str = "INSERT INTO reports (id, image_digest, config_digest, created_unix_ms, summary, seal, content,
+         vulnerabilities, packages)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bigint[],
+         $8::bigint[], $9::bigint[]) ON CONFLICT DO NOTHING RETURNING id, number";
 /// Rows of one statement: what it holds stays far below a message's limit.
 const ROWS: usize = 10_000;
 
 /// An event: scan, sequence, body.
 pub(super) type EventRow<'a> = (&'a str, i64, Vec<u8>);
-/// A report's number, the kind of its terms, and these.
-pub(super) type Terms = (i64, i64, BTreeSet<String>);
+/// A list's number, the kind of its terms, and these.
+pub(super) type Terms<'a> = (i64, i64, &'a BTreeSet<String>);
 
 /// Appends events.
 pub(super) async fn insert_events(
@@ -52,9 +64,12 @@ pub(super) async fn insert_names(
     Ok(())
 }
 
-/// Lists reports under their terms. Terms are added in order, so that two transactions which add the same do not wait for each
+/// Puts lists under their terms. Terms are added in order, so that two transactions which add the same do not wait for each
 /// other.
-pub(super) async fn index_terms(connection: &mut PgConnection, terms: &[Terms]) -> Result<(), sqlx::Error> {
+pub(super) async fn index_terms(
+    connection: &mut PgConnection,
+    terms: &[Terms<'_>],
+) -> Result<(), sqlx::Error> {
     let all: BTreeSet<(i64, &str)> =
         terms.iter().flat_map(|(_, kind, texts)| texts.iter().map(|text| (*kind, text.as_str()))).collect();
     let all: Vec<(i64, &str)> = all.into_iter().collect();
@@ -64,13 +79,99 @@ pub(super) async fn index_terms(connection: &mut PgConnection, terms: &[Terms]) 
     }
     let postings: Vec<(i64, &str, i64)> = terms
         .iter()
-        .flat_map(|(report, kind, texts)| texts.iter().map(|text| (*kind, text.as_str(), *report)))
+        .flat_map(|(list, kind, texts)| texts.iter().map(|text| (*kind, text.as_str(), *list)))
         .collect();
     for rows in postings.chunks(ROWS) {
         let kinds: Vec<i64> = rows.iter().map(|row| row.0).collect();
         let texts: Vec<&str> = rows.iter().map(|row| row.1).collect();
-        let reports: Vec<i64> = rows.iter().map(|row| row.2).collect();
-        sqlx::query(POSTINGS).bind(kinds).bind(texts).bind(reports).execute(&mut *connection).await?;
+        let lists: Vec<i64> = rows.iter().map(|row| row.2).collect();
+        sqlx::query(POSTINGS).bind(kinds).bind(texts).bind(lists).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// Numbers by key.
+type Numbers = BTreeMap<Vec<u8>, i64>;
+
+async fn numbers(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    keys: &[&[u8]],
+) -> Result<Numbers, sqlx::Error> {
+    let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(statement).bind(keys).fetch_all(connection).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// In the order of the keys, with whether they are new. Another transaction may have written some between the two statements.
+fn in_order(keys: &[&[u8]], known: &Numbers, new: &Numbers) -> Result<Vec<(i64, bool)>, sqlx::Error> {
+    let of = |key: &&[u8]| {
+        let new = new.get(*key).map(|number| (*number, true));
+        new.or_else(|| known.get(*key).map(|number| (*number, false))).ok_or(sqlx::Error::RowNotFound)
+    };
+    keys.iter().map(of).collect()
+}
+
+/// The numbers of contents, and whether they are new.
+pub(super) async fn insert_contents(
+    connection: &mut PgConnection,
+    rows: &[ContentRow<'_>],
+) -> Result<Vec<(i64, bool)>, sqlx::Error> {
+    let keys: Vec<&[u8]> = rows.iter().map(|row| row.key).collect();
+    let mut known = numbers(connection, CONTENTS, &keys).await?;
+    let missing: Vec<&ContentRow<'_>> = rows.iter().filter(|row| !known.contains_key(row.key)).collect();
+    let mut new = Numbers::new();
+    if !missing.is_empty() {
+        let inserted: Vec<(Vec<u8>, i64)> = sqlx::query_as(NEW_CONTENTS)
+            .bind(missing.iter().map(|row| row.key).collect::<Vec<_>>())
+            .bind(missing.iter().map(|row| row.body).collect::<Vec<_>>())
+            .bind(missing.iter().map(|row| row.asked).collect::<Vec<_>>())
+            .fetch_all(&mut *connection)
+            .await?;
+        new = inserted.into_iter().collect();
+        if new.len() < missing.len() {
+            known = numbers(connection, CONTENTS, &keys).await?;
+        }
+    }
+    in_order(&keys, &known, &new)
+}
+
+/// The numbers of lists by their keys, and whether they are new.
+pub(super) async fn insert_lists(
+    connection: &mut PgConnection,
+    keys: &[&[u8]],
+) -> Result<Vec<(i64, bool)>, sqlx::Error> {
+    let mut known = numbers(connection, LISTS, keys).await?;
+    let missing: Vec<&[u8]> = keys.iter().filter(|key| !known.contains_key(**key)).copied().collect();
+    let mut new = Numbers::new();
+    if !missing.is_empty() {
+        new = numbers(connection, NEW_LISTS, &missing).await?;
+        if new.len() < missing.len() {
+            known = numbers(connection, LISTS, keys).await?;
+        }
+    }
+    in_order(keys, &known, &new)
+}
+
+/// Stores reports. Ids and numbers of those that are new.
+pub(super) async fn insert_reports(
+    connection: &mut PgConnection,
+    rows: &[ReportRow<'_>],
+) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    let mut inserted = Vec::with_capacity(rows.len());
+    for rows in rows.chunks(ROWS) {
+        let new: Vec<(String, i64)> = sqlx::query_as(REPORTS)
+            .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.image_digest.as_str()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.config_digest.as_str()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.created_unix_ms).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.summary.as_slice()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.seal.as_slice()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.content).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.vulnerabilities).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.packages).collect::<Vec<_>>())
+            .fetch_all(&mut *connection)
+            .await?;
+        inserted.extend(new);
+    }
+    Ok(inserted)
 }

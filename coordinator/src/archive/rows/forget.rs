@@ -1,9 +1,11 @@
 //! What is old goes, in steps of one transaction each.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use strata_proto::v1::ScanState;
 
-use super::super::dialect::Adapter;
+use super::{super::dialect::Adapter, contents};
 use crate::{
     archive::{failed, forget, sql, token},
     ports::{Forget, Forgotten, Keep, PortError, Tokens as _},
@@ -66,10 +68,18 @@ impl Forget for Adapter {
             .await
             .map_err(failed(ACTION))?;
         for number in &unwanted {
+            let refers: (i64, Option<i64>, Option<i64>) = sqlx::query_as(forget::REFERS_TO)
+                .bind(number)
+                .fetch_one(&mut *writing)
+                .await
+                .map_err(failed(ACTION))?;
             for statement in forget::REPORT {
                 let delete = sqlx::query(statement).bind(number);
                 delete.execute(&mut *writing).await.map_err(failed(ACTION))?;
             }
+            let (content, vulnerabilities, packages) = refers;
+            let lists: BTreeSet<i64> = [vulnerabilities, packages].into_iter().flatten().collect();
+            contents::drop_unsaid(&mut writing, &[content], lists).await.map_err(failed(ACTION))?;
         }
         writing.commit().await?;
         let full = unwanted.len() >= forget::REPORTS_AT_ONCE;

@@ -43,7 +43,15 @@ impl Adapter {
         sight: &Sight,
     ) -> Result<Vec<ReportSummary>, PortError> {
         const ACTION: &str = "search reports";
-        let search = search::search(query, sight, &WORDS);
+        let mut counted = Vec::new();
+        for count in search::counts(query) {
+            let mut statement = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count.sql));
+            for text in count.texts {
+                statement = statement.bind(text);
+            }
+            counted.push(statement.fetch_one(&self.pool).await.map_err(failed(ACTION))?);
+        }
+        let search = search::search(query, &counted, sight, &WORDS);
         let mut statement = sqlx::query_as(AssertSqlSafe(search.sql));
         for text in search.texts {
             statement = statement.bind(text);

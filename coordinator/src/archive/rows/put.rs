@@ -1,21 +1,21 @@
 //! Scans and reports as rows: what is written of one, inside a transaction.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
-use strata_proto::v1::{Event, Scan};
+use strata_proto::v1::{Event, ReportSummary, Scan};
 
-use super::super::dialect::{Adapter, Connection, EventRow, NUMBERS, index_terms, insert_names, list};
+use super::{
+    super::dialect::{Adapter, Connection, EventRow, NUMBERS, insert_names, insert_reports, list},
+    contents::{self, Refers},
+};
 use crate::{
     archive::{
-        ScanRow, body_digest, failed, idempotency_key, refused, report, scan_of,
-        search::{PACKAGE, VULNERABILITY},
-        sequence, source_columns, sql, told, waiting,
+        ScanRow,
+        content::{self, Content, ReportRow},
+        failed, idempotency_key, scan_of, sequence, source_columns, sql, told, waiting,
     },
-    ports::{Naming, NewReport, PortError, PutReport},
+    ports::{Naming, PortError, PutReport},
 };
 
 /// Records a scan, and returns the one that is recorded: that of the same idempotency key, where there is one.
@@ -53,66 +53,91 @@ pub(super) fn event_row<'a>(action: &'static str, event: &'a Event) -> Result<Ev
     Ok((&event.scan_id, sequence(action, event)?, event.encode_to_vec()))
 }
 
-/// A report with what is written of it.
-struct Packed<'a> {
-    put: &'a PutReport<'a>,
-    body: Cow<'a, [u8]>,
-}
-
 /// Stores reports with their references, each once. Returns their numbers by id, and those ids that are new.
 pub(super) async fn reports(
     action: &'static str,
     connection: &mut Connection,
     puts: &[PutReport<'_>],
 ) -> Result<(BTreeMap<String, i64>, BTreeSet<String>), PortError> {
-    let mut fresh: BTreeSet<String> = BTreeSet::new();
     // In order, so that two transactions which store the same reports do not wait for each other.
-    let each: BTreeMap<&str, &PutReport<'_>> = puts.iter().map(|put| (put.new.id, put)).collect();
-    for put in each.values() {
-        let body = match put.packed {
-            Some(packed) => Cow::Borrowed(packed),
-            None => report::pack(put.new.report)
-                .map(Cow::Owned)
-                .map_err(|error| refused(action, error.to_string()))?,
-        };
-        if insert(connection, &Packed { put, body }).await.map_err(failed(action))? {
-            fresh.insert(put.new.id.to_owned());
-        }
-    }
+    let each: BTreeMap<&str, &PutReport<'_>> = puts.iter().map(|put| (put.id, put)).collect();
     let ids: BTreeSet<String> = each.keys().map(|id| (*id).to_owned()).collect();
-    let numbers = numbers(connection, &ids).await.map_err(failed(action))?;
-    let mut terms = Vec::new();
-    for (id, put) in &each {
-        if let (true, Some(number)) = (fresh.contains(*id), numbers.get(*id)) {
-            let of = put.new.report;
-            terms.push((*number, VULNERABILITY, report::vulnerabilities(of)));
-            terms.push((*number, PACKAGE, report::packages(of)));
+    let mut all = numbers(connection, &ids).await.map_err(failed(action))?;
+    let news: Vec<&PutReport<'_>> = each.into_values().filter(|put| !all.contains_key(put.id)).collect();
+    let mut fresh = BTreeSet::new();
+    if !news.is_empty() {
+        let contents: Vec<&Content> = news.iter().map(|put| put.content).collect();
+        let kept = contents::keep(connection, &contents).await.map_err(failed(action))?;
+        let rows: Vec<ReportRow<'_>> =
+            news.iter().zip(kept.refers).map(|(put, refers)| row(put, refers)).collect();
+        let inserted = insert_reports(connection, &rows).await.map_err(failed(action))?;
+        fresh = inserted.iter().map(|(id, _)| id.clone()).collect();
+        if inserted.len() == rows.len() {
+            all.extend(inserted);
+        } else {
+            // Another stored one of them meanwhile, and perhaps what it says in other words.
+            let drop = contents::drop_unsaid(connection, &kept.fresh_contents, kept.fresh_lists);
+            drop.await.map_err(failed(action))?;
+            all = numbers(connection, &ids).await.map_err(failed(action))?;
         }
     }
-    index_terms(connection, &terms).await.map_err(failed(action))?;
-    let namings: Vec<Naming<'_>> = puts
-        .iter()
-        .map(|put| Naming { report: put.new.id, scan: put.scan, references: put.references })
-        .collect();
-    names(connection, &numbers, &namings).await.map_err(failed(action))?;
-    Ok((numbers, fresh))
+    let namings: Vec<Naming<'_>> = puts.iter().map(|put| Stored::of(put).naming()).collect();
+    names(connection, &all, &namings).await.map_err(failed(action))?;
+    Ok((all, fresh))
 }
 
-/// Whether it is new.
-async fn insert(connection: &mut Connection, packed: &Packed<'_>) -> Result<bool, sqlx::Error> {
-    let NewReport { id, report, stored_unix_ms, asked, .. } = packed.put.new;
-    let inserted = sqlx::query(sql::INSERT_REPORT)
-        .bind(id)
-        .bind(&report.image_digest)
-        .bind(stored_unix_ms)
-        .bind(report::summary(&packed.put.new).encode_to_vec())
-        .bind(&*packed.body)
-        .bind(asked)
-        .bind(&report.config_digest)
-        .bind(body_digest(&packed.body))
-        .execute(connection)
-        .await?;
-    Ok(inserted.rows_affected() > 0)
+fn row<'a>(put: &PutReport<'a>, refers: Refers) -> ReportRow<'a> {
+    let summary = ReportSummary {
+        report_id: put.id.to_owned(),
+        created_unix_ms: put.stored_unix_ms,
+        assessed_unix_ms: put.assessed_unix_ms,
+        ..put.content.summary.clone()
+    };
+    let encoded = summary.encode_to_vec();
+    ReportRow {
+        id: put.id,
+        created_unix_ms: put.stored_unix_ms,
+        seal: content::seal(&refers.key, &encoded),
+        summary: encoded,
+        content: refers.content,
+        vulnerabilities: refers.vulnerabilities,
+        packages: refers.packages,
+        image_digest: summary.image_digest,
+        config_digest: summary.config_digest,
+    }
+}
+
+/// A report in a scan, as it was stored: what names, manifests and tags are looked for with.
+#[derive(Clone, Copy)]
+pub(super) struct Stored<'a> {
+    pub(super) id: &'a str,
+    pub(super) image_digest: &'a str,
+    pub(super) config_digest: &'a str,
+    pub(super) stored_unix_ms: i64,
+    pub(super) scan: &'a str,
+    pub(super) references: &'a [String],
+}
+
+impl<'a> Stored<'a> {
+    fn of(put: &PutReport<'a>) -> Self {
+        let summary = &put.content.summary;
+        Self {
+            id: put.id,
+            image_digest: &summary.image_digest,
+            config_digest: &summary.config_digest,
+            stored_unix_ms: put.stored_unix_ms,
+            scan: put.scan,
+            references: put.references,
+        }
+    }
+
+    pub(super) fn naming(&self) -> Naming<'a> {
+        Naming { report: self.id, scan: self.scan, references: self.references }
+    }
+
+    fn waits(&self) -> bool {
+        waiting::waits(self.image_digest, self.config_digest)
+    }
 }
 
 /// The numbers of those of these reports that are there, by id.
@@ -146,31 +171,42 @@ impl Adapter {
         if puts.is_empty() {
             return Ok(());
         }
-        let (waiting, others): (Vec<PutReport<'_>>, Vec<_>) =
-            puts.iter().partition(|put| waiting::waits(put.new.report));
+        let stored: Vec<Stored<'_>> = puts.iter().map(Stored::of).collect();
         {
             let mut writing = self.write_referring(ACTION).await?;
             let (numbers, _) = reports(ACTION, &mut writing, puts).await?;
-            for put in &waiting {
-                let Some(number) = numbers.get(put.new.id) else { continue };
-                let config = &put.new.report.config_digest;
-                wait(&mut writing, *number, config, "").await.map_err(failed(ACTION))?;
-            }
+            wait_all(ACTION, &mut writing, &numbers, &stored).await?;
             writing.commit().await?;
         }
-        for put in &waiting {
-            self.bind_seen(put.new.id, put.new.stored_unix_ms).await?;
-        }
-        let at = others.iter().map(|put| put.new.stored_unix_ms).max().unwrap_or_default();
-        let namings: Vec<Naming<'_>> = others
-            .iter()
-            .map(|put| Naming { report: put.new.id, scan: put.scan, references: put.references })
-            .collect();
-        self.bind_waiting(&namings, at).await?;
-        let ids: BTreeSet<&str> = puts.iter().map(|put| put.new.id).collect();
-        let at = puts.iter().map(|put| put.new.stored_unix_ms).max().unwrap_or_default();
-        self.tell_tags(ids, at).await
+        self.find_others(&stored).await
     }
+
+    /// Looks for what was stored before and has to do with these reports.
+    pub(super) async fn find_others(&self, stored: &[Stored<'_>]) -> Result<(), PortError> {
+        let latest = |stored: &[Stored<'_>]| stored.iter().map(|one| one.stored_unix_ms).max();
+        let (waiting, others): (Vec<Stored<'_>>, Vec<_>) = stored.iter().partition(|one| one.waits());
+        for one in &waiting {
+            self.bind_seen(one.id, one.stored_unix_ms).await?;
+        }
+        let namings: Vec<Naming<'_>> = others.iter().map(Stored::naming).collect();
+        self.bind_waiting(&namings, latest(&others).unwrap_or_default()).await?;
+        let ids: BTreeSet<&str> = stored.iter().map(|one| one.id).collect();
+        self.tell_tags(ids, latest(stored).unwrap_or_default()).await
+    }
+}
+
+/// Has those reports wait that are of no manifest.
+pub(super) async fn wait_all(
+    action: &'static str,
+    connection: &mut Connection,
+    numbers: &BTreeMap<String, i64>,
+    stored: &[Stored<'_>],
+) -> Result<(), PortError> {
+    for one in stored.iter().filter(|one| one.waits()) {
+        let Some(number) = numbers.get(one.id) else { continue };
+        wait(connection, *number, one.config_digest, "").await.map_err(failed(action))?;
+    }
+    Ok(())
 }
 
 /// Has a report wait for manifests with a configuration.

@@ -9,8 +9,8 @@ use super::{
     put,
 };
 use crate::{
-    archive::{failed, refused, report, waiting},
-    ports::{Naming, NewReport, PortError, PutReport, Submission, Submissions, Taken},
+    archive::{content::Content, failed, refused, waiting},
+    ports::{Naming, PortError, PutReport, Submission, Submissions, Taken},
 };
 
 #[async_trait]
@@ -18,7 +18,8 @@ impl Submissions for Adapter {
     async fn submit_report(&self, submission: &Submission) -> Result<Taken, PortError> {
         const ACTION: &str = "record a submitted report";
         let Submission { scan, events, report_id, references, report, prefixes, at_unix_ms } = submission;
-        let packed = report::pack(report).map_err(|error| refused(ACTION, error.to_string()))?;
+        let content = Content::of(report.clone(), None);
+        let content = content.map_err(|error| refused(ACTION, error.to_string()))?;
         let (recorded, fresh) = {
             let mut writing = self.write_referring(ACTION).await?;
             let recorded = put::scan(ACTION, &mut writing, scan).await?;
@@ -27,14 +28,14 @@ impl Submissions for Adapter {
                 let rows = events.iter().map(|event| put::event_row(ACTION, event));
                 let rows = rows.collect::<Result<Vec<_>, PortError>>()?;
                 insert_events(&mut writing, &rows).await.map_err(failed(ACTION))?;
-                let new = NewReport {
+                let put = PutReport {
                     id: report_id,
-                    report,
-                    asked: None,
+                    content: &content,
                     stored_unix_ms: *at_unix_ms,
                     assessed_unix_ms: 0,
+                    scan: &scan.id,
+                    references,
                 };
-                let put = PutReport { new, packed: Some(&packed), scan: &scan.id, references };
                 let (numbers, new) = put::reports(ACTION, &mut writing, &[put]).await?;
                 fresh = new.contains(report_id);
                 let prefixes = waiting::prefixes(prefixes);

@@ -10,7 +10,10 @@ use crate::ports::PortError;
 
 pub(super) use super::{
     SqliteArchive as Adapter,
-    many::{EventRow, index_terms, insert_events, insert_names},
+    many::{
+        EventRow, Terms, index_terms, insert_contents, insert_events, insert_lists, insert_names,
+        insert_reports,
+    },
 };
 pub(super) use sqlx::{
     Sqlite as Database, SqliteConnection as Connection, sqlite::SqliteArguments as Arguments,
@@ -34,9 +37,14 @@ pub(super) const AWAITED: &str = "SELECT r.id FROM json_each($1) j CROSS JOIN re
 /// Summaries of the reports `$1`.
 pub(super) const SUMMARIES: &str =
     "SELECT r.summary FROM json_each($1) j CROSS JOIN reports r ON r.id = j.value";
+/// Of the reports `$1` what a copy takes over.
+pub(super) const ORIGINALS: &str =
+    "SELECT r.id, r.image_digest, r.config_digest, r.summary, c.key, c.body_digest,
+     r.content, r.vulnerabilities, r.packages FROM json_each($1) j CROSS JOIN reports r ON r.id = j.value
+     CROSS JOIN contents c ON c.number = r.content WHERE c.asked IS NOT NULL";
 /// Summaries of the reports `$1` of which it is known what they asked, and that.
-pub(super) const ASKED: &str = "SELECT r.summary, r.asked FROM json_each($1) j
-     CROSS JOIN reports r ON r.id = j.value WHERE r.asked IS NOT NULL";
+pub(super) const ASKED: &str = "SELECT r.summary, c.asked FROM json_each($1) j
+     CROSS JOIN reports r ON r.id = j.value CROSS JOIN contents c ON c.number = r.content WHERE c.asked IS NOT NULL";
 
 /// Scans of the ids `$1`, as [`super::super::ScanRow`]s.
 pub(super) const SCANS: &str =

@@ -4,22 +4,32 @@ use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
 
-use super::{super::sql, dialect::list};
+use super::{
+    super::{
+        content::{ContentRow, ReportRow},
+        sql,
+    },
+    dialect::list,
+};
 
 const NAMES: &str = "INSERT INTO report_references (report, scan, reference)
      SELECT $1, $2, value FROM json_each($3) WHERE true ON CONFLICT DO NOTHING";
 /// The terms `$2` of the kind `$1`.
 const TERMS: &str =
     "INSERT INTO terms (kind, text) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO NOTHING";
-/// Lists the report `$3` under the terms `$2` of the kind `$1`. CROSS keeps the report's texts as the outer loop: the other way
+/// Puts the list `$3` under the terms `$2` of the kind `$1`. CROSS keeps the list's texts as the outer loop: the other way
 /// round each costs a walk over all terms there are.
-const POSTINGS: &str = "INSERT INTO postings (term, report) SELECT t.id, $3 FROM json_each($2) j
+const POSTINGS: &str = "INSERT INTO postings (term, list) SELECT t.id, $3 FROM json_each($2) j
      CROSS JOIN terms t ON t.kind = $1 AND t.text = j.value WHERE true ON CONFLICT DO NOTHING";
+const REPORT: &str =
+    "INSERT INTO reports (id, image_digest, config_digest, created_unix_ms, summary, seal, content,
+         vulnerabilities, packages)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING RETURNING number";
 
 /// An event: scan, sequence, body.
 pub(super) type EventRow<'a> = (&'a str, i64, Vec<u8>);
-/// A report's number, the kind of its terms, and these.
-pub(super) type Terms = (i64, i64, BTreeSet<String>);
+/// A list's number, the kind of its terms, and these.
+pub(super) type Terms<'a> = (i64, i64, &'a BTreeSet<String>);
 
 /// Appends events.
 pub(super) async fn insert_events(
@@ -47,15 +57,86 @@ pub(super) async fn insert_names(
     Ok(())
 }
 
-/// Lists reports under their terms.
+/// Puts lists under their terms.
 pub(super) async fn index_terms(
     connection: &mut SqliteConnection,
-    terms: &[Terms],
+    terms: &[Terms<'_>],
 ) -> Result<(), sqlx::Error> {
-    for (report, kind, texts) in terms {
-        let texts = list(texts);
+    for (number, kind, texts) in terms {
+        let texts = list(*texts);
         sqlx::query(TERMS).bind(*kind).bind(&texts).execute(&mut *connection).await?;
-        sqlx::query(POSTINGS).bind(*kind).bind(&texts).bind(*report).execute(&mut *connection).await?;
+        sqlx::query(POSTINGS).bind(*kind).bind(&texts).bind(*number).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// The numbers of contents, and whether they are new. There is one writer: what is not there is written here.
+pub(super) async fn insert_contents(
+    connection: &mut SqliteConnection,
+    rows: &[ContentRow<'_>],
+) -> Result<Vec<(i64, bool)>, sqlx::Error> {
+    let mut numbers = Vec::with_capacity(rows.len());
+    for row in rows {
+        let known: Option<i64> = sqlx::query_scalar("SELECT number FROM contents WHERE key = $1")
+            .bind(row.key)
+            .fetch_optional(&mut *connection)
+            .await?;
+        numbers.push(match known {
+            Some(number) => (number, false),
+            None => {
+                let insert = sqlx::query_scalar(
+                    "INSERT INTO contents (key, body, asked) VALUES ($1, $2, $3) RETURNING number",
+                );
+                let insert = insert.bind(row.key).bind(row.body).bind(row.asked);
+                (insert.fetch_one(&mut *connection).await?, true)
+            }
+        });
+    }
+    Ok(numbers)
+}
+
+/// The numbers of lists by their keys, and whether they are new.
+pub(super) async fn insert_lists(
+    connection: &mut SqliteConnection,
+    keys: &[&[u8]],
+) -> Result<Vec<(i64, bool)>, sqlx::Error> {
+    let mut numbers = Vec::with_capacity(keys.len());
+    for key in keys {
+        let known: Option<i64> = sqlx::query_scalar("SELECT number FROM lists WHERE key = $1")
+            .bind(*key)
+            .fetch_optional(&mut *connection)
+            .await?;
+        numbers.push(match known {
+            Some(number) => (number, false),
+            None => {
+                let insert = sqlx::query_scalar("INSERT INTO lists (key) VALUES ($1) RETURNING number");
+                (insert.bind(*key).fetch_one(&mut *connection).await?, true)
+            }
+        });
+    }
+    Ok(numbers)
+}
+
+/// Stores reports. Ids and numbers of those that are new.
+pub(super) async fn insert_reports(
+    connection: &mut SqliteConnection,
+    rows: &[ReportRow<'_>],
+) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    let mut inserted = Vec::with_capacity(rows.len());
+    for row in rows {
+        let number: Option<i64> = sqlx::query_scalar(REPORT)
+            .bind(row.id)
+            .bind(&row.image_digest)
+            .bind(&row.config_digest)
+            .bind(row.created_unix_ms)
+            .bind(&row.summary)
+            .bind(&row.seal)
+            .bind(row.content)
+            .bind(row.vulnerabilities)
+            .bind(row.packages)
+            .fetch_optional(&mut *connection)
+            .await?;
+        inserted.extend(number.map(|number| (row.id.to_owned(), number)));
+    }
+    Ok(inserted)
 }

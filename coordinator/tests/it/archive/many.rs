@@ -2,12 +2,12 @@
 
 use strata_coordinator::{
     access::sight::Sight,
-    archive::report::pack,
+    archive::content::Content,
     ports::{Archive, Naming, PutReport},
 };
 use strata_proto::v1::SearchReportsRequest;
 
-use super::suite::{names, new_report, report};
+use super::suite::{names, report};
 
 /// Reports and names of many images in one transaction: one report for two scans, one that is there, one that is not.
 pub(super) async fn several_at_once(archive: &dyn Archive) {
@@ -15,12 +15,19 @@ pub(super) async fn several_at_once(archive: &dyn Archive) {
         ["many-1", "many-2"].map(|id| report(&format!("sha256:{id}"), &["zlib", id], &["CVE-2009-1"]));
     let [one, two] = &stored;
     let (a, b, none) = (names(&["r.example/many:1"]), names(&["r.example/many:2", "r.example/many:3"]), []);
-    let packed = pack(one).expect("packed");
-    let put = |new, scan, references| PutReport { new, packed: None, scan, references };
-    let first = PutReport { packed: Some(&packed), ..put(new_report("many-1", one, 100), "s1", &a) };
+    let contents = [one, two].map(|report| Content::of(report.clone(), None).expect("packed"));
+    let put = |id, content, stored_unix_ms, scan, references| PutReport {
+        id,
+        content,
+        stored_unix_ms,
+        assessed_unix_ms: 0,
+        scan,
+        references,
+    };
+    let first = put("many-1", &contents[0], 100, "s1", &a);
     for _ in 0..2 {
-        let second = put(new_report("many-2", two, 100), "s1", &b);
-        let again = put(new_report("many-1", one, 900), "s2", &b);
+        let second = put("many-2", &contents[1], 100, "s1", &b);
+        let again = put("many-1", &contents[0], 900, "s2", &b);
         archive.put_reports(&[second, first, again]).await.expect("stored");
     }
     assert_eq!(archive.report("many-1").await.expect("read").as_ref(), Some(one));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::{FutureExt as _, future::BoxFuture};
 use sqlx::Connection as _;
 use strata_coordinator::{
     archive::postgres::PostgresArchive,
@@ -9,7 +10,7 @@ use strata_coordinator::{
 };
 use strata_proto::v1::{ScanStarted, ScanState, event::Kind};
 
-use super::{commits, election, holds, outlines, pages, suite};
+use super::{commits, contents, election, holds, outlines, pages, suite};
 use crate::postgres::Server;
 
 #[tokio::test]
@@ -25,6 +26,58 @@ async fn conformance() {
     holds::what_is_held_is_kept(&*archive).await;
 }
 
+/// Counts in a database.
+fn rows(url: &str) -> impl Fn(&'static str) -> BoxFuture<'static, i64> + Sync + use<> {
+    let url = url.to_owned();
+    move |statement| {
+        let url = url.clone();
+        async move {
+            let mut connection = sqlx::PgConnection::connect(&url).await.expect("connected");
+            sqlx::query_scalar(statement).fetch_one(&mut connection).await.expect("counted")
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_is_kept_once() {
+    let Some(server) = Server::start().await else { return };
+    let url = server.database("contents").await;
+    let archive = PostgresArchive::connect(&url).await.expect("connected");
+    contents::what_is_said_is_kept_once(&archive, &rows(&url)).await;
+}
+
+/// Tables up to the tenth change, as the version before contents left them.
+#[tokio::test]
+async fn an_archive_of_the_previous_layout_opens_and_keeps_its_reports() {
+    let Some(server) = Server::start().await else { return };
+    let url = server.database("earlier").await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.expect("connected");
+    let mut earlier = sqlx::migrate!("migrations/postgres");
+    earlier.migrations.to_mut().retain(|migration| migration.version <= 10);
+    earlier.run(&mut connection).await.expect("migrated");
+    for name in ["one", "two"] {
+        let (summary, body, digest) = contents::earlier_row(name);
+        sqlx::query(contents::EARLIER_REPORT)
+            .bind(name)
+            .bind(format!("sha256:{name}"))
+            .bind(summary)
+            .bind(body)
+            .bind(digest)
+            .execute(&mut connection)
+            .await
+            .expect("stored");
+        for (kind, text) in contents::earlier_terms(name) {
+            for statement in contents::EARLIER_TERM {
+                let insert = sqlx::query(statement).bind(kind).bind(&text).bind(name);
+                insert.execute(&mut connection).await.expect("listed");
+            }
+        }
+    }
+    let archive = PostgresArchive::connect(&url).await.expect("connected");
+    contents::what_earlier_versions_kept_is_there(&archive, &rows(&url)).await;
+}
+
 #[tokio::test]
 async fn a_byte_that_changed_in_the_database_names_its_report() {
     let Some(server) = Server::start().await else { return };
@@ -35,7 +88,8 @@ async fn a_byte_that_changed_in_the_database_names_its_report() {
         archive.put_report(suite::new_report(id, &report, 1), "s", &[]).await.expect("stored");
     }
     let mut connection = sqlx::PgConnection::connect(&url).await.expect("connected");
-    let damage = "UPDATE reports SET body = set_byte(body, 9, get_byte(body, 9) # 1) WHERE id = 'changed'";
+    let damage = "UPDATE contents SET body = set_byte(body, 9, get_byte(body, 9) # 1)
+         WHERE number = (SELECT content FROM reports WHERE id = 'changed')";
     sqlx::raw_sql(damage).execute(&mut connection).await.expect("changed");
     let (checked, next) = archive.check(0).await.expect("checked");
     let found: Vec<_> = checked.iter().map(|one| (one.report_id.as_str(), one.wrong.as_deref())).collect();

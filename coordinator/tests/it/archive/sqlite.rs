@@ -1,7 +1,8 @@
 //! The archive in a SQLite file.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
+use futures::{FutureExt as _, future::BoxFuture};
 use strata_coordinator::{
     archive::sqlite::SqliteArchive,
     ports::{Archive as _, Check as _},
@@ -9,7 +10,7 @@ use strata_coordinator::{
 use strata_proto::v1::{ScanStarted, ScanState, event::Kind};
 use tempfile::TempDir;
 
-use super::{commits, election, forget, holds, outlines, pages, suite};
+use super::{commits, contents, election, forget, holds, outlines, pages, suite};
 
 #[tokio::test]
 async fn conformance() {
@@ -94,12 +95,85 @@ async fn what_is_no_archive_is_refused_by_name() {
     }
 }
 
+/// Counts in a file.
+fn rows(file: &Path) -> impl Fn(&'static str) -> BoxFuture<'static, i64> + Sync + use<> {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    move |statement| {
+        let options = options.clone();
+        async move {
+            let mut connection = sqlx::ConnectOptions::connect(&options).await.expect("connected");
+            sqlx::query_scalar(statement).fetch_one(&mut connection).await.expect("counted")
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_is_kept_once() {
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("archive.sqlite");
+    let archive = SqliteArchive::open(&file).await.expect("opened");
+    contents::what_is_said_is_kept_once(&archive, &rows(&file)).await;
+}
+
+/// Tables up to the tenth change, as the version before contents left them.
+#[tokio::test]
+async fn an_archive_of_the_previous_layout_opens_and_keeps_its_reports() {
+    const EARLIER: [&str; 10] = [
+        include_str!("../../../migrations/sqlite/0001_archive.sql"),
+        include_str!("../../../migrations/sqlite/0002_databases.sql"),
+        include_str!("../../../migrations/sqlite/0003_lead.sql"),
+        include_str!("../../../migrations/sqlite/0004_tokens.sql"),
+        include_str!("../../../migrations/sqlite/0005_retention.sql"),
+        include_str!("../../../migrations/sqlite/0006_sources.sql"),
+        include_str!("../../../migrations/sqlite/0007_outlines.sql"),
+        include_str!("../../../migrations/sqlite/0008_submitted.sql"),
+        include_str!("../../../migrations/sqlite/0009_holds.sql"),
+        include_str!("../../../migrations/sqlite/0010_tags.sql"),
+    ];
+    let directory = TempDir::new().expect("a directory");
+    let file = directory.path().join("archive.sqlite");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.expect("connected");
+    for migration in EARLIER {
+        sqlx::raw_sql(migration).execute(&mut connection).await.expect("migrated");
+    }
+    sqlx::raw_sql("PRAGMA user_version = 10").execute(&mut connection).await.expect("set");
+    for name in ["one", "two"] {
+        let (summary, body, digest) = contents::earlier_row(name);
+        sqlx::query(contents::EARLIER_REPORT)
+            .bind(name)
+            .bind(format!("sha256:{name}"))
+            .bind(summary)
+            .bind(body)
+            .bind(digest)
+            .execute(&mut connection)
+            .await
+            .expect("stored");
+        for (kind, text) in contents::earlier_terms(name) {
+            for statement in contents::EARLIER_TERM {
+                let insert = sqlx::query(statement).bind(kind).bind(&text).bind(name);
+                insert.execute(&mut connection).await.expect("listed");
+            }
+        }
+    }
+    // The number of one that is gone is not given again.
+    sqlx::raw_sql("UPDATE sqlite_sequence SET seq = 7 WHERE name = 'reports'")
+        .execute(&mut connection)
+        .await
+        .expect("set");
+    drop(connection);
+    let archive = SqliteArchive::open(&file).await.expect("opened");
+    contents::what_earlier_versions_kept_is_there(&archive, &rows(&file)).await;
+    assert_eq!(rows(&file)("SELECT MIN(number) FROM reports").await, 9, "after 7 and the new one");
+}
+
 #[tokio::test]
 async fn a_byte_that_changed_in_the_store_names_its_report() {
     let directory = TempDir::new().expect("a directory");
     let file = directory.path().join("archive.sqlite");
     let archive = SqliteArchive::open(&file).await.expect("opened");
-    for id in ["sound", "changed", "older"] {
+    for id in ["sound", "changed", "older", "moved", "renamed", "asks", "empty"] {
         let report = suite::report(&format!("sha256:{id}"), &["zlib"], &[]);
         archive.put_report(suite::new_report(id, &report, 1), "s", &[]).await.expect("stored");
     }
@@ -107,8 +181,15 @@ async fn a_byte_that_changed_in_the_store_names_its_report() {
     let mut connection = sqlx::ConnectOptions::connect(&options).await.expect("connected");
     for statement in [
         // As a report that says the same and is packed in other words; and as an earlier version kept it.
-        "UPDATE reports SET body = (SELECT body FROM reports WHERE id = 'sound') WHERE id = 'changed'",
-        "UPDATE reports SET body_digest = '' WHERE id = 'older'",
+        "UPDATE contents SET body = (SELECT c.body FROM contents c JOIN reports r ON r.content = c.number
+             WHERE r.id = 'sound') WHERE number = (SELECT content FROM reports WHERE id = 'changed')",
+        "UPDATE contents SET key = NULL WHERE number = (SELECT content FROM reports WHERE id = 'older')",
+        "UPDATE reports SET seal = NULL WHERE id = 'older'",
+        // Another report's words; another report's database; questions that were not asked; nothing at all.
+        "UPDATE reports SET content = (SELECT content FROM reports WHERE id = 'sound') WHERE id = 'moved'",
+        "UPDATE reports SET summary = (SELECT summary FROM reports WHERE id = 'sound') WHERE id = 'renamed'",
+        "UPDATE contents SET asked = x'00' WHERE number = (SELECT content FROM reports WHERE id = 'asks')",
+        "DELETE FROM contents WHERE number = (SELECT content FROM reports WHERE id = 'empty')",
     ] {
         sqlx::raw_sql(statement).execute(&mut connection).await.expect("changed");
     }
@@ -116,6 +197,18 @@ async fn a_byte_that_changed_in_the_store_names_its_report() {
     let found: Vec<_> =
         checked.iter().map(|one| (one.report_id.as_str(), one.known, one.wrong.as_deref())).collect();
     let changed = Some("its bytes are not those that were stored");
-    assert_eq!(found, [("sound", true, None), ("changed", true, changed), ("older", false, None)]);
+    let row = Some("its summary, its database or what it refers to is not what was stored");
+    assert_eq!(
+        found,
+        [
+            ("sound", true, None),
+            ("changed", true, changed),
+            ("older", false, None),
+            ("moved", true, row),
+            ("renamed", true, row),
+            ("asks", true, changed),
+            ("empty", false, Some("what it says is gone")),
+        ]
+    );
     assert_eq!(archive.check(next.expect("a number")).await.expect("checked"), (Vec::new(), None));
 }
