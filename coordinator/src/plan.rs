@@ -67,8 +67,12 @@ pub struct PlanConfig {
     pub window: usize,
     /// References in one resolve job.
     pub resolve_batch: usize,
+    /// The same for a sweep that has much to do: as long as every slot gets its share twice.
+    pub resolve_most: usize,
     /// Listing jobs of one scan at a time; more where the workers have room for them.
     pub listings: usize,
+    /// Repositories of a sweep in one listing job, as long as every slot gets its share twice.
+    pub list_batch: usize,
     /// Listing pauses while this many references of a scan wait to be resolved.
     pub queued_references: usize,
     /// Pages of one listing, at most: a registry that pages for ever is cut off, and the ledger says so.
@@ -103,7 +107,9 @@ impl Default for PlanConfig {
         Self {
             window: 32_768,
             resolve_batch: 32,
+            resolve_most: 128,
             listings: 4,
+            list_batch: 32,
             queued_references: 100_000,
             pages: 100_000,
             references: 10_000_000,
@@ -322,7 +328,7 @@ impl Plan {
             (_, Err(_)) if waiting => {}
             (_, Err(failure)) if failure.code == OTHER_ANALYSIS => self.strayed(&key),
             (_, Err(failure)) => self.attempt_failed(&key, failure),
-            (Task::List(_), Ok(outcome::Result::Listed(listed))) => self.listed(&key, listed),
+            (Task::List { .. }, Ok(outcome::Result::Listed(listed))) => self.listed(&key, listed),
             (Task::Resolve { .. }, Ok(outcome::Result::Resolved(resolved))) => {
                 self.resolved(&key, resolved, by)
             }

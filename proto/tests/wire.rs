@@ -5,7 +5,10 @@ use std::{fmt::Debug, fs, path::PathBuf};
 
 use prost::Message;
 use strata_proto::{WIRE_VERSION, v1};
-use v1::{event::Kind, job::Verb, outcome::Result as Answer, resolved_reference::Result as Resolution};
+use v1::{
+    event::Kind, job::Verb, listed_repository::Result as Listing, outcome::Result as Answer,
+    resolved_reference::Result as Resolution,
+};
 
 /// Reads a recorded message and compares it.
 fn check<M: Message + Default + PartialEq + Debug>(version: u32, name: &str, want: &M) {
@@ -63,7 +66,10 @@ fn jobs_of_every_version_are_read() {
         repository: text("team/app"),
         cursor: text("v1"),
         options: options(),
+        more: Vec::new(),
     };
+    let several =
+        v1::ListJob { cursor: String::new(), more: vec![text("team/web"), text("team/db")], ..list.clone() };
     let resolve = v1::ResolveJob {
         references: vec![text("r.example/a:1"), text("r.example/a:2")],
         platform: text("linux/arm64/v8"),
@@ -87,6 +93,7 @@ fn jobs_of_every_version_are_read() {
         options: options(),
     };
     check(1, "job-list", &job(Verb::List(list), Sweep));
+    check(1, "job-list-several", &job(Verb::List(several), Sweep));
     check(1, "job-resolve", &job(Verb::Resolve(resolve), Interactive));
     check(1, "job-index", &job(Verb::Index(index), Sweep));
     check(1, "job-assess", &job(Verb::Assess(assess.clone()), Sweep));
@@ -124,8 +131,23 @@ fn counts() -> v1::SeverityCounts {
 
 #[test]
 fn outcomes_of_every_version_are_read() {
-    let listed =
-        v1::Listed { names: vec![text("a"), text("b")], next_cursor: text("b"), digests: vec![digest('a')] };
+    let listed = v1::Listed {
+        names: vec![text("a"), text("b")],
+        next_cursor: text("b"),
+        digests: vec![digest('a')],
+        more: Vec::new(),
+    };
+    let of = |repository: &str, result| v1::ListedRepository {
+        repository: text(repository),
+        result: Some(result),
+    };
+    let several = v1::Listed {
+        more: vec![
+            of("team/web", Listing::Page(listed.clone())),
+            of("team/app", Listing::Failure(failure())),
+        ],
+        ..v1::Listed::default()
+    };
     let layer = v1::ResolvedLayer {
         digest: digest('b'),
         size: 9,
@@ -165,6 +187,7 @@ fn outcomes_of_every_version_are_read() {
         database_modified: text("2026-11-01T00:00:00Z"),
     };
     check(1, "outcome-listed", &outcome(Answer::Listed(listed)));
+    check(1, "outcome-listed-several", &outcome(Answer::Listed(several)));
     check(1, "outcome-resolved", &outcome(Answer::Resolved(resolved)));
     check(1, "outcome-resolved-assessor", &outcome(Answer::Resolved(told)));
     check(1, "outcome-resolved-index", &outcome(Answer::Resolved(of_index)));

@@ -60,6 +60,11 @@ impl Crew {
         self.untold = self.workers.values().filter(|(_, slots)| *slots == 0).count();
     }
 
+    /// Jobs that can be done at once, where at most so many are published; a guess until somebody tells. Never 0.
+    pub(super) fn slots(&self, most: usize) -> usize {
+        (self.window(most) / EACH).max(1)
+    }
+
     /// Jobs of one lane to be published at a time, at most `most`.
     pub(super) fn window(&self, most: usize) -> usize {
         let told = self.slots.saturating_mul(EACH);

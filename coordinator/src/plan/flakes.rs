@@ -47,7 +47,7 @@ impl Plan {
                 self.layers.get(of).map(|layer| layer.waiting().cloned().collect()).unwrap_or_default()
             }
             Task::Assess(image) | Task::Refresh(image) => vec![image.clone()],
-            Task::List(_) | Task::Resolve { .. } => return,
+            Task::List { .. } | Task::Resolve { .. } => return,
         };
         for key in waiting {
             let Some(image) = self.images.get_mut(&key) else { continue };

@@ -50,7 +50,7 @@ pub(super) struct Ready {
 impl Ready {
     pub(super) fn of(&mut self, task: &Task) -> &mut VecDeque<Key> {
         match task {
-            Task::List(_) => &mut self.list,
+            Task::List { .. } => &mut self.list,
             Task::Assess(_) => &mut self.assess,
             Task::Index(_) => &mut self.index,
             Task::Resolve { .. } | Task::Refresh(_) => &mut self.resolve,

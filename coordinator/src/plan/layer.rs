@@ -224,7 +224,7 @@ impl Plan {
                     .get(of)
                     .and_then(|layer| layer.images.iter().filter_map(|image| self.best_wanter(image)).next()),
                 Task::Assess(image) | Task::Refresh(image) => self.best_wanter(image),
-                Task::List(_) | Task::Resolve { .. } => None,
+                Task::List { .. } | Task::Resolve { .. } => None,
             };
             if let Some(heir) = heir {
                 heirs.insert(Arc::clone(key), heir);

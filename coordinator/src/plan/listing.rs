@@ -1,12 +1,14 @@
 //! From a registry to references: pages of the catalog, pages of each repository's tags, filters.
 
+mod several;
+
 use std::collections::BTreeSet;
 
 use strata_proto::{
     digest::Digest,
     reference,
     subject::key_of,
-    v1::{Failure, ListJob, Listed, RegistryTarget, event::Kind, job::Verb},
+    v1::{Failure, Lane, ListJob, Listed, RegistryTarget, event::Kind, job::Verb},
 };
 
 use super::{
@@ -28,11 +30,18 @@ pub(super) struct Listing {
     pub(super) pages: u32,
     /// Where one of the pages before ends: pages that come there again go round in a circle.
     pub(super) mark: Option<Digest>,
+    /// Whether it is not to be one of several of a job: it was, and got no answer.
+    pub(super) alone: bool,
 }
 
 impl Listing {
     pub(super) fn first(repository: &str) -> Self {
-        Self { repository: repository.into(), cursor: "".into(), pages: 0, mark: None }
+        Self { repository: repository.into(), cursor: "".into(), pages: 0, mark: None, alone: false }
+    }
+
+    /// Whether a job may have further ones beside it.
+    fn is_sociable(&self) -> bool {
+        !self.alone && self.pages == 0 && !self.repository.is_empty()
     }
 
     fn target(&self, host: &str) -> String {
@@ -46,25 +55,66 @@ impl Plan {
         // A quarter of the window: pages of few tags must not be what a sweep waits for, nor keep images from being resolved.
         let window = self.crew.window(self.config.window) / 4;
         let listings = window.clamp(self.config.listings, self.config.listings.max(MOST));
+        let slots = self.crew.slots(self.config.window);
         let Some(scan) = self.scans.get_mut(&number) else { return };
         if scan.listings_open >= listings || scan.queued.len() >= self.config.queued_references {
             return;
         }
-        let Some(listing) = scan.listings.pop_front() else { return };
+        // So many that every slot gets its share twice: small sweeps, and the ends of large ones, are done by all workers.
+        let most = match scan.lane {
+            Lane::Sweep => (scan.listings.len() / (2 * slots)).clamp(1, self.config.list_batch.max(1)),
+            Lane::Interactive | Lane::Unspecified => 1,
+        };
+        let Some(first) = scan.listings.pop_front() else { return };
+        let mut together = vec![first];
+        while together.len() < most
+            && together.iter().chain(scan.listings.front()).all(Listing::is_sociable)
+            && let Some(next) = scan.listings.pop_front()
+        {
+            together.push(next);
+        }
+        self.list(number, together, 0);
+    }
+
+    /// Makes a job of these.
+    fn list(&mut self, number: ScanNumber, listings: Vec<Listing>, round: u32) -> Option<Key> {
+        let scan = self.scans.get_mut(&number)?;
+        let (first, more) = listings.split_first()?;
         let host = scan.host().to_owned();
-        let key = key_of(&["list", &scan.id, &host, &listing.repository, &listing.cursor]);
+        let key = if more.is_empty() {
+            key_of(&["list", &scan.id, &host, &first.repository, &first.cursor])
+        } else {
+            let round = round.to_string();
+            let mut parts = vec!["lists", &*scan.id, &host, &round];
+            parts.extend(listings.iter().map(|listing| &*listing.repository));
+            key_of(&parts)
+        };
         let verb = Verb::List(ListJob {
             host,
-            repository: listing.repository.to_string(),
-            cursor: listing.cursor.to_string(),
+            repository: first.repository.to_string(),
+            cursor: first.cursor.to_string(),
             options: Some(scan.options()),
+            more: more.iter().map(|listing| listing.repository.to_string()).collect(),
         });
         scan.listings_open += 1;
-        if self.make(number, key, verb, Task::List(listing.clone())).is_none() {
+        let made = self.make(number, key, verb, Task::List { listings: listings.clone(), round });
+        if made.is_none() {
             // The same page is under way: a registry whose pages go in a circle.
-            let failure =
-                later("malformed", format!("the pages of {} repeat", self.target(number, &listing)));
-            self.list_failed(number, &listing, &failure);
+            self.close_listing(number);
+            for listing in &listings {
+                let failure =
+                    later("malformed", format!("the pages of {} repeat", self.target(number, listing)));
+                self.list_failed(number, listing, &failure);
+            }
+        }
+        made
+    }
+
+    /// A listing job has ended.
+    pub(super) fn close_listing(&mut self, number: ScanNumber) {
+        self.touched.insert(number);
+        if let Some(scan) = self.scans.get_mut(&number) {
+            scan.listings_open = scan.listings_open.saturating_sub(1);
         }
     }
 
@@ -72,13 +122,18 @@ impl Plan {
         self.scans.get(&number).map(|scan| listing.target(scan.host())).unwrap_or_default()
     }
 
-    pub(super) fn listed(&mut self, key: &Key, page: Listed) {
+    pub(super) fn listed(&mut self, key: &Key, listed: Listed) {
         let Some(work) = self.settle(key) else { return };
-        let Task::List(listing) = work.task else { return };
-        let number = work.scan;
-        self.touched.insert(number);
+        let Task::List { listings, round } = work.task else { return };
+        self.close_listing(work.scan);
+        match <[Listing; 1]>::try_from(listings) {
+            Ok([listing]) => self.page(work.scan, listing, listed),
+            Err(listings) => self.pages(key, (work.scan, work.budget), (listings, round), listed),
+        }
+    }
+
+    fn page(&mut self, number: ScanNumber, listing: Listing, page: Listed) {
         let Some(scan) = self.scans.get_mut(&number) else { return };
-        scan.listings_open = scan.listings_open.saturating_sub(1);
         let malformed = if listing.repository.is_empty() {
             scan.add_repositories(&page.names)
         } else {
@@ -118,6 +173,7 @@ impl Plan {
             repository: listing.repository,
             cursor: page.next_cursor.into(),
             pages,
+            alone: listing.alone,
         };
         // A repository is listed to its end before the next one; the catalog's next page comes after what this one gave.
         if next.repository.is_empty() {
@@ -157,9 +213,6 @@ impl Plan {
 
     pub(super) fn list_failed(&mut self, number: ScanNumber, listing: &Listing, failure: &Failure) {
         let target = self.target(number, listing);
-        if let Some(scan) = self.scans.get_mut(&number) {
-            scan.listings_open = scan.listings_open.saturating_sub(1);
-        }
         self.fail_listing(number, target, &failure.code, &failure.message);
     }
 

@@ -47,7 +47,7 @@ impl Plan {
         let analysis = match task {
             Task::Index(layer) => Some(&layer.analysis),
             Task::Assess(image) => self.images.get(image).map(|image| &image.analysis),
-            Task::List(_) | Task::Resolve { .. } | Task::Refresh(_) => None,
+            Task::List { .. } | Task::Resolve { .. } | Task::Refresh(_) => None,
         };
         analysis.map_or_else(|| "".into(), Arc::clone)
     }
@@ -76,7 +76,7 @@ impl Plan {
                 None => Vec::new(),
             },
             Task::Assess(image) => vec![image],
-            Task::List(_) | Task::Resolve { .. } | Task::Refresh(_) => Vec::new(),
+            Task::List { .. } | Task::Resolve { .. } | Task::Refresh(_) => Vec::new(),
         };
         for image in images {
             self.resolve_anew(&image);

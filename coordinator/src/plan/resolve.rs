@@ -6,7 +6,8 @@ use strata_proto::{
     digest::Digest,
     subject::key_of,
     v1::{
-        Failure, ResolveJob, Resolved, ResolvedImage, Retry, job::Verb, resolved_reference::Result as Answer,
+        Failure, Lane, ResolveJob, Resolved, ResolvedImage, Retry, job::Verb,
+        resolved_reference::Result as Answer,
     },
 };
 
@@ -24,8 +25,14 @@ use super::{
 impl Plan {
     /// Makes a resolve job of a scan's next references.
     pub(super) fn make_resolve(&mut self, number: ScanNumber) {
+        let share = 2 * self.crew.slots(self.config.window);
         let Some(scan) = self.scans.get_mut(&number) else { return };
-        let count = scan.queued.len().min(self.config.resolve_batch.max(1));
+        let least = self.config.resolve_batch.max(1);
+        let most = match scan.lane {
+            Lane::Sweep => self.config.resolve_most.max(least),
+            Lane::Interactive | Lane::Unspecified => least,
+        };
+        let count = (scan.queued.len() / share).clamp(least, most).min(scan.queued.len());
         if count == 0 {
             return;
         }
@@ -70,12 +77,20 @@ impl Plan {
         let worker = Worker::of(&resolved, by);
         let mut answers: BTreeMap<String, Option<Answer>> =
             resolved.references.into_iter().map(|one| (one.reference, one.result)).collect();
-        let attempts = self.config.attempts_of(work.job.lane());
+        let (attempts, before) = (self.config.attempts_of(work.job.lane()), work.budget);
         let mut found = Vec::new();
+        // What there was no room for in a message: as long as something comes each time it is asked for again.
+        let some = references.iter().any(|reference| answers.contains_key(&**reference));
+        let mut left_out = Vec::new();
         // Those that used up the same go on together.
         let mut again: BTreeMap<Class, (Budget, u64, Vec<Box<str>>)> = BTreeMap::new();
         for reference in references {
-            let failure = match answers.remove(&*reference).flatten() {
+            let answer = answers.remove(&*reference);
+            if some && answer.is_none() {
+                left_out.push(reference);
+                continue;
+            }
+            let failure = match answer.flatten() {
                 Some(Answer::Image(image)) => {
                     found.extend(self.found(number, reference, image));
                     continue;
@@ -87,7 +102,7 @@ impl Plan {
                 Some(Answer::Failure(failure)) => tidy(failure),
                 None => later("malformed", format!("the worker said nothing about {reference}")),
             };
-            let mut budget = work.budget;
+            let mut budget = before;
             let class = Class::of(&failure);
             match budget.spend(&failure, key, attempts, &self.config) {
                 Verdict::GiveUp => {
@@ -102,11 +117,38 @@ impl Plan {
             }
         }
         self.seek(number, &worker, found);
+        if !left_out.is_empty()
+            && let Some(key) = self.resolve_again(number, left_out, &[], round + 1)
+            && let Some(work) = self.works.get_mut(&key)
+        {
+            work.budget = before;
+        }
         for (budget, pause, references) in again.into_values() {
             if let Some(key) = self.resolve_again(number, references, &[], round + 1) {
                 self.postpone(&key, budget, pause);
             }
         }
+    }
+
+    /// A job of several references failed as a whole for what only one of them may be to blame for, or all of them together: it
+    /// goes on in halves. False where it did not.
+    pub(super) fn resolve_apart(&mut self, key: &Key, failure: &Failure) -> bool {
+        let Some(work) = self.works.get(key) else { return false };
+        let Task::Resolve { references, round } = &work.task else { return false };
+        if references.len() < 2 || !["limit", "panic"].contains(&failure.code.as_str()) {
+            return false;
+        }
+        let (mut one, number, round, budget) = (references.clone(), work.scan, *round, work.budget);
+        self.settle(key);
+        let other = one.split_off(one.len() / 2);
+        for half in [one, other] {
+            if let Some(key) = self.resolve_again(number, half, &[], round + 1)
+                && let Some(work) = self.works.get_mut(&key)
+            {
+                work.budget = budget;
+            }
+        }
+        true
     }
 
     fn found(&mut self, number: ScanNumber, reference: Box<str>, image: ResolvedImage) -> Option<Found> {
@@ -163,7 +205,8 @@ impl Plan {
         self.attempt_failed(key, failure);
     }
 
-    fn postpone(&mut self, key: &Key, budget: Budget, pause: u64) {
+    /// A job that was just made waits.
+    pub(super) fn postpone(&mut self, key: &Key, budget: Budget, pause: u64) {
         if let Some(work) = self.works.get_mut(key) {
             work.state = super::State::Waiting;
             work.budget = budget;

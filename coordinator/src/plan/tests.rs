@@ -3,6 +3,7 @@
 mod bench;
 mod known;
 mod patience;
+mod several;
 mod skew;
 
 use strata_proto::v1::{Lane, RegistryTarget, Retry, ScanState, SubmitRequest, event::Kind, job::Verb};

@@ -22,8 +22,11 @@ pub(super) type Key = Arc<str>;
 /// What a job is for.
 #[derive(Debug, Clone)]
 pub(super) enum Task {
-    /// A page of a listing.
-    List(Listing),
+    /// A page of a listing, or the first ones of several.
+    List {
+        listings: Vec<Listing>,
+        round: u32,
+    },
     /// References of the owner's scan.
     Resolve {
         references: Vec<Box<str>>,
@@ -71,9 +74,16 @@ impl Work {
     /// How much of its scan's share of a lane a job takes.
     pub(super) fn cost(&self) -> u32 {
         const PART: u64 = 16 << 20;
+        const REFERENCES: usize = 16;
+        const REPOSITORIES: usize = 8;
         match &self.job.verb {
             Some(Verb::Index(index)) => 1 + u32::try_from(index.size / PART).unwrap_or(u32::MAX).min(7),
-            Some(Verb::Resolve(_)) => 2,
+            Some(Verb::Resolve(resolve)) => {
+                u32::try_from(resolve.references.len() / REFERENCES).unwrap_or(u32::MAX).clamp(2, 8)
+            }
+            Some(Verb::List(list)) => {
+                u32::try_from(list.more.len() / REPOSITORIES).unwrap_or(u32::MAX).clamp(1, 4)
+            }
             _ => 1,
         }
     }
@@ -185,10 +195,16 @@ impl Plan {
 
     /// Counts a failed attempt: another one later, or the failure's consequences.
     pub(super) fn attempt_failed(&mut self, key: &Key, failure: Failure) {
+        let Some(work) = self.works.get(key) else { return };
+        let waited = work.first_ms.map_or(0, |first| elapsed(first, self.now_ms));
+        if waited < self.config.outstanding_ms
+            && (self.list_apart(key, &failure) || self.resolve_apart(key, &failure))
+        {
+            return;
+        }
         let Some(work) = self.works.get_mut(key) else { return };
         let attempts = self.config.attempts_of(work.job.lane());
         let mut verdict = work.budget.spend(&failure, key, attempts, &self.config);
-        let waited = work.first_ms.map_or(0, |first| elapsed(first, self.now_ms));
         if Class::of(&failure) == Class::Turn && waited >= self.config.outstanding_ms {
             verdict = Verdict::GiveUp;
         }
@@ -209,7 +225,12 @@ impl Plan {
     fn give_up(&mut self, key: &Key, failure: &Failure) {
         let Some(work) = self.settle(key) else { return };
         match work.task {
-            Task::List(listing) => self.list_failed(work.scan, &listing, failure),
+            Task::List { listings, .. } => {
+                self.close_listing(work.scan);
+                for listing in &listings {
+                    self.list_failed(work.scan, listing, failure);
+                }
+            }
             Task::Resolve { references, .. } => {
                 for reference in references {
                     self.fail(work.scan, vec![reference.into()], &failure.code, &failure.message);

@@ -4,8 +4,9 @@ use strata_proto::{
     digest::Digest,
     subject,
     v1::{
-        AssessJob, Assessed, Failure, IndexJob, Indexed, Job, ListJob, Listed, Resolved, ResolvedImage,
-        ResolvedLayer, ResolvedReference, Retry, job::Verb, outcome, resolved_reference,
+        AssessJob, Assessed, Failure, IndexJob, Indexed, Job, Listed, ListedRepository, Resolved,
+        ResolvedImage, ResolvedLayer, ResolvedReference, Retry, job::Verb, listed_repository, outcome,
+        resolved_reference,
     },
 };
 
@@ -73,7 +74,8 @@ impl Model {
                 (1.0, bytes, 1e3 + bytes / (scenario.core_bytes * core.min(1.0)) * 1e6)
             }
             Some(Verb::Assess(_)) => (0.0, 0.0, 3e3),
-            Some(Verb::List(_)) | None => (1.0, 0.0, 1e3),
+            Some(Verb::List(list)) => (1.0 + list.more.len() as f64, 0.0, 1e3),
+            None => (1.0, 0.0, 1e3),
         };
         let now = now_us as f64;
         self.asked_until = self.asked_until.max(now) + requests / scenario.registry_requests * 1e6;
@@ -97,7 +99,17 @@ impl Model {
 
     fn result(&mut self, job: &Job) -> outcome::Result {
         match &job.verb {
-            Some(Verb::List(list)) => outcome::Result::Listed(self.list(list)),
+            Some(Verb::List(list)) if list.more.is_empty() => {
+                outcome::Result::Listed(self.list(&list.repository, &list.cursor))
+            }
+            Some(Verb::List(list)) => {
+                let all = std::iter::once(&list.repository).chain(&list.more);
+                let more = all.map(|repository| ListedRepository {
+                    repository: repository.clone(),
+                    result: Some(listed_repository::Result::Page(self.list(repository, ""))),
+                });
+                outcome::Result::Listed(Listed { more: more.collect(), ..Listed::default() })
+            }
             Some(Verb::Resolve(resolve)) => {
                 let references = resolve.references.iter().map(|text| self.resolve(text)).collect();
                 outcome::Result::Resolved(Resolved {
@@ -112,9 +124,9 @@ impl Model {
         }
     }
 
-    fn list(&self, job: &ListJob) -> Listed {
-        let from: usize = job.cursor.parse().unwrap_or(0);
-        let (names, all): (Vec<String>, usize) = if job.repository.is_empty() {
+    fn list(&self, repository: &str, cursor: &str) -> Listed {
+        let from: usize = cursor.parse().unwrap_or(0);
+        let (names, all): (Vec<String>, usize) = if repository.is_empty() {
             let all = usize::try_from(self.content.repositories).unwrap_or(usize::MAX);
             let names = (from..all.min(from + PAGE)).filter_map(|index| u32::try_from(index).ok());
             (names.map(|index| self.content.repository(index)).collect(), all)

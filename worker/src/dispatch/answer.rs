@@ -1,9 +1,10 @@
 //! What a job comes to: whether it is this worker's at all, the verb that it asks for, the outcome that tells of it.
 
 use futures::{FutureExt as _, future::BoxFuture};
+use prost::Message as _;
 use strata_proto::{
     WIRE_VERSION, subject,
-    v1::{Job, Outcome, Resolved, job::Verb, outcome::Result as Answer},
+    v1::{Job, Outcome, Resolved, ResolvedReference, job::Verb, outcome::Result as Answer},
 };
 
 use crate::{
@@ -67,7 +68,7 @@ pub(super) fn carry_out<'a>(
                 .map(|resolved| Resolved {
                     fingerprint: context.report_fingerprint(),
                     assessor: strata_analysis::assess::assessor(),
-                    ..resolved
+                    references: fitting(resolved.references),
                 })
                 .map(Answer::Resolved)
             }
@@ -93,6 +94,19 @@ pub(super) fn carry_out<'a>(
     })
 }
 
+/// As many as one message has room for, and at least one. The coordinator asks for the others again.
+fn fitting(mut references: Vec<ResolvedReference>) -> Vec<ResolvedReference> {
+    const ROOM: usize = 640 << 10;
+    let mut bytes = 0_usize;
+    let mut fits = |reference: &&ResolvedReference| {
+        bytes = bytes.saturating_add(reference.encoded_len());
+        bytes <= ROOM
+    };
+    let count = references.iter().take_while(|reference| fits(reference)).count();
+    references.truncate(count.max(1));
+    references
+}
+
 pub(super) fn outcome(job: &Job, context: &Context, result: Result<Answer, JobError>) -> Outcome {
     let answer = result.unwrap_or_else(|error| {
         if error.code == subject::OTHER_ANALYSIS {
@@ -111,5 +125,33 @@ pub(super) fn outcome(job: &Job, context: &Context, result: Result<Answer, JobEr
         analysis: context.fingerprint.clone(),
         result: Some(answer),
         ..Outcome::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strata_proto::v1::{Failure, resolved_reference};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_fits_a_message_and_is_never_empty() {
+        let reference = |size: usize| ResolvedReference {
+            reference: "r/a:1".to_owned(),
+            result: Some(resolved_reference::Result::Failure(Failure {
+                message: "x".repeat(size),
+                ..Failure::default()
+            })),
+        };
+        for (sizes, kept) in [
+            (vec![], 0),
+            (vec![10; 128], 128),
+            (vec![100 << 10; 10], 6),
+            (vec![2 << 20, 10], 1),
+            (vec![10, 2 << 20], 1),
+        ] {
+            let references: Vec<_> = sizes.iter().map(|size| reference(*size)).collect();
+            assert_eq!(fitting(references.clone()), references[..kept], "{sizes:?}");
+        }
     }
 }

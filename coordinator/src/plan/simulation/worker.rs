@@ -6,8 +6,9 @@ use strata_proto::{
     digest::Digest,
     subject,
     v1::{
-        AssessJob, Assessed, Failure, Indexed, Job, Listed, Missing, NotAnImage, Resolved, ResolvedImage,
-        ResolvedLayer, ResolvedReference, Retry, job::Verb, outcome, resolved_reference,
+        AssessJob, Assessed, Failure, Indexed, Job, ListJob, Listed, ListedRepository, Missing, NotAnImage,
+        Resolved, ResolvedImage, ResolvedLayer, ResolvedReference, Retry, job::Verb, listed_repository,
+        outcome, resolved_reference,
     },
 };
 
@@ -51,9 +52,14 @@ impl World {
             return outcome::Result::Failure(failure);
         }
         match job.verb.as_ref().expect("a verb") {
-            Verb::List(list) => outcome::Result::Listed(self.list(&list.repository, &list.cursor)),
+            Verb::List(list) if list.more.is_empty() || !by.tells => {
+                outcome::Result::Listed(self.list(&list.repository, &list.cursor))
+            }
+            Verb::List(list) => outcome::Result::Listed(self.several(list)),
             Verb::Resolve(resolve) => {
-                let references = resolve.references.iter().map(|text| self.resolve(by, text)).collect();
+                let references = resolve.references.iter();
+                let mut references: Vec<_> = references.map(|text| self.resolve(by, text)).collect();
+                self.leave_out(&mut references);
                 outcome::Result::Resolved(Resolved {
                     references,
                     fingerprint: by.analysis.to_owned(),
@@ -76,6 +82,32 @@ impl World {
         let to = (from + 2).min(names.len());
         let next_cursor = if to < names.len() { to.to_string() } else { String::new() };
         Listed { names: names[from.saturating_sub(1).min(to)..to].to_vec(), next_cursor, ..Listed::default() }
+    }
+
+    /// Some fail, and some are left out, but never all.
+    fn several(&mut self, job: &ListJob) -> Listed {
+        let names: Vec<&String> = std::iter::once(&job.repository).chain(&job.more).collect();
+        let mut more: Vec<_> = names
+            .into_iter()
+            .map(|repository| ListedRepository {
+                repository: repository.clone(),
+                result: Some(match self.failure() {
+                    Some(failure) => listed_repository::Result::Failure(failure),
+                    None => listed_repository::Result::Page(self.list(repository, "")),
+                }),
+            })
+            .collect();
+        more.reverse();
+        self.leave_out(&mut more);
+        Listed { more, ..Listed::default() }
+    }
+
+    fn leave_out<T>(&mut self, answers: &mut Vec<T>) {
+        let fails = self.chaos.fail;
+        if self.random.chance(fails) {
+            let kept = 1 + self.random.below(answers.len() as u64) as usize;
+            answers.truncate(kept);
+        }
     }
 
     fn resolve(&mut self, by: Version, text: &str) -> ResolvedReference {

@@ -99,7 +99,7 @@ impl World {
             .map(|_| (0..random.below(5)).map(|_| random.below(layers) as usize).collect())
             .collect();
         let mut registry = BTreeMap::new();
-        for repository in 0..random.below(5) {
+        for repository in 0..random.below(6) {
             let tags = (0..random.below(7))
                 .map(|tag| {
                     let image = (!random.chance(8)).then(|| random.below(images.len() as u64) as usize);
@@ -116,7 +116,9 @@ impl World {
             strays,
             window: 1 + random.below(8) as usize,
             resolve_batch: 1 + random.below(4) as usize,
+            resolve_most: 1 + random.below(8) as usize,
             listings: 1 + random.below(3) as usize,
+            list_batch: 1 + random.below(4) as usize,
             queued_references: 1 + random.below(10) as usize,
             // Where nothing is lost nothing needs to be published again.
             reconcile_ms: if chaos.lose + chaos.crash == 0 { 3_600_000 } else { 10_000 },
@@ -157,6 +159,10 @@ impl World {
         let mut started = 0;
         for step in 0_u64.. {
             assert!(step < 200_000, "a scan does not end: {:?}", self.plan.running());
+            if step == 10_000 {
+                // Where listing takes longer than a coordinator lives nothing ever ends.
+                self.chaos.restart = 0;
+            }
             if started < scans && self.random.chance(20) {
                 started += 1;
                 self.submit(started);
