@@ -49,6 +49,8 @@ mod sql {
         "SELECT DISTINCT database_digest FROM scans WHERE state = $1 AND database_digest <> '' ORDER BY 1";
     pub(super) const INSERT_EVENT: &str =
         "INSERT INTO events (scan, sequence, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    /// Whether there may be anything to bind to reports, or to call them: nearly always there is not.
+    pub(super) const AWAITED: &str = "SELECT EXISTS (SELECT 1 FROM waiting) OR EXISTS (SELECT 1 FROM tags)";
     pub(super) const EVENTS: &str =
         "SELECT body FROM events WHERE scan = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
     pub(super) const USE_OUTLINE: &str =

@@ -20,6 +20,9 @@ use crate::ports::PortError;
 
 const CONNECT: Duration = Duration::from_secs(5);
 const CONNECTIONS: u32 = 16;
+/// A connection that nobody used for so long is tried before it is used. One that broke within this fails what it is used for, and
+/// is not used again.
+const IDLE: Duration = Duration::from_secs(1);
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// An archive in a database.
@@ -46,6 +49,15 @@ impl PostgresArchive {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(CONNECT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(async move {
+                    if about.idle_for >= IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options.clone())
             .await
             .map_err(|error| wrong(&error))?;

@@ -30,7 +30,7 @@ use async_trait::async_trait;
 use sqlx::AssertSqlSafe;
 use strata_proto::v1::{Event, Report, ReportSummary, Scan, ScanState, SearchReportsRequest};
 
-use super::dialect::{Adapter, Arguments, Database, insert_events};
+use super::dialect::{Adapter, Arguments, Database};
 use crate::{
     access::sight::Sight,
     archive::{
@@ -97,11 +97,9 @@ impl Archive for Adapter {
 
     async fn append(&self, events: &[Event]) -> Result<(), PortError> {
         const ACTION: &str = "append events";
-        let mut writing = self.write_led(ACTION).await?;
         let rows = events.iter().map(|event| put::event_row(ACTION, event));
         let rows = rows.collect::<Result<Vec<_>, PortError>>()?;
-        insert_events(&mut writing, &rows).await.map_err(failed(ACTION))?;
-        writing.commit().await
+        self.append_led(ACTION, &rows).await
     }
 
     async fn events(&self, scan: &str, after: u64, limit: u32) -> Result<Vec<Event>, PortError> {

@@ -109,9 +109,7 @@ impl Follower {
     async fn catch_up(&mut self, scan: &str) -> Result<bool, Ended> {
         loop {
             let events = self.handle.archive.events(scan, self.after, PAGE).await?;
-            if events.is_empty() {
-                return Ok(false);
-            }
+            let full = u32::try_from(events.len()).is_ok_and(|count| count >= PAGE);
             for event in events {
                 self.after = event.sequence;
                 let last = matches!(event.kind, Some(Kind::Finished(_)));
@@ -120,6 +118,9 @@ impl Follower {
                 if last {
                     return Ok(true);
                 }
+            }
+            if !full {
+                return Ok(false);
             }
         }
     }

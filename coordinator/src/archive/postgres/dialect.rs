@@ -4,21 +4,25 @@ use std::ops::{Deref, DerefMut};
 
 use sqlx::{PgConnection, Postgres, Transaction};
 
-use super::super::{failed, search::Words};
+use super::{
+    super::{failed, fence, search::Words},
+    many,
+};
 use crate::ports::PortError;
 
 pub(super) use super::{
     PostgresArchive as Adapter,
     many::{
         EventRow, Terms, index_terms, insert_contents, insert_events, insert_lists, insert_names,
-        insert_reports,
+        insert_reports, name_reports,
     },
 };
 pub(super) use sqlx::{PgConnection as Connection, Postgres as Database, postgres::PgArguments as Arguments};
 
-/// Number of the lock that keeps reports from being stored while others go: a report and its terms are looked for and written
-/// in several statements, between which nothing of them may disappear.
-const LOCK: i64 = 0x5374_7261_7461;
+/// Takes the lock that keeps reports from being stored while others go: a report and its terms are looked for and written
+/// in several statements, between which nothing of them may disappear. The first is one message with the transaction's beginning.
+const REFER: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(91759600301153)";
+const FORGET: &str = "SELECT pg_advisory_xact_lock(91759600301153)";
 
 /// Texts that a statement gathered.
 pub(super) type Texts = Vec<String>;
@@ -68,12 +72,6 @@ impl Writing<'_> {
     pub(super) async fn commit(self) -> Result<(), PortError> {
         self.transaction.commit().await.map_err(failed(self.action))
     }
-
-    async fn lock(&mut self, statement: &'static str) -> Result<(), PortError> {
-        let lock = sqlx::query(statement).bind(LOCK).execute(&mut *self.transaction);
-        lock.await.map_err(failed(self.action))?;
-        Ok(())
-    }
 }
 
 impl Deref for Writing<'_> {
@@ -105,15 +103,31 @@ impl Adapter {
 
     /// As [`Self::write`]: nothing that is referred to is forgotten meanwhile.
     pub(super) async fn write_referring(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
-        let mut writing = self.write(action).await?;
-        writing.lock("SELECT pg_advisory_xact_lock_shared($1)").await?;
-        Ok(writing)
+        let transaction = self.pool.begin_with(REFER).await.map_err(failed(action))?;
+        Ok(Writing { transaction, action })
     }
 
     /// As [`Self::write_led`]: nothing is referred to meanwhile.
     pub(super) async fn write_forgetting(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
         let mut writing = self.write_led(action).await?;
-        writing.lock("SELECT pg_advisory_xact_lock($1)").await?;
+        sqlx::query(FORGET).execute(&mut *writing).await.map_err(failed(action))?;
         Ok(writing)
+    }
+
+    /// Appends the events of a coordinator that leads, in one statement where that is enough; an error when it does no longer.
+    pub(super) async fn append_led(
+        &self,
+        action: &'static str,
+        rows: &[EventRow<'_>],
+    ) -> Result<(), PortError> {
+        if let Some(term) = self.fence.term()
+            && rows.len() <= many::ROWS
+        {
+            let led = many::insert_events_of_term(&self.pool, rows, term).await.map_err(failed(action))?;
+            return if led { Ok(()) } else { Err(fence::over(action)) };
+        }
+        let mut writing = self.write_led(action).await?;
+        insert_events(&mut writing, rows).await.map_err(failed(action))?;
+        writing.commit().await
     }
 }

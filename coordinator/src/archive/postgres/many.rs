@@ -2,12 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool};
+
+use crate::ports::Naming;
 
 use super::super::content::{ContentRow, ReportRow};
 
 const EVENTS: &str = "INSERT INTO events (scan, sequence, body)
      SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[]) ON CONFLICT DO NOTHING";
+/// As [`EVENTS`], as long as the term `$4` lasts, and whether it does: until the statement's end nobody takes it over.
+const EVENTS_OF_TERM: &str = "WITH
+     held AS MATERIALIZED (SELECT term FROM leads WHERE name = 'coordinator' AND term = $4 FOR SHARE),
+     appended AS (INSERT INTO events (scan, sequence, body)
+         SELECT e.scan, e.sequence, e.body FROM unnest($1::text[], $2::bigint[], $3::bytea[]) e (scan, sequence, body)
+         WHERE EXISTS (SELECT 1 FROM held) ON CONFLICT DO NOTHING)
+     SELECT EXISTS (SELECT 1 FROM held)";
+/// Names reports by their ids `$2`, and tells which of the ids `$1` are there.
+const NAMED: &str = "WITH
+     found AS MATERIALIZED (SELECT id, number FROM reports WHERE id = ANY($1)),
+     named AS (INSERT INTO report_references (report, scan, reference)
+         SELECT f.number, u.scan, u.reference FROM unnest($2::text[], $3::text[], $4::text[]) u (id, scan, reference)
+         JOIN found f ON f.id = u.id ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING)
+     SELECT id FROM found";
 const NAMES: &str = "INSERT INTO report_references (report, scan, reference)
      SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING";
 /// Only what is missing: a conflict would use up a number each time.
@@ -29,7 +45,7 @@ const REPORTS: &str = "INSERT INTO reports (id, image_digest, config_digest, cre
      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bigint[],
          $8::bigint[], $9::bigint[]) ON CONFLICT DO NOTHING RETURNING id, number";
 /// Rows of one statement: what it holds stays far below a message's limit.
-const ROWS: usize = 10_000;
+pub(super) const ROWS: usize = 10_000;
 
 /// An event: scan, sequence, body.
 pub(super) type EventRow<'a> = (&'a str, i64, Vec<u8>);
@@ -42,12 +58,46 @@ pub(super) async fn insert_events(
     rows: &[EventRow<'_>],
 ) -> Result<(), sqlx::Error> {
     for rows in rows.chunks(ROWS) {
-        let scans: Vec<&str> = rows.iter().map(|row| row.0).collect();
-        let sequences: Vec<i64> = rows.iter().map(|row| row.1).collect();
-        let bodies: Vec<&[u8]> = rows.iter().map(|row| row.2.as_slice()).collect();
+        let (scans, sequences, bodies) = columns(rows);
         sqlx::query(EVENTS).bind(scans).bind(sequences).bind(bodies).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// Appends at most [`ROWS`] events, if the term lasts.
+pub(super) async fn insert_events_of_term(
+    pool: &PgPool,
+    rows: &[EventRow<'_>],
+    term: i64,
+) -> Result<bool, sqlx::Error> {
+    let (scans, sequences, bodies) = columns(rows);
+    let statement = sqlx::query_scalar(EVENTS_OF_TERM).bind(scans).bind(sequences).bind(bodies);
+    statement.bind(term).fetch_one(pool).await
+}
+
+fn columns<'a>(rows: &'a [EventRow<'a>]) -> (Vec<&'a str>, Vec<i64>, Vec<&'a [u8]>) {
+    let scans = rows.iter().map(|row| row.0).collect();
+    let sequences = rows.iter().map(|row| row.1).collect();
+    (scans, sequences, rows.iter().map(|row| row.2.as_slice()).collect())
+}
+
+/// Gives references to those of the reports that are there, and tells which these are.
+pub(super) async fn name_reports(
+    connection: &mut PgConnection,
+    namings: &[Naming<'_>],
+) -> Result<BTreeSet<String>, sqlx::Error> {
+    let ids: BTreeSet<&str> = namings.iter().map(|naming| naming.report).collect();
+    let ids: Vec<&str> = ids.into_iter().collect();
+    let (mut reports, mut scans, mut references) = (Vec::new(), Vec::new(), Vec::new());
+    for naming in namings {
+        for reference in naming.references {
+            reports.push(naming.report);
+            scans.push(naming.scan);
+            references.push(reference.as_str());
+        }
+    }
+    let named = sqlx::query_scalar(NAMED).bind(ids).bind(reports).bind(scans).bind(references);
+    Ok(named.fetch_all(connection).await?.into_iter().collect())
 }
 
 /// Names reports by their numbers in scans.

@@ -5,13 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::AssertSqlSafe;
 use strata_proto::v1::{ReportHold, ReportOrigin, ReportSummary, SearchReportsRequest};
 
-use super::{
-    super::dialect::{Adapter, SCANS, SUMMARIES, Texts, WORDS, list, texts},
-    put,
-};
+use super::super::dialect::{Adapter, SCANS, SUMMARIES, Texts, WORDS, list, name_reports, texts};
 use crate::{
     access::sight::Sight,
-    archive::{decode, decode_all, failed, origin, scans_of, search},
+    archive::{decode, decode_all, failed, origin, scans_of, search, sql},
     drive::now_ms,
     ports::{Naming, PortError},
 };
@@ -22,14 +19,17 @@ impl Adapter {
         if namings.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: BTreeSet<String> = namings.iter().map(|naming| naming.report.to_owned()).collect();
         let mut writing = self.write_referring(ACTION).await?;
-        let numbers = put::numbers(&mut writing, &ids).await.map_err(failed(ACTION))?;
-        put::names(&mut writing, &numbers, namings).await.map_err(failed(ACTION))?;
+        let there = name_reports(&mut writing, namings).await.map_err(failed(ACTION))?;
         writing.commit().await?;
-        self.bind_waiting(namings, now_ms()).await?;
-        self.tell_tags(ids.iter().filter(|id| numbers.contains_key(id.as_str())), now_ms()).await?;
-        Ok(namings.iter().map(|naming| numbers.contains_key(naming.report)).collect())
+        // After that transaction: whoever began to wait before it ended is seen, and whoever does later sees what it wrote.
+        let awaited: bool =
+            sqlx::query_scalar(sql::AWAITED).fetch_one(&self.pool).await.map_err(failed(ACTION))?;
+        if awaited {
+            self.bind_waiting(namings, now_ms()).await?;
+            self.tell_tags(&there, now_ms()).await?;
+        }
+        Ok(namings.iter().map(|naming| there.contains(naming.report)).collect())
     }
 
     pub(super) async fn known(&self, ids: &[String]) -> Result<Vec<ReportSummary>, PortError> {

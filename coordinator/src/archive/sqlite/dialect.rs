@@ -12,7 +12,7 @@ pub(super) use super::{
     SqliteArchive as Adapter,
     many::{
         EventRow, Terms, index_terms, insert_contents, insert_events, insert_lists, insert_names,
-        insert_reports,
+        insert_reports, name_reports,
     },
 };
 pub(super) use sqlx::{
@@ -110,5 +110,16 @@ impl Adapter {
     /// As [`Self::write_led`]: nothing is referred to meanwhile, because there is one writer.
     pub(super) async fn write_forgetting(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
         self.write_led(action).await
+    }
+
+    /// Appends the events of a coordinator that leads; an error when it does no longer.
+    pub(super) async fn append_led(
+        &self,
+        action: &'static str,
+        rows: &[EventRow<'_>],
+    ) -> Result<(), PortError> {
+        let mut writing = self.write_led(action).await?;
+        insert_events(&mut writing, rows).await.map_err(failed(action))?;
+        writing.commit().await
     }
 }

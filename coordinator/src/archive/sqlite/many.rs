@@ -1,6 +1,6 @@
 //! Many rows: statement by statement within one transaction, because the database is in this process.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::SqliteConnection;
 
@@ -9,8 +9,9 @@ use super::{
         content::{ContentRow, ReportRow},
         sql,
     },
-    dialect::list,
+    dialect::{NUMBERS, list},
 };
+use crate::ports::Naming;
 
 const NAMES: &str = "INSERT INTO report_references (report, scan, reference)
      SELECT $1, $2, value FROM json_each($3) WHERE true ON CONFLICT DO NOTHING";
@@ -58,6 +59,7 @@ pub(super) async fn insert_names(
 }
 
 /// Puts lists under their terms.
+use crate::ports::Naming;
 pub(super) async fn index_terms(
     connection: &mut SqliteConnection,
     terms: &[Terms<'_>],
