@@ -130,7 +130,7 @@ fn counts() -> v1::SeverityCounts {
 }
 
 #[test]
-fn outcomes_of_every_version_are_read() {
+fn listings_of_every_version_are_read() {
     let listed = v1::Listed {
         names: vec![text("a"), text("b")],
         next_cursor: text("b"),
@@ -148,6 +148,12 @@ fn outcomes_of_every_version_are_read() {
         ],
         ..v1::Listed::default()
     };
+    check(1, "outcome-listed", &outcome(Answer::Listed(listed)));
+    check(1, "outcome-listed-several", &outcome(Answer::Listed(several)));
+}
+
+#[test]
+fn outcomes_of_every_version_are_read() {
     let layer = v1::ResolvedLayer {
         digest: digest('b'),
         size: 9,
@@ -186,8 +192,6 @@ fn outcomes_of_every_version_are_read() {
         problems: 1,
         database_modified: text("2026-11-01T00:00:00Z"),
     };
-    check(1, "outcome-listed", &outcome(Answer::Listed(listed)));
-    check(1, "outcome-listed-several", &outcome(Answer::Listed(several)));
     check(1, "outcome-resolved", &outcome(Answer::Resolved(resolved)));
     check(1, "outcome-resolved-assessor", &outcome(Answer::Resolved(told)));
     check(1, "outcome-resolved-index", &outcome(Answer::Resolved(of_index)));
