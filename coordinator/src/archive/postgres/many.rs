@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::{PgConnection, PgPool};
 
-use crate::ports::Naming;
-
 use super::super::content::{ContentRow, ReportRow};
+use crate::ports::Naming;
 
 const EVENTS: &str = "INSERT INTO events (scan, sequence, body)
      SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[]) ON CONFLICT DO NOTHING";

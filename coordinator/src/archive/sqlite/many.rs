@@ -58,8 +58,25 @@ pub(super) async fn insert_names(
     Ok(())
 }
 
+/// Gives references to those of the reports that are there, and tells which these are.
+pub(super) async fn name_reports(
+    connection: &mut SqliteConnection,
+    namings: &[Naming<'_>],
+) -> Result<BTreeSet<String>, sqlx::Error> {
+    let ids: BTreeSet<String> = namings.iter().map(|naming| naming.report.to_owned()).collect();
+    let there = sqlx::query_as::<_, (String, i64)>(NUMBERS).bind(list(&ids));
+    let numbers: BTreeMap<String, i64> = there.fetch_all(&mut *connection).await?.into_iter().collect();
+    let mut rows = Vec::new();
+    for naming in namings {
+        let Some(number) = numbers.get(naming.report) else { continue };
+        rows.extend(naming.references.iter().map(|reference| (*number, naming.scan, reference.as_str())));
+    }
+    rows.sort_unstable();
+    insert_names(connection, &rows).await?;
+    Ok(numbers.into_keys().collect())
+}
+
 /// Puts lists under their terms.
-use crate::ports::Naming;
 pub(super) async fn index_terms(
     connection: &mut SqliteConnection,
     terms: &[Terms<'_>],
