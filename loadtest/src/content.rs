@@ -4,6 +4,7 @@
 //! [`Fixed`] holds what a test put in. Both are a [`Store`].
 
 mod blob;
+mod compressor;
 mod entry;
 mod expected;
 mod fixed;

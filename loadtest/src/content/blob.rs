@@ -3,11 +3,14 @@
 use std::io::{self, Write};
 
 use bytes::Bytes;
-use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 use strata_proto::digest::Digest;
 
-use super::{entry::Entry, tar};
+use super::{
+    compressor::{Frame, Gzip},
+    entry::Entry,
+    tar,
+};
 
 /// How a layer's tar is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -67,13 +70,13 @@ impl Blob {
     pub(crate) fn of_entries(entries: &[Entry], compression: Compression) -> io::Result<Self> {
         let (bytes, diff_id) = match compression {
             Compression::Gzip => {
-                let mut tar = Hashing::new(GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+                let mut tar = Hashing::new(Gzip::new());
                 tar::write(entries, &mut tar)?;
                 let (encoder, diff_id) = tar.finish();
                 (encoder.finish()?, diff_id)
             }
             Compression::Zstd => {
-                let mut tar = Hashing::new(zstd::stream::write::Encoder::new(Vec::new(), 1)?);
+                let mut tar = Hashing::new(Frame::new()?);
                 tar::write(entries, &mut tar)?;
                 let (encoder, diff_id) = tar.finish();
                 (encoder.finish()?, diff_id)
@@ -86,7 +89,8 @@ impl Blob {
         };
         let size = bytes.len() as u64;
         let descriptor = LayerDescriptor { digest: Digest::of(&bytes), diff_id, size, compression };
-        Ok(Self { bytes: Bytes::from(bytes), descriptor })
+        // What the vector holds in reserve would be kept with it.
+        Ok(Self { bytes: Bytes::from(bytes.into_boxed_slice()), descriptor })
     }
 }
 

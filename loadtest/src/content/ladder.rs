@@ -10,12 +10,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use flate2::{Crc, write::GzEncoder};
+use flate2::Crc;
 use sha2::{Digest as _, Sha256};
 use strata_proto::digest::Digest;
 
 use super::{
     blob::{Compression, LayerDescriptor},
+    compressor::Gzip,
     entry::{Filler, FillerKind},
     rope::Rope,
     tar,
@@ -147,9 +148,9 @@ impl Block {
 }
 
 fn compressed_member(bytes: &[u8]) -> io::Result<Bytes> {
-    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes)?;
-    encoder.finish().map(Bytes::from)
+    let mut gzip = Gzip::new();
+    gzip.write_all(bytes)?;
+    gzip.finish().map(Bytes::from)
 }
 
 /// A gzip member of stored blocks (RFC 1952, 2.3; RFC 1951, 3.2.4): what is small is not worth a compressor's tables.
