@@ -4,6 +4,7 @@ mod args;
 mod cancel;
 mod chaos;
 mod compare;
+mod coordinate;
 mod heads;
 mod meter;
 mod print;
@@ -73,6 +74,7 @@ async fn carry_out(command: Option<Command>, run: RunArgs) -> anyhow::Result<boo
         Some(Command::Compare(args)) => compare::compare(&args),
         Some(Command::Heads(args)) => heads::heads(args).await,
         Some(Command::Chaos(args)) => chaos::chaos(args).await,
+        Some(Command::Coordinate(args)) => coordinate::coordinate(args).await,
         Some(Command::Simulate(args)) => simulate::simulate(args).await,
         Some(Command::Soak(args)) => soak::soak(args).await,
         Some(Command::Cancel(args)) => cancel::cancel(args).await,

@@ -2,6 +2,7 @@
 //! workers and the archive around it. Events are discrete and follow from a seed; no clock decides anything, so that the
 //! same scenario gives the same prediction on every machine. What the planner itself costs is measured beside it.
 
+mod answers;
 mod crew;
 mod model;
 #[cfg(test)]
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use self::answers::Answers;
 use self::world::World;
 
 /// What is swept, by whom, and what things cost.

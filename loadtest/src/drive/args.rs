@@ -9,8 +9,8 @@ use strata_loadtest::{
 };
 
 use super::{
-    cancel::CancelArgs, chaos::ChaosArgs, compare::CompareArgs, heads::HeadsArgs, profile::ProfileArgs,
-    simulate::SimulateArgs, soak::SoakArgs,
+    cancel::CancelArgs, chaos::ChaosArgs, compare::CompareArgs, coordinate::CoordinateArgs, heads::HeadsArgs,
+    profile::ProfileArgs, simulate::SimulateArgs, soak::SoakArgs,
 };
 
 /// Sweeps a synthetic registry through the SDK and measures it.
@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Chaos(ChaosArgs),
     /// Simulate a sweep of any size with the coordinator's own planner
     Simulate(SimulateArgs),
+    /// Sweep with a whole coordinator and a model of all else, and say what the coordinator costs
+    Coordinate(CoordinateArgs),
     /// Sweep one registry after the other with a cluster of real processes, and watch their memory
     Soak(SoakArgs),
     /// Cancel sweeps of a cluster of real processes in their middle, and measure how long they are noticed still

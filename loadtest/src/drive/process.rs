@@ -1,6 +1,6 @@
 //! What processes use: memory and processor time, as the kernel counts them (`proc(5)`).
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::Context as _;
 
@@ -15,6 +15,18 @@ pub(crate) fn resident(pid: u32) -> anyhow::Result<u64> {
 /// The most that it ever was, in KiB.
 pub(crate) fn most_resident(pid: u32) -> anyhow::Result<u64> {
     status(pid, "VmHWM:")
+}
+
+/// The most that this process ever was begins again from what it is now (`proc_pid_clear_refs(5)`).
+pub(crate) fn forget_most_resident() -> anyhow::Result<()> {
+    fs::write("/proc/self/clear_refs", "5").context("begin to count memory again")
+}
+
+/// Processor time so far of one thread, whose directory below `/proc` this is.
+pub(crate) fn processor_of_thread(directory: &Path) -> anyhow::Result<Duration> {
+    let text = fs::read_to_string(directory.join("schedstat")).context("look at a thread")?;
+    let nanoseconds = text.split_whitespace().next().and_then(|number| number.parse().ok());
+    nanoseconds.map(Duration::from_nanos).context("read a thread's time")
 }
 
 /// Resident memory that it shares with no other, in KiB.
@@ -71,5 +83,9 @@ mod tests {
         assert!(resident > 0 && most_resident(pid).expect("memory") >= resident);
         assert!(processor_of_family(pid).expect("time") >= processor(pid).expect("time"));
         assert!(processor(0).is_err());
+        forget_most_resident().expect("a file of its own");
+        let own = fs::read_link("/proc/thread-self").expect("a name");
+        let thread = processor_of_thread(&Path::new("/proc").join(own)).expect("time");
+        assert!(thread > Duration::ZERO && thread < Duration::from_secs(3600));
     }
 }

@@ -97,7 +97,8 @@ impl Model {
         Worked { result, micros: micros as u64 }
     }
 
-    fn result(&mut self, job: &Job) -> outcome::Result {
+    /// What a job gives, whatever it takes.
+    pub(super) fn result(&mut self, job: &Job) -> outcome::Result {
         match &job.verb {
             Some(Verb::List(list)) if list.more.is_empty() => {
                 outcome::Result::Listed(self.list(&list.repository, &list.cursor))
