@@ -120,6 +120,12 @@ pub(crate) struct PlanArgs {
     /// Mean uncompressed bytes of a layer that is not shared; the least with --graded
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=64 << 20))]
     layer_bytes: Option<u64>,
+    /// Layers of dependencies of each image that a few builds of one repository share
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=64))]
+    vendor_layers: Option<u32>,
+    /// Layers of each image that nobody shares
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=64))]
+    app_layers: Option<u32>,
     /// Everything random follows from it
     #[arg(long)]
     seed: Option<u64>,
@@ -145,6 +151,8 @@ impl PlanArgs {
             None => Plan::demo(),
         };
         plan.layer_bytes = self.layer_bytes.unwrap_or(plan.layer_bytes);
+        plan.vendor_layers = self.vendor_layers.unwrap_or(plan.vendor_layers);
+        plan.app_layers = self.app_layers.unwrap_or(plan.app_layers);
         plan.seed = self.seed.unwrap_or(plan.seed);
         plan
     }

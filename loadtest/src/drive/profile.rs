@@ -45,6 +45,8 @@ pub(crate) enum Profile {
     Unchanged,
     /// The same registry with another advisory database
     Reassess,
+    /// Both of these after one cold sweep
+    Again,
     /// Scans that somebody waits for, alone and during a sweep
     Interactive,
     /// Clients that follow a sweep, some of them slow
@@ -107,6 +109,7 @@ pub(super) async fn profile(name: Profile, args: &ProfileArgs, run: &RunArgs) ->
         Profile::Concurrent => sweeps::concurrent(&mut stage).await?,
         Profile::Unchanged => sweeps::unchanged(&mut stage).await?,
         Profile::Reassess => sweeps::reassess(&mut stage).await?,
+        Profile::Again => sweeps::again(&mut stage).await?,
         Profile::Interactive => interactive::interactive(&mut stage).await?,
         Profile::Watchers => watchers::watchers(&mut stage).await?,
         Profile::Scaling => scaling::scaling(&mut stage).await?,
@@ -130,6 +133,7 @@ impl Stage<'_> {
             ("repositories", plan.repositories.to_string()),
             ("sizes", format!("{:?}", plan.sizes)),
             ("layer-bytes", plan.layer_bytes.to_string()),
+            ("own-layers", format!("{}+{}", plan.vendor_layers, plan.app_layers)),
             ("seed", plan.seed.to_string()),
             ("latency-ms", self.run.plan.options().faults.latency.as_millis().to_string()),
             ("workers", mode),

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use futures::future::try_join_all;
-use strata_loadtest::registry::Registry;
+use strata_loadtest::{content::Synthetic, registry::Registry};
 
-use super::{Stage, changed_database};
+use super::{Deployment, Stage, changed_database};
 use crate::drive::{
     heads,
     meter::Measured,
@@ -66,21 +66,55 @@ fn once(stage: &mut Stage<'_>, registry: &Registry, analysed: u64, distinct: u64
     measured.must(analysed == distinct, || format!("{analysed} analyses of {distinct} distinct layers"));
 }
 
-pub(super) async fn unchanged(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+/// A registry that was swept, and who did it.
+struct Swept {
+    content: Arc<Synthetic>,
+    deployment: Deployment,
+    registry: Registry,
+    cold: Measured,
+}
+
+async fn swept(stage: &mut Stage<'_>) -> anyhow::Result<Swept> {
     let (content, deployment) = (stage.content(), stage.deploy()?);
     let registry = stage.registry(&content).await?;
-    let url = deployment.url()?;
-    let cold = stage.sweep(&url, &registry).await?;
+    let before = deployment.spent()?;
+    let cold = stage.sweep(&deployment.url()?, &registry).await?;
     say(&mut stage.measured, "cold", &cold);
-    let paths = Arc::new(heads::paths(&*content)?);
+    stage.spending("cold", &deployment, &before, cold.images)?;
+    Ok(Swept { content, deployment, registry, cold })
+}
+
+pub(super) async fn unchanged(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    let swept = swept(stage).await?;
+    sweep_unchanged(stage, &swept).await?;
+    swept.registry.shutdown().await.context("stop the registry")
+}
+
+pub(super) async fn reassess(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    let mut swept = swept(stage).await?;
+    sweep_otherwise(stage, &mut swept).await?;
+    swept.registry.shutdown().await.context("stop the registry")
+}
+
+/// Both after one cold sweep, which is what takes long.
+pub(super) async fn again(stage: &mut Stage<'_>) -> anyhow::Result<()> {
+    let mut swept = swept(stage).await?;
+    sweep_unchanged(stage, &swept).await?;
+    sweep_otherwise(stage, &mut swept).await?;
+    swept.registry.shutdown().await.context("stop the registry")
+}
+
+async fn sweep_unchanged(stage: &mut Stage<'_>, swept: &Swept) -> anyhow::Result<()> {
+    let Swept { content, deployment, registry, .. } = swept;
+    let paths = Arc::new(heads::paths(&**content)?);
     let host = registry.host();
     let ask = || heads::ask(&host, Arc::clone(&paths), CONNECTIONS, ASK);
     let first = ask().await?;
     registry.reset_counts();
     let before = deployment.spent()?;
-    let measured = stage.sweep(&url, &registry).await?;
+    let measured = stage.sweep(&deployment.url()?, registry).await?;
     let counts = registry.counts();
-    stage.spending("unchanged", &deployment, &before, measured.images)?;
+    stage.spending("unchanged", deployment, &before, measured.images)?;
     let second = ask().await?;
     let heads = f64::midpoint(first.per_second(), second.per_second());
     let references = measured.unchanged as f64 / measured.seconds;
@@ -99,26 +133,30 @@ pub(super) async fn unchanged(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let (unchanged, all) = (measured.unchanged, measured.references - measured.skipped);
     stage.measured.must(unchanged == all, || format!("{unchanged} of {all} references were unchanged"));
     stage.measured.must(counts.blob_gets == 0, || format!("{} blobs were read", counts.blob_gets));
-    registry.shutdown().await.context("stop the registry")
+    Ok(())
 }
 
-pub(super) async fn reassess(stage: &mut Stage<'_>) -> anyhow::Result<()> {
-    let (content, mut deployment) = (stage.content(), stage.deploy()?);
-    let registry = stage.registry(&content).await?;
-    let cold = stage.sweep(&deployment.url()?, &registry).await?;
-    say(&mut stage.measured, "cold", &cold);
+async fn sweep_otherwise(stage: &mut Stage<'_>, swept: &mut Swept) -> anyhow::Result<()> {
+    let Swept { deployment, registry, cold, .. } = swept;
     deployment.use_database(&changed_database(&stage.strata, stage.home.path())?)?;
     registry.reset_counts();
     let before = deployment.spent()?;
-    let measured = stage.sweep(&deployment.url()?, &registry).await?;
+    let measured = stage.sweep(&deployment.url()?, registry).await?;
     let counts = registry.counts();
-    stage.spending("reassess", &deployment, &before, measured.images)?;
+    stage.spending("reassess", deployment, &before, measured.images)?;
     say(&mut stage.measured, "reassess", &measured);
-    stage.measured.figure("reassess.blobs-read", counts.blob_gets as f64, "", Better::Lower);
+    let rows = [
+        ("reassess.references-assessed", measured.reported as f64, Better::Neither),
+        ("reassess.references-as-before", measured.unchanged as f64, Better::Neither),
+        ("reassess.blobs-read", counts.blob_gets as f64, Better::Lower),
+    ];
+    for (name, value, better) in rows {
+        stage.measured.figure(name, value, "", better);
+    }
     stage.measured.must(counts.blob_gets == 0, || format!("{} blobs were read", counts.blob_gets));
     let findings = (cold.findings, measured.findings);
     stage.measured.must(findings.0 != findings.1, || "the other database finds the same".to_owned());
-    registry.shutdown().await.context("stop the registry")
+    Ok(())
 }
 
 pub(super) fn say(measured: &mut Measurement, prefix: &str, sweep: &Measured) {
