@@ -9,8 +9,10 @@ mod abandon;
 mod attend;
 mod carry;
 mod clock;
+mod later;
 mod live;
 mod members;
+mod owed;
 mod publisher;
 mod pump;
 mod restore;
@@ -44,7 +46,7 @@ pub(crate) use self::clock::now_ms;
 pub(crate) use self::live::{Live, LiveTable};
 pub use self::retain::Retention;
 pub(crate) use self::term::Leading;
-use self::traces::Traces;
+use self::{later::Later, owed::Owed, traces::Traces};
 use crate::{
     databases::{Publisher, tidy},
     handle::Handle,
@@ -200,6 +202,7 @@ impl Role {
             publisher,
             shutdown: term.clone(),
             stores: config.stores.max(1),
+            later: Later::new(ports.clone(), config.stores.max(1), term.clone()),
             deserted: Arc::default(),
             traces: Traces::default(),
             standing: standing::Standing::default(),
@@ -240,21 +243,14 @@ struct Drive {
     plan: Plan,
     ports: Ports,
     live: LiveTable,
-    publisher: mpsc::UnboundedSender<publisher::Order>,
+    publisher: publisher::Orders,
     shutdown: CancellationToken,
     stores: usize,
+    later: Later,
     /// Whether no worker is there.
     deserted: Arc<AtomicBool>,
     traces: Traces,
     standing: standing::Standing,
-}
-
-/// What is owed once a cycle is recorded.
-#[derive(Default)]
-struct Owed {
-    outcomes: Vec<OutcomeDelivery>,
-    submitted: Vec<oneshot::Sender<()>>,
-    cancelled: Vec<(oneshot::Sender<bool>, bool)>,
 }
 
 impl Drive {
@@ -275,13 +271,16 @@ impl Drive {
             let mut owed = Owed::default();
             let mut ticked = false;
             tokio::select! {
-                () = self.shutdown.cancelled() => return,
+                () = self.shutdown.cancelled() => return self.last_stores().await,
                 Some(input) = inputs.recv() => {
                     commands.extend(self.plan.apply(PlanEvent::Tick { now_ms: now_ms() }));
                     commands.extend(self.take(input, &mut owed));
                 }
                 Some((key, result)) = published.recv() => {
                     commands.extend(self.plan.apply(PlanEvent::Published { key, result }));
+                }
+                Some(stored) = self.later.stored() => {
+                    commands.extend(self.stored_later(stored, &mut owed));
                 }
                 _ = adoptions.tick(), if self.ports.lead.is_some() => match self.adopt().await {
                     Some(more) => commands.extend(more),
@@ -309,7 +308,7 @@ impl Drive {
                 let deserted = self.deserted.load(Ordering::Relaxed) && self.plan.outstanding() > 0;
                 self.live.progress(&self.plan, if deserted { attend::NO_WORKER } else { "" });
             }
-            settle(owed);
+            self.later.settle(owed);
         }
     }
 
@@ -346,32 +345,4 @@ impl Drive {
             }
         }
     }
-}
-
-/// Answers, and acknowledges beside the cycles: a queue that is away must not hold up a caller. An acknowledgement that
-/// fails, or is cut off by the end of the process, makes the outcome come again, which does no harm.
-fn settle(owed: Owed) {
-    // A caller that went away needs no answer.
-    for reply in owed.submitted {
-        let _ = reply.send(());
-    }
-    for (reply, ours) in owed.cancelled {
-        let _ = reply.send(ours);
-    }
-    if !owed.outcomes.is_empty() {
-        // While the queue is away no further outcomes come: there are never many of these.
-        tokio::spawn(acknowledge(owed.outcomes).in_current_span());
-    }
-}
-
-async fn acknowledge(outcomes: Vec<OutcomeDelivery>) {
-    use futures::StreamExt as _;
-    const AT_ONCE: usize = 64;
-    futures::stream::iter(outcomes)
-        .for_each_concurrent(AT_ONCE, |delivery| async move {
-            if let Err(error) = delivery.handle.done().await {
-                tracing::warn!(%error, key = delivery.outcome.key, "an outcome was not acknowledged");
-            }
-        })
-        .await;
 }

@@ -1,4 +1,5 @@
-//! Carries out the planner's commands in the order that makes them safe: reports, events, scans, then the rest.
+//! Carries out the planner's commands in the order that makes them safe: reports, events, scans. Jobs go to the publisher at
+//! once, and reports of sweeps are stored beside the cycles.
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
@@ -19,20 +20,21 @@ impl Drive {
     pub(super) async fn carry_out(&mut self, mut commands: Vec<Command>) -> Option<()> {
         let mut events: Vec<Event> = Vec::new();
         let mut scans: BTreeMap<String, Scan> = BTreeMap::new();
-        let mut orders = Vec::new();
         loop {
             let (mut stores, mut look_ups) = (Vec::new(), Vec::new());
             for command in commands {
                 match command {
                     Command::Append(event) => events.push(*event),
                     Command::UpdateScan(scan) => drop(scans.insert(scan.id.clone(), *scan)),
+                    Command::StoreReport(store) if self.may_wait(&store) => self.later.add(store),
                     Command::StoreReport(store) => stores.push(store),
                     Command::LookUp(look_up) => look_ups.push(look_up),
                     Command::Publish(job) => {
                         let trace = self.traces.of_job(&self.plan, &self.live, &job);
-                        orders.push(Order::Publish(job, trace));
+                        // Nothing is waited for: what comes of a job is heard in a later cycle.
+                        self.publisher.send(Order::Publish(job, trace));
                     }
-                    Command::Withdraw(job) => orders.push(Order::Withdraw(job)),
+                    Command::Withdraw(job) => self.publisher.send(Order::Withdraw(job)),
                 }
             }
             if stores.is_empty() && look_ups.is_empty() {
@@ -49,14 +51,11 @@ impl Drive {
         if !events.is_empty() {
             persist(&self.shutdown, || archive.append(&events)).await?;
         }
+        // Watchers read their events while the scans are written.
+        self.live.recorded(&self.plan, &events);
         for scan in scans.values() {
             persist(&self.shutdown, || archive.update_scan(scan)).await?;
         }
-        for order in orders {
-            // The publisher ends at shutdown only.
-            let _ = self.publisher.send(order);
-        }
-        self.live.recorded(&self.plan, &events);
         for scan in scans.values().filter(|scan| scan.state() != ScanState::Running) {
             crate::measure::scan_ended(scan.state());
             self.traces.scan_ended(&self.live, &scan.id);

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use strata_proto::{trace::TraceHeaders, v1::Job};
+use strata_proto::{
+    trace::TraceHeaders,
+    v1::{Job, Lane},
+};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -21,21 +24,42 @@ pub(super) enum Order {
 /// Keys and what became of their publication.
 type Results = mpsc::UnboundedReceiver<(String, Publication)>;
 
+/// Where orders go. Each lane has its own line: jobs that somebody waits for are not behind those of a sweep. An order and the
+/// one that takes it back are of one lane.
+pub(super) struct Orders {
+    interactive: mpsc::UnboundedSender<Order>,
+    sweep: mpsc::UnboundedSender<Order>,
+}
+
+impl Orders {
+    pub(super) fn send(&self, order: Order) {
+        let (Order::Publish(job, _) | Order::Withdraw(job)) = &order;
+        let line = match job.lane() {
+            Lane::Sweep => &self.sweep,
+            Lane::Interactive | Lane::Unspecified => &self.interactive,
+        };
+        // The publisher ends at shutdown only.
+        let _ = line.send(order);
+    }
+}
+
 /// Starts the publisher. Its channels have no bound of their own: the plan's windows bound what is in them.
 pub(super) fn start(
     queue: Arc<dyn JobQueue>,
     at_once: usize,
     shutdown: CancellationToken,
-) -> (mpsc::UnboundedSender<Order>, Results, JoinHandle<()>) {
-    let (orders, receiver) = mpsc::unbounded_channel();
+) -> (Orders, Results, JoinHandle<()>) {
+    let (interactive, first) = mpsc::unbounded_channel();
+    let (sweep, second) = mpsc::unbounded_channel();
     let (results, published) = mpsc::unbounded_channel();
     let task = tokio::spawn(async move {
+        let line = |orders| publish_all(Arc::clone(&queue), at_once.max(1), orders, results.clone());
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = publish_all(queue, at_once.max(1), receiver, results) => {}
+            ((), ()) = async { tokio::join!(line(first), line(second)) } => {}
         }
     });
-    (orders, published, task)
+    (Orders { interactive, sweep }, published, task)
 }
 
 async fn publish_all(

@@ -24,37 +24,69 @@ struct Ready {
     parcel: String,
 }
 
+/// What is to be done with a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It is in the archive and gets further references.
+    There,
+    /// It says what one against another database says.
+    Copied,
+    /// It is in its parcel.
+    New,
+}
+
+impl Kind {
+    pub(super) const fn of(store: &StoreReport) -> Self {
+        match (&store.copy_of, &store.parcel) {
+            (Some(_), _) => Self::Copied,
+            (None, None) => Self::There,
+            (None, Some(_)) => Self::New,
+        }
+    }
+
+    /// Reports in one transaction.
+    pub(super) const fn most(self, new: usize) -> usize {
+        match self {
+            Self::There | Self::Copied => NAMED,
+            Self::New => new,
+        }
+    }
+}
+
+/// Stores reports of one kind in one transaction. False where there is nothing to store any more; `None` at shutdown.
+pub(super) async fn put_away(
+    ports: &Ports,
+    shutdown: &CancellationToken,
+    kind: Kind,
+    stores: &[StoreReport],
+) -> Option<Vec<bool>> {
+    match kind {
+        Kind::There => name(ports, shutdown, stores).await,
+        Kind::Copied => copy(ports, shutdown, stores).await,
+        Kind::New => put(ports, shutdown, stores).await,
+    }
+}
+
 impl Drive {
     /// Stores reports, and hears what the plan does then. `None` at shutdown.
     pub(super) async fn store(&mut self, stores: Vec<StoreReport>) -> Option<Vec<Command>> {
-        let is_there = |store: &StoreReport| store.parcel.is_none() && store.copy_of.is_none();
-        let (there, others): (Vec<StoreReport>, Vec<StoreReport>) = stores.into_iter().partition(is_there);
-        let (copies, new): (Vec<StoreReport>, Vec<StoreReport>) =
-            others.into_iter().partition(|store| store.copy_of.is_some());
         let mut commands = Vec::new();
-        for part in there.chunks(NAMED) {
-            let started = SystemTime::now();
-            for (store, stored) in part.iter().zip(self.name(part).await?) {
-                self.stored(store, stored, started, &mut commands);
-            }
-        }
-        for part in copies.chunks(NAMED) {
-            let started = SystemTime::now();
-            for (store, stored) in part.iter().zip(self.copy(part).await?) {
-                self.stored(store, stored, started, &mut commands);
-            }
-        }
-        for part in new.chunks(self.stores) {
-            let started = SystemTime::now();
-            let span = tracing::debug_span!("archive", reports = part.len());
-            for (store, stored) in part.iter().zip(self.put(part).instrument(span).await?) {
-                self.stored(store, stored, started, &mut commands);
+        for kind in [Kind::There, Kind::Copied, Kind::New] {
+            let same: Vec<&StoreReport> = stores.iter().filter(|store| Kind::of(store) == kind).collect();
+            for part in same.chunks(kind.most(self.stores)) {
+                let part: Vec<StoreReport> = part.iter().map(|store| (*store).clone()).collect();
+                let started = SystemTime::now();
+                let span = tracing::debug_span!("archive", reports = part.len());
+                let stored = put_away(&self.ports, &self.shutdown, kind, &part).instrument(span).await?;
+                for (store, stored) in part.iter().zip(stored) {
+                    self.stored(store, stored, started, &mut commands);
+                }
             }
         }
         Some(commands)
     }
 
-    fn stored(
+    pub(super) fn stored(
         &mut self,
         store: &StoreReport,
         stored: bool,
@@ -73,75 +105,74 @@ impl Drive {
         };
         commands.extend(self.plan.apply(event));
     }
+}
 
-    /// Reports of the archive get further references. False where one is gone.
-    async fn name(&self, stores: &[StoreReport]) -> Option<Vec<bool>> {
-        let mut rows = Vec::new();
-        for store in stores {
-            for (scan, references) in &store.wanted_by {
-                rows.push(Naming { report: &store.report_id, scan, references });
-            }
+/// Reports of the archive get further references. False where one is gone.
+async fn name(ports: &Ports, shutdown: &CancellationToken, stores: &[StoreReport]) -> Option<Vec<bool>> {
+    let mut rows = Vec::new();
+    for store in stores {
+        for (scan, references) in &store.wanted_by {
+            rows.push(Naming { report: &store.report_id, scan, references });
         }
-        let archive = &self.ports.archive;
-        let mut named = persist(&self.shutdown, || archive.name_reports(&rows)).await?.into_iter();
-        // Each of them, as many as it has scans.
-        let of = |store: &StoreReport| {
-            let named: Vec<bool> = named.by_ref().take(store.wanted_by.len()).collect();
-            named.len() == store.wanted_by.len() && named.into_iter().all(|there| there)
-        };
-        Some(stores.iter().map(of).collect())
     }
+    let archive = &ports.archive;
+    let mut named = persist(shutdown, || archive.name_reports(&rows)).await?.into_iter();
+    // Each of them, as many as it has scans.
+    let of = |store: &StoreReport| {
+        let named: Vec<bool> = named.by_ref().take(store.wanted_by.len()).collect();
+        named.len() == store.wanted_by.len() && named.into_iter().all(|there| there)
+    };
+    Some(stores.iter().map(of).collect())
+}
 
-    /// Stores reports that say what others say against another database. False where there is nothing to copy any more.
-    async fn copy(&self, stores: &[StoreReport]) -> Option<Vec<bool>> {
-        let stored_unix_ms = now_ms();
-        let mut rows = Vec::new();
-        for store in stores {
-            let Some(of) = &store.copy_of else { continue };
-            rows.extend(store.wanted_by.iter().map(|(scan, references)| CopyReport {
-                id: &store.report_id,
-                of: &of.report_id,
-                database_digest: &of.database_digest,
-                database_modified: &of.database_modified,
-                stored_unix_ms,
-                assessed_unix_ms: of.assessed_unix_ms,
-                scan,
-                references,
-            }));
-        }
-        let archive = &self.ports.archive;
-        let copied = persist(&self.shutdown, || archive.copy_reports(&rows)).await?;
-        let there: BTreeMap<&str, bool> = rows.iter().map(|row| row.id).zip(copied).collect();
-        Some(stores.iter().map(|store| there.get(store.report_id.as_str()) == Some(&true)).collect())
+/// Stores reports that say what others say against another database. False where there is nothing to copy any more.
+async fn copy(ports: &Ports, shutdown: &CancellationToken, stores: &[StoreReport]) -> Option<Vec<bool>> {
+    let stored_unix_ms = now_ms();
+    let mut rows = Vec::new();
+    for store in stores {
+        let Some(of) = &store.copy_of else { continue };
+        rows.extend(store.wanted_by.iter().map(|(scan, references)| CopyReport {
+            id: &store.report_id,
+            of: &of.report_id,
+            database_digest: &of.database_digest,
+            database_modified: &of.database_modified,
+            stored_unix_ms,
+            assessed_unix_ms: of.assessed_unix_ms,
+            scan,
+            references,
+        }));
     }
+    let archive = &ports.archive;
+    let copied = persist(shutdown, || archive.copy_reports(&rows)).await?;
+    let there: BTreeMap<&str, bool> = rows.iter().map(|row| row.id).zip(copied).collect();
+    Some(stores.iter().map(|store| there.get(store.report_id.as_str()) == Some(&true)).collect())
+}
 
-    /// Stores reports of parcels. False where there is nothing to store.
-    async fn put(&self, stores: &[StoreReport]) -> Option<Vec<bool>> {
-        let (ports, shutdown) = (&self.ports, &self.shutdown);
-        // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
-        let ready: Vec<BoxFuture<'_, Option<Option<Ready>>>> =
-            stores.iter().map(|store| prepare(ports, shutdown, store).boxed()).collect();
-        let ready = futures::future::join_all(ready).await;
-        let ready = ready.into_iter().collect::<Option<Vec<Option<Ready>>>>()?;
-        let stored_unix_ms = now_ms();
-        let mut puts = Vec::new();
-        for (store, ready) in stores.iter().zip(&ready) {
-            let Some(Ready { content, .. }) = ready else { continue };
-            puts.extend(store.wanted_by.iter().map(|(scan, references)| PutReport {
-                id: &store.report_id,
-                content,
-                stored_unix_ms,
-                assessed_unix_ms: 0,
-                scan,
-                references,
-            }));
-        }
-        persist(shutdown, || ports.archive.put_reports(&puts)).await?;
-        let parcels = ready.iter().flatten().map(|ready| ready.parcel.as_str());
-        let gone: Vec<BoxFuture<'_, ()>> = parcels.map(|parcel| discard(ports, parcel).boxed()).collect();
-        futures::future::join_all(gone).await;
-        Some(ready.iter().map(Option::is_some).collect())
+/// Stores reports of parcels. False where there is nothing to store.
+async fn put(ports: &Ports, shutdown: &CancellationToken, stores: &[StoreReport]) -> Option<Vec<bool>> {
+    // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
+    let ready: Vec<BoxFuture<'_, Option<Option<Ready>>>> =
+        stores.iter().map(|store| prepare(ports, shutdown, store).boxed()).collect();
+    let ready = futures::future::join_all(ready).await;
+    let ready = ready.into_iter().collect::<Option<Vec<Option<Ready>>>>()?;
+    let stored_unix_ms = now_ms();
+    let mut puts = Vec::new();
+    for (store, ready) in stores.iter().zip(&ready) {
+        let Some(Ready { content, .. }) = ready else { continue };
+        puts.extend(store.wanted_by.iter().map(|(scan, references)| PutReport {
+            id: &store.report_id,
+            content,
+            stored_unix_ms,
+            assessed_unix_ms: 0,
+            scan,
+            references,
+        }));
     }
+    persist(shutdown, || ports.archive.put_reports(&puts)).await?;
+    let parcels = ready.iter().flatten().map(|ready| ready.parcel.as_str());
+    let gone: Vec<BoxFuture<'_, ()>> = parcels.map(|parcel| discard(ports, parcel).boxed()).collect();
+    futures::future::join_all(gone).await;
+    Some(ready.iter().map(Option::is_some).collect())
 }
 
 /// Fetches what is to be stored; an inner `None` when there is nothing any more.

@@ -16,6 +16,9 @@ use super::{
 
 /// Cost that a tenant may spend in one round.
 const QUANTUM: u32 = 4;
+/// Reports on their way into the archive from which on sweeps publish nothing more: their outcomes are not acknowledged until
+/// these are stored, and come again after a while.
+const BACKLOG: usize = 2_048;
 
 #[derive(Default)]
 pub(super) struct Lanes {
@@ -103,6 +106,9 @@ impl Plan {
     pub(super) fn dispatch(&mut self) {
         let window = self.crew.window(self.config.window);
         for lane in [Lane::Interactive, Lane::Sweep] {
+            if lane == Lane::Sweep && self.stores.len() >= BACKLOG {
+                break;
+            }
             // How many tenants in a row had nothing to publish.
             let mut idle = 0;
             loop {

@@ -1,6 +1,6 @@
 //! What the planner shows of itself: scans, summaries, progress.
 
-use strata_proto::v1::{Ledger, LedgerLine, Progress, Scan, ScanState, Summary};
+use strata_proto::v1::{Lane, Ledger, LedgerLine, Progress, Scan, ScanState, Summary};
 
 use super::{
     Plan,
@@ -13,6 +13,13 @@ impl Plan {
     pub fn scan(&self, id: &str) -> Option<Scan> {
         let number = self.numbers.get(id)?;
         Some(self.scans.get(number)?.scan())
+    }
+
+    /// Whether somebody waits for a running scan. False for one that does not run.
+    #[must_use]
+    pub fn is_interactive(&self, id: &str) -> bool {
+        let scan = self.numbers.get(id).and_then(|number| self.scans.get(number));
+        scan.is_some_and(|scan| scan.lane == Lane::Interactive)
     }
 
     /// How far a running scan is.

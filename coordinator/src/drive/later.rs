@@ -1,0 +1,141 @@
+//! Reports of sweeps on their way into the archive, beside the cycles: whoever waits for one image shall not wait for those
+//! of thousands. One transaction is under way at a time; what came in meanwhile shares the next one. The plan publishes no
+//! more jobs of sweeps while too many of these wait (`plan/lanes.rs`).
+
+use std::{collections::VecDeque, sync::Arc, time::SystemTime};
+
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::Instrument as _;
+
+use super::{
+    Drive, Ports,
+    carry::moment_after,
+    owed::{Debt, Owed},
+    store::{self, Kind},
+};
+use crate::plan::{Command, StoreReport};
+
+/// Reports that may wait.
+pub(super) struct Later {
+    ports: Ports,
+    shutdown: CancellationToken,
+    /// New reports that are stored in one transaction.
+    at_once: usize,
+    /// Those of the cycle that is under way.
+    fresh: Vec<StoreReport>,
+    waiting: VecDeque<(StoreReport, Arc<Debt>)>,
+    storing: Option<Storing>,
+}
+
+struct Storing {
+    debts: Vec<Arc<Debt>>,
+    task: AbortOnDropHandle<Option<Vec<(StoreReport, bool)>>>,
+    started: SystemTime,
+}
+
+/// Reports of which it is known now whether they are stored.
+pub(super) struct Stored {
+    pub(super) stores: Vec<(StoreReport, bool)>,
+    pub(super) started: SystemTime,
+    /// What is owed once the consequences are recorded.
+    pub(super) debts: Vec<Arc<Debt>>,
+}
+
+impl Later {
+    pub(super) fn new(ports: Ports, at_once: usize, shutdown: CancellationToken) -> Self {
+        Self { ports, shutdown, at_once, fresh: Vec::new(), waiting: VecDeque::new(), storing: None }
+    }
+
+    /// A report of the cycle that is under way.
+    pub(super) fn add(&mut self, store: StoreReport) {
+        self.fresh.push(store);
+    }
+
+    /// A cycle is recorded but for the reports that were added in it: callers are answered, outcomes are acknowledged with
+    /// the last of those.
+    pub(super) fn settle(&mut self, owed: Owed) {
+        let debt = owed.answer();
+        if self.fresh.is_empty() {
+            return debt.pay();
+        }
+        let debt = Arc::new(debt);
+        self.waiting.extend(self.fresh.drain(..).map(|store| (store, Arc::clone(&debt))));
+    }
+
+    /// The next reports that are stored; `None` when none are under way, or at shutdown. A call that is dropped loses nothing.
+    pub(super) async fn stored(&mut self) -> Option<Stored> {
+        if self.storing.is_none() {
+            self.begin();
+        }
+        let ended = (&mut self.storing.as_mut()?.task).await;
+        let Storing { debts, started, .. } = self.storing.take()?;
+        let stores = match ended {
+            Ok(stores) => stores?,
+            // As if it had been done in the cycle itself.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return None,
+        };
+        Some(Stored { stores, started, debts })
+    }
+
+    /// Begins with the oldest, and all of its kind that one transaction takes.
+    fn begin(&mut self) {
+        let Some(kind) = self.waiting.front().map(|(store, _)| Kind::of(store)) else { return };
+        let most = kind.most(self.at_once);
+        let (mut stores, mut debts) = (Vec::new(), Vec::new());
+        let mut others = VecDeque::new();
+        for (store, debt) in self.waiting.drain(..) {
+            if stores.len() < most && Kind::of(&store) == kind {
+                stores.push(store);
+                debts.push(debt);
+            } else {
+                others.push_back((store, debt));
+            }
+        }
+        self.waiting = others;
+        let (ports, shutdown) = (self.ports.clone(), self.shutdown.clone());
+        let span = tracing::debug_span!("archive", reports = stores.len());
+        let work = async move {
+            let stored = store::put_away(&ports, &shutdown, kind, &stores).await?;
+            Some(stores.into_iter().zip(stored).collect())
+        };
+        let task = AbortOnDropHandle::new(tokio::spawn(work.instrument(span)));
+        self.storing = Some(Storing { debts, task, started: SystemTime::now() });
+    }
+}
+
+impl Drive {
+    /// Whether nobody but sweeps wants a report.
+    pub(super) fn may_wait(&self, store: &StoreReport) -> bool {
+        !store.wanted_by.iter().any(|(scan, _)| self.plan.is_interactive(scan))
+    }
+
+    /// Reports of sweeps were stored: hears what the plan does then.
+    pub(super) fn stored_later(&mut self, stored: Stored, owed: &mut Owed) -> Vec<Command> {
+        let mut commands = Vec::new();
+        for (store, there) in &stored.stores {
+            self.stored(store, *there, stored.started, &mut commands);
+        }
+        owed.earlier.extend(stored.debts);
+        commands
+    }
+
+    /// At shutdown: what waits is stored within a moment, so that its outcomes need not come again.
+    pub(super) async fn last_stores(&mut self) {
+        let shutdown = self.shutdown.clone();
+        let stores = async {
+            while let Some(stored) = self.later.stored().await {
+                let mut owed = Owed::default();
+                let commands = self.stored_later(stored, &mut owed);
+                if self.carry_out(commands).await.is_none() {
+                    return;
+                }
+                self.later.settle(owed);
+            }
+        };
+        tokio::select! {
+            () = stores => {}
+            () = moment_after(&shutdown) => {}
+        }
+    }
+}

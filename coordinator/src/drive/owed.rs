@@ -1,0 +1,122 @@
+//! What a cycle owes: answers to callers as soon as it is recorded, acknowledgements of outcomes once all that they caused is.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use tokio::sync::oneshot;
+use tracing::Instrument as _;
+
+use crate::ports::OutcomeDelivery;
+
+/// What is owed once a cycle is recorded.
+#[derive(Default)]
+pub(super) struct Owed {
+    pub(super) outcomes: Vec<OutcomeDelivery>,
+    pub(super) submitted: Vec<oneshot::Sender<()>>,
+    pub(super) cancelled: Vec<(oneshot::Sender<bool>, bool)>,
+    /// What earlier cycles owed for the reports that were stored since.
+    pub(super) earlier: Vec<Arc<Debt>>,
+}
+
+/// Outcomes whose consequences are recorded but for some reports. Each of those holds a share; who gives back the last one
+/// pays. What is dropped without that, by a shutdown, makes the outcomes come again.
+#[derive(Default)]
+pub(super) struct Debt {
+    outcomes: Vec<OutcomeDelivery>,
+    earlier: Vec<Arc<Self>>,
+}
+
+impl Owed {
+    /// Answers the callers. What is left is owed to the queue.
+    pub(super) fn answer(self) -> Debt {
+        // A caller that went away needs no answer.
+        for reply in self.submitted {
+            let _ = reply.send(());
+        }
+        for (reply, ours) in self.cancelled {
+            let _ = reply.send(ours);
+        }
+        Debt { outcomes: self.outcomes, earlier: self.earlier }
+    }
+}
+
+impl Debt {
+    /// Acknowledges beside the cycles: a queue that is away must not hold up a caller. An acknowledgement that fails, or is
+    /// cut off by the end of the process, makes the outcome come again, which does no harm.
+    pub(super) fn pay(self) {
+        let outcomes = self.settled();
+        if !outcomes.is_empty() {
+            // While the queue is away no further outcomes come: there are never many of these.
+            tokio::spawn(acknowledge(outcomes).in_current_span());
+        }
+    }
+
+    /// The outcomes that nothing is left to do for.
+    fn settled(self) -> Vec<OutcomeDelivery> {
+        let (mut settled, mut debts) = (Vec::new(), vec![self]);
+        while let Some(Self { outcomes, earlier }) = debts.pop() {
+            settled.extend(outcomes);
+            debts.extend(earlier.into_iter().filter_map(Arc::into_inner));
+        }
+        settled
+    }
+}
+
+async fn acknowledge(outcomes: Vec<OutcomeDelivery>) {
+    const AT_ONCE: usize = 64;
+    futures::stream::iter(outcomes)
+        .for_each_concurrent(AT_ONCE, |delivery| async move {
+            if let Err(error) = delivery.handle.done().await {
+                tracing::warn!(%error, key = delivery.outcome.key, "an outcome was not acknowledged");
+            }
+        })
+        .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use strata_proto::{trace::TraceHeaders, v1::Outcome};
+
+    use super::*;
+    use crate::ports::{OutcomeHandle, PortError};
+
+    struct Nothing;
+
+    #[async_trait]
+    impl OutcomeHandle for Nothing {
+        async fn done(&self) -> Result<(), PortError> {
+            Ok(())
+        }
+    }
+
+    fn owes(key: &str, earlier: Vec<Arc<Debt>>) -> Debt {
+        let outcome = Outcome { key: key.to_owned(), ..Outcome::default() };
+        let delivery = OutcomeDelivery { outcome, trace: TraceHeaders::default(), handle: Box::new(Nothing) };
+        Debt { outcomes: vec![delivery], earlier }
+    }
+
+    fn keys(debt: Debt) -> Vec<String> {
+        let mut keys: Vec<String> = debt.settled().into_iter().map(|one| one.outcome.key).collect();
+        keys.sort();
+        keys
+    }
+
+    #[test]
+    fn an_outcome_is_settled_with_the_last_report_that_it_caused() {
+        // Two reports of one cycle, stored one after the other.
+        let first = Arc::new(owes("a", Vec::new()));
+        let second = Arc::clone(&first);
+        assert_eq!(keys(owes("b", vec![first])), ["b"]);
+        assert_eq!(keys(owes("c", vec![second])), ["a", "c"]);
+        // Two reports of one cycle, stored together.
+        let both = Arc::new(owes("a", Vec::new()));
+        assert_eq!(keys(owes("b", vec![Arc::clone(&both), both])), ["a", "b"]);
+        // The first report led to another, whose cycle owes for it as well.
+        let first = Arc::new(owes("a", Vec::new()));
+        let then = Arc::new(owes("b", vec![first]));
+        let share = Arc::clone(&then);
+        assert_eq!(keys(owes("c", vec![then])), ["c"]);
+        assert_eq!(keys(owes("d", vec![share])), ["a", "b", "d"]);
+    }
+}
