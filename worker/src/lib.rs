@@ -11,6 +11,7 @@ pub mod error;
 pub mod java_index;
 pub mod job;
 pub mod measure;
+pub mod pack;
 pub mod ports;
 pub mod queue;
 pub mod source;

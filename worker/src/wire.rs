@@ -7,12 +7,12 @@ use prost::Message as _;
 use strata_analysis::model;
 use strata_proto::v1;
 
-use crate::error::JobError;
+use crate::{error::JobError, pack};
 
 const CODEC_ZSTD: u8 = 1;
-const LEVEL: i32 = 3;
 /// An inventory of half a million packages stays below this; more is not one that we wrote.
 const MAX_INVENTORY: usize = 512 << 20;
+
 /// Encodes an inventory.
 ///
 /// # Errors
@@ -37,9 +37,11 @@ pub fn decode(bytes: &[u8]) -> Result<model::Inventory, JobError> {
 /// # Errors
 /// When the compressor fails, which it only does for want of memory.
 pub fn seal(plain: &[u8], what: &str) -> Result<Vec<u8>, JobError> {
-    let mut sealed = vec![CODEC_ZSTD];
-    zstd::stream::copy_encode(plain, &mut sealed, LEVEL)
+    let packed = pack::compress(plain)
         .map_err(|error| JobError::later("compress", format!("failed to compress {what}: {error}")))?;
+    let mut sealed = Vec::with_capacity(packed.len().saturating_add(1));
+    sealed.push(CODEC_ZSTD);
+    sealed.extend_from_slice(&packed);
     Ok(sealed)
 }
 
@@ -53,11 +55,8 @@ pub fn open(bytes: &[u8], what: &str) -> Result<Vec<u8>, JobError> {
     if *codec != CODEC_ZSTD {
         return Err(bad(format!("codec {codec} is not known")));
     }
-    let decoder = zstd::stream::read::Decoder::new(packed).map_err(|error| bad(error.to_string()))?;
-    let mut plain = Vec::new();
     let limit = u64::try_from(MAX_INVENTORY).unwrap_or(u64::MAX);
-    std::io::Read::read_to_end(&mut std::io::Read::take(decoder, limit), &mut plain)
-        .map_err(|error| bad(error.to_string()))?;
+    let plain = pack::decompress(packed, limit).map_err(|error| bad(error.to_string()))?;
     if plain.len() >= MAX_INVENTORY {
         return Err(bad("it is larger than 512 MiB".to_owned()));
     }

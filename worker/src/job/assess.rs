@@ -14,7 +14,7 @@ use crate::{
     error::JobError,
     java_index::JavaIndexFile,
     job::{Context, patiently},
-    measure,
+    measure, pack,
     ports::{Attached, LayerKey},
     source::platform,
     wire,
@@ -113,7 +113,7 @@ fn make_report(
         counts.add(finding.severity());
     }
     let report_id = report_id(&report, attached.as_ref());
-    let report_zstd = zstd::encode_all(report.encode_to_vec().as_slice(), 3)
+    let report_zstd = pack::compress(&report.encode_to_vec())
         .map_err(|error| JobError::later("compress", format!("failed to compress a report: {error}")))?;
     let assessed = v1::Assessed {
         parcel: report_id.clone(),

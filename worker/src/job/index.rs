@@ -43,6 +43,8 @@ const BATCHES: usize = 4;
 /// Bytes from which on a batch is handed over: each hand-over may wake a thread, which costs as much as decompressing
 /// some kilobytes.
 const BATCH: usize = 256 << 10;
+/// Rows of an inventory up to which it is compressed where it is: some kilobytes.
+const SMALL: usize = 64;
 /// How often a layer that another worker has claimed is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
@@ -79,8 +81,7 @@ pub async fn index(
     };
     match result {
         Ok((inventory, indexed)) => {
-            let packed = compute::run(&job.digest, move || wire::encode(&inventory)).await??;
-            let packed = Bytes::from(packed);
+            let packed = Bytes::from(encoded(job, inventory).await?);
             // Before the inventory is there: whoever finds that finds this.
             if let Err(error) = context.cache.note_made(scan, &key, &indexed).await {
                 tracing::debug!(%error, layer = job.digest, "if the outcome is lost the layer counts as reused");
@@ -97,6 +98,18 @@ pub async fn index(
             Err(error)
         }
     }
+}
+
+/// The inventory as the cache keeps it. A small one is done before another thread would have begun.
+async fn encoded(job: &IndexJob, inventory: Inventory) -> Result<Vec<u8>, JobError> {
+    let rows = inventory.files.iter().map(|file| 1 + file.packages.len()).sum::<usize>()
+        + inventory.others.len()
+        + inventory.links.len()
+        + inventory.whiteouts.len();
+    if rows <= SMALL {
+        return wire::encode(&inventory);
+    }
+    compute::run(&job.digest, move || wire::encode(&inventory)).await?
 }
 
 /// What an analysis for this scan came to. It is wanted for a count only.
