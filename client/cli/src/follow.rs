@@ -84,7 +84,7 @@ impl Output {
     ///
     /// # Errors
     /// When one of them cannot be written.
-    pub fn write(&self, results: &Results) -> Result<(), Failure> {
+    pub fn write(&self, results: &mut Results) -> Result<(), Failure> {
         self.outputs.write(results, !self.prints_lines())
     }
 
@@ -152,7 +152,7 @@ pub async fn to_the_end(
     let started = Instant::now();
     let mut display = Display::new(settings);
     let mut results = Results::new(output.order);
-    results.now = output.gate.now;
+    (results.now, results.screen) = (output.gate.now, settings.screen);
     results.default_branch_image.clone_from(&settings.default_branch_image);
     for scan in scans {
         // Who stopped one of them meant all.
@@ -186,7 +186,7 @@ pub async fn to_the_end(
     if let (true, Some(delta)) = (output.prints_lines(), &results.since) {
         output.write_lines(delta)?;
     }
-    output.write(&results)?;
+    output.write(&mut results)?;
     print_summary(&results, started, settings);
     output.gate.explain(&results.seen);
     Ok((verdict(&results, output), results))

@@ -25,6 +25,7 @@ pub mod policy;
 pub mod progress;
 pub mod results;
 pub mod row;
+pub mod screen;
 pub mod security;
 pub mod settings;
 pub mod shared;

@@ -69,12 +69,15 @@ impl Outputs {
     ///
     /// # Errors
     /// The first failure.
-    pub fn write(&self, results: &Results, with_stdout: bool) -> Result<(), Failure> {
+    pub fn write(&self, results: &mut Results, with_stdout: bool) -> Result<(), Failure> {
         let mut done = Ok(());
+        // A file has no width, wherever this runs.
+        let screen = std::mem::take(&mut results.screen);
         for (format, path) in &self.files {
             let written = replace(path, format, results).map_err(|error| failed(path, &error));
             done = done.and(written);
         }
+        results.screen = screen;
         if let (true, Some(format)) = (with_stdout, self.stdout) {
             done = done.and(print(format, results));
         }

@@ -9,7 +9,7 @@ use strata_proto::{
     v1::{Event, Report, ScanState, Severity, SeverityCounts, Summary, event::Kind},
 };
 
-use crate::{age::Moment, bases, gate::Seen, order::Order, since::Delta};
+use crate::{age::Moment, bases, gate::Seen, order::Order, screen::Screen, since::Delta};
 
 /// One image with its names in this scan.
 #[derive(Debug, Clone)]
@@ -64,6 +64,8 @@ pub struct Results {
     pub ended: Option<Moment>,
     /// What policies say, and what is not shown.
     pub seen: Seen,
+    /// Where stdout is a terminal: what it is. Nothing, while files are written.
+    pub screen: Screen,
     /// How findings are to be sorted, where somebody asked for an order.
     pub order: Option<Order>,
 }

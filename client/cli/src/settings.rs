@@ -9,6 +9,7 @@ use crate::{
     args::{Args, Command, DockerCommand, LogFormat},
     config::{File, Places},
     exit::Failure,
+    screen::Screen,
 };
 
 mod context;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub quiet: bool,
     /// Whether stderr is a terminal, where a live bar makes sense.
     pub live: bool,
+    /// What stdout is.
+    pub screen: Screen,
     /// Where what is scanned was built from, as a build's environment tells.
     pub source: Option<SourceContext>,
     /// The image of the default branch, which GitLab compares findings with (`CS_DEFAULT_BRANCH_IMAGE`).
@@ -94,6 +97,10 @@ impl Settings {
             verbose: args.verbose,
             quiet: args.quiet,
             live: std::io::stderr().is_terminal() && !in_ci && text("TERM").as_deref() != Some("dumb"),
+            // https://no-color.org: any text but the empty one.
+            screen: Screen::of_stdout(
+                text("NO_COLOR").is_none() && text("TERM").as_deref() != Some("dumb"),
+            ),
             source: context::read(&|name: &str| flags(args, name).or_else(|| text(name))),
             default_branch_image: text("CS_DEFAULT_BRANCH_IMAGE"),
             name: format!(

@@ -54,7 +54,8 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
             output.judge(&mut shown, &mut seen);
             let mut results = Results::of_report(&report, shown.report.unwrap_or_default(), output.order);
             (results.seen, results.now) = (seen, output.gate.now);
-            output.write(&results)?;
+            results.screen = settings.screen;
+            output.write(&mut results)?;
             output.gate.explain(&results.seen);
             return Ok(ExitCode::from(output.gate.code(
                 results.worst(),

@@ -2,15 +2,19 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
-use strata_proto::v1::{Distribution, Finding, FixState, Report, Severity, SeverityCounts};
+use strata_proto::v1::{Distribution, Severity, SeverityCounts};
 
 use super::Format;
 use crate::{
     age::Moment,
     results::{Image, Results},
+    screen::{Screen, Tone},
     text::plain,
 };
+
+mod findings;
+#[cfg(test)]
+mod tests;
 
 /// The row.
 pub(super) const FORMAT: Format = Format { name: "table", about: "for people", streams: true, write };
@@ -18,12 +22,14 @@ pub(super) const FORMAT: Format = Format { name: "table", about: "for people", s
 fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
     for mut image in results.images() {
         results.order.unwrap_or_default().sort(&mut image.report);
-        write_image(&image, results.now, out)?;
+        write_image(&image, results.now, results.screen, out)?;
     }
     for failed in &results.failed {
         let message = plain(&failed.message);
         let names = plain(&failed.references.join(", "));
-        writeln!(out, "\nFAILED {names} ({}): {message}", plain(&failed.code))?;
+        let line = format!("FAILED {names} ({}): {message}", plain(&failed.code));
+        let line = results.screen.fold(&line, 2).replacen("FAILED", &results.screen.paint(Tone::Alarm, "FAILED"), 1);
+        writeln!(out, "\n{line}")?;
     }
     results.since.as_ref().map_or(Ok(()), |delta| super::since_lines(delta, out))
 }
@@ -58,7 +64,7 @@ fn plural(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
-fn write_image(image: &Image, now: Moment, out: &mut dyn Write) -> io::Result<()> {
+fn write_image(image: &Image, now: Moment, screen: Screen, out: &mut dyn Write) -> io::Result<()> {
     let report = &image.report;
     let mut findings = SeverityCounts::default();
     for finding in report.findings.iter().filter(|finding| finding.suppressed.is_empty()) {
@@ -66,17 +72,17 @@ fn write_image(image: &Image, now: Moment, out: &mut dyn Write) -> io::Result<()
     }
     let packages = u64::try_from(report.packages.len()).unwrap_or(u64::MAX);
     let problems = u64::try_from(report.problems.len()).unwrap_or(u64::MAX);
-    writeln!(out, "\n{}", heading(&image.references, packages, &findings, problems))?;
+    writeln!(out, "\n{}", screen.fold(&heading(&image.references, packages, &findings, problems), 2))?;
     let distribution = report.distribution.as_ref().map_or_else(|| "unknown".to_owned(), distribution);
-    writeln!(out, "  distribution: {}   digest: {}", plain(&distribution), report.image_digest)?;
-    writeln!(
-        out,
+    let mut line = |text: &str| writeln!(out, "{}", screen.fold(text, 4));
+    line(&format!("  distribution: {}   digest: {}", plain(&distribution), report.image_digest))?;
+    line(&format!(
         "  database: {} of {} ({} old)   fingerprint: {}",
         short(&report.database_digest),
         report.database_modified.split('T').next().filter(|day| !day.is_empty()).unwrap_or("?"),
         now.age(&report.database_modified),
         short(&report.fingerprint)
-    )?;
+    ))?;
     if !report.submitted_by.is_empty() {
         writeln!(out, "  origin: submitted by {}", plain(&report.submitted_by))?;
     }
@@ -86,7 +92,8 @@ fn write_image(image: &Image, now: Moment, out: &mut dyn Write) -> io::Result<()
     for problem in &report.problems {
         let place = if problem.file.is_empty() { String::new() } else { format!(" [{}]", problem.file) };
         let (code, message) = (plain(&problem.code), plain(&problem.message));
-        writeln!(out, "  PROBLEM {code}: {message}{}", plain(&place))?;
+        let line = screen.fold(&format!("  PROBLEM {code}: {message}{}", plain(&place)), 4);
+        writeln!(out, "{}", line.replacen("PROBLEM", &screen.paint(Tone::Warning, "PROBLEM"), 1))?;
     }
     if report.findings.is_empty() {
         let verdict = match (report.packages.is_empty(), report.problems.is_empty()) {
@@ -96,7 +103,7 @@ fn write_image(image: &Image, now: Moment, out: &mut dyn Write) -> io::Result<()
         };
         return writeln!(out, "{verdict}");
     }
-    writeln!(out, "{}", finding_table(report))
+    findings::write(report, screen, out)
 }
 
 /// Name and release, and when it ends.
@@ -111,70 +118,6 @@ fn distribution(found: &Distribution) -> String {
     match found.extended_support.as_str() {
         "" => format!("{name} ({end})"),
         date => format!("{name} ({end}, extended support until {date})"),
-    }
-}
-
-fn finding_table(report: &Report) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_header([
-        "Severity",
-        "Risk",
-        "Package",
-        "Installed",
-        "Fixed in",
-        "Advisory",
-        "Aliases",
-        "File",
-        "Layer",
-    ]);
-    for finding in &report.findings {
-        let index = usize::try_from(finding.package).unwrap_or(usize::MAX);
-        let package = report.packages.get(index).cloned().unwrap_or_default();
-        let layer = usize::try_from(package.layer).unwrap_or(usize::MAX);
-        let digest = report.layers.get(layer).map(|layer| short(&layer.digest)).unwrap_or_default();
-        table.add_row([
-            severity(finding),
-            Cell::new(risk(finding)).set_alignment(CellAlignment::Right),
-            Cell::new(plain(&package.name)),
-            Cell::new(plain(&package.version)),
-            Cell::new(plain(&fix(finding))),
-            Cell::new(plain(&finding.id)),
-            Cell::new(plain(&finding.aliases.join(" "))),
-            Cell::new(plain(&package.file)),
-            Cell::new(format!("{} {digest}", package.layer)).set_alignment(CellAlignment::Left),
-        ]);
-    }
-    table
-}
-
-fn severity(finding: &Finding) -> Cell {
-    let name = finding.severity().name();
-    let mark = if finding.known_exploited { format!("{name} (exploited)") } else { name.to_owned() };
-    if finding.suppressed.is_empty() {
-        Cell::new(mark)
-    } else {
-        Cell::new(format!("{mark} (suppressed: {})", plain(&finding.suppressed)))
-    }
-}
-
-/// In points of 100.
-fn risk(finding: &Finding) -> String {
-    match finding.risk_millionths {
-        0 => "?".to_owned(),
-        1..1_000 => "< 0.1".to_owned(),
-        risk => format!("{}.{}", risk / 10_000, risk % 10_000 / 1_000),
-    }
-}
-
-fn fix(finding: &Finding) -> String {
-    match finding.fix_state() {
-        FixState::Fixed => finding.fixed_version.clone(),
-        FixState::NotFixed => "not fixed".to_owned(),
-        FixState::WillNotFix => "will not fix".to_owned(),
-        FixState::Deferred => "deferred".to_owned(),
-        FixState::UnderInvestigation => "under investigation".to_owned(),
-        FixState::EndOfLife => "end of life".to_owned(),
-        FixState::Unspecified => "unknown".to_owned(),
     }
 }
 

@@ -85,6 +85,7 @@ pub(super) fn pack(root: &Path, spool: &Path, limit: u64) -> Result<Packed, JobE
         entries: 0,
         problems: Vec::new(),
         left_out: 0,
+        chunk: vec![0; 256 << 10],
     };
     packer.tree(top, device).map_err(|error| stopped(root, error))?;
     packer.finish().map_err(|error| stopped(root, error))
@@ -116,6 +117,8 @@ struct Packer {
     entries: u64,
     problems: Vec<Problem>,
     left_out: u64,
+    /// What is read of a file at once; one for all of them.
+    chunk: Vec<u8>,
 }
 
 impl Packer {
@@ -238,15 +241,14 @@ impl Packer {
         };
         self.out.entry(b'0', path, b"", mode, size)?;
         let mut left = size;
-        let mut chunk = vec![0; 256 << 10];
         let mut source = file.take(size);
         while left > 0 {
-            let read = match source.read(&mut chunk) {
+            let read = match source.read(&mut self.chunk) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 read => read,
             };
             let Ok(count @ 1..) = read else { break };
-            self.out.write_all(chunk.get(..count).unwrap_or_default())?;
+            self.out.write_all(self.chunk.get(..count).unwrap_or_default())?;
             left = left.saturating_sub(u64::try_from(count).unwrap_or(left));
         }
         if left > 0 {
