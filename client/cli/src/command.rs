@@ -42,6 +42,11 @@ use crate::{
     settings::Settings,
 };
 
+/// Writes to stdout, with a line's end; a reader that has enough is no failure.
+fn say(text: &str) -> Result<(), Failure> {
+    diff::print(&mut |out| writeln!(out, "{text}"))
+}
+
 /// Runs one command.
 ///
 /// # Errors

@@ -54,6 +54,11 @@ impl From<strata_client::Error> for Failure {
                 .hint("`strata token create` makes a token; STRATA_TOKEN or STRATA_TOKEN_FILE shows it"),
             Error::BadCertificates { .. } | Error::BadToken | Error::BadTraceparent { .. } | Error::Denied { .. } => Self::usage(error.to_string()),
             Error::BadUrl { .. } => Self::usage(error.to_string()),
+            // What rustls says where no TLS comes back.
+            Error::Connect { .. } if error.to_string().contains("InvalidContentType") => {
+                Self::incomplete(error.to_string())
+                    .hint("something answers there, but it does not speak TLS: is its URL http://, or another port?")
+            }
             Error::Connect { .. } => Self::incomplete(error.to_string())
                 .hint("is `strata coordinator` (or `strata server`) running there, and does the URL start with http:// or https://?"),
             Error::NotFound { .. } => Self::usage(error.to_string()).hint("`strata sweeps` lists the scans"),
@@ -61,6 +66,12 @@ impl From<strata_client::Error> for Failure {
             Error::Unavailable { .. } | Error::TimedOut { .. } => Self::incomplete(error.to_string()),
         }
     }
+}
+
+/// A warning on stderr, also where progress is not wanted.
+pub fn warn(text: &str) {
+    let warning = anstyle::AnsiColor::Yellow.on_default().bold();
+    let _ = writeln!(anstream::stderr(), "{warning}warning{warning:#}: {text}");
 }
 
 /// A line for people on stderr, beside an error that somebody else prints.

@@ -205,6 +205,16 @@ impl Gate {
         if failed { self.exit_code.unwrap_or(exit::POLICY) } else { exit::PASSED }
     }
 
+    /// Whether anything could fail a scan.
+    #[must_use]
+    pub fn has_conditions(&self) -> bool {
+        self.fail_on.is_some()
+            || self.fail_on_problems
+            || self.exit_code.is_some()
+            || self.exit_on_eol.is_some()
+            || !self.policies.is_empty()
+    }
+
     /// Says on stderr what the policies found and what is not shown, even where progress is not wanted.
     pub fn explain(&self, seen: &Seen) {
         let mut stderr = std::io::stderr().lock();

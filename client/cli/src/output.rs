@@ -138,7 +138,12 @@ fn beside(path: &Path) -> io::Result<NamedTempFile> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     // The error in full names the temporary file, which means nothing to anybody.
-    builder.tempfile_in(directory).map_err(|error| error.kind().into())
+    builder.tempfile_in(directory).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            io::Error::new(io::ErrorKind::NotFound, format!("there is no directory {}", directory.display()))
+        }
+        kind => kind.into(),
+    })
 }
 
 fn replace(path: &Path, format: &Format, results: &Results) -> io::Result<()> {

@@ -165,4 +165,10 @@ impl Results {
         let supported = self.failed.iter().all(|failed| is_unsupported(&failed.code));
         supported && self.state == Some(ScanState::Completed)
     }
+
+    /// Whether the scan ended without a single reference.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.summary.ledger.as_ref().is_some_and(|ledger| ledger.enumerated == 0)
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use strata_proto::{
     reference::Reference,
-    v1::{Finding, FixState, Layer, Package, Report, Severity},
+    v1::{Finding, FixState, Layer, Package, Problem, Report, Severity},
 };
 
 use crate::results::Image;
@@ -46,6 +46,15 @@ pub fn layer<'a>(report: &'a Report, package: &Package) -> Option<&'a Layer> {
 #[must_use]
 pub fn name(image: &Image) -> &str {
     image.references.first().map_or(image.report.image_digest.as_str(), String::as_str)
+}
+
+/// A problem's sentence with the file that it is about: by itself, `is not valid JSON` says nothing.
+#[must_use]
+pub fn said(problem: &Problem) -> String {
+    match problem.file.as_str() {
+        "" => problem.message.clone(),
+        file => format!("{} [{file}]", problem.message),
+    }
 }
 
 /// What stays the same of an image's name from one build to the next: the repository with its host; for an archive the

@@ -1,6 +1,6 @@
 //! What stdout is: how wide, and whether colours mean anything there. Files and pipes are neither.
 
-use comfy_table::{Color, Table};
+use comfy_table::{Color, ContentArrangement, Table, presets};
 
 /// The terminal that results are shown on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,6 +76,32 @@ impl Screen {
         }
         folded
     }
+
+    /// Rows as a table where it fits, else one below the other: the first cell, and each other one behind its title.
+    #[must_use]
+    pub fn rows(self, titles: &[&str], rows: &[Vec<String>]) -> String {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.force_no_tty().set_header(titles).add_rows(rows);
+        let needed: usize =
+            table.column_max_content_widths().into_iter().map(|width| usize::from(width) + 2).sum();
+        if self.width.is_none_or(|width| needed <= width) {
+            return table.to_string();
+        }
+        let label = titles.iter().map(|title| title.chars().count()).max().unwrap_or_default();
+        let mut lines = Vec::new();
+        for row in rows {
+            let mut cells = titles.iter().zip(row);
+            lines.extend(cells.next().map(|(_, first)| first.clone()));
+            for (title, cell) in cells.filter(|(_, cell)| !cell.trim().is_empty()) {
+                for (number, line) in cell.lines().enumerate() {
+                    let title = if number == 0 { *title } else { "" };
+                    lines.push(self.fold(&format!("  {title:label$}  {line}"), label + 4));
+                }
+            }
+        }
+        lines.join("\n")
+    }
 }
 
 impl Tone {
@@ -107,6 +133,18 @@ mod tests {
             assert_eq!(words(&folded), words(line), "{width}");
         }
         assert_eq!(Screen::default().fold(line, 4), line, "a file has no width");
+    }
+
+    #[test]
+    fn rows_stand_below_each_other_where_they_do_not_fit() {
+        let rows =
+            [vec!["9f80".to_owned(), "a/b:1\nc/d:2".to_owned(), String::new(), "13 findings".to_owned()]];
+        let titles = ["Report", "References", "Commit", "Findings"];
+        let wide = Screen { width: Some(60), colour: false }.rows(&titles, &rows);
+        assert!(wide.starts_with(" Report  References  Commit  Findings"), "{wide}");
+        assert_eq!(wide, Screen::default().rows(&titles, &rows));
+        let narrow = Screen { width: Some(30), colour: false }.rows(&titles, &rows);
+        assert_eq!(narrow, "9f80\n  References  a/b:1\n              c/d:2\n  Findings    13 findings");
     }
 
     #[test]

@@ -98,9 +98,7 @@ impl Settings {
             quiet: args.quiet,
             live: std::io::stderr().is_terminal() && !in_ci && text("TERM").as_deref() != Some("dumb"),
             // https://no-color.org: any text but the empty one.
-            screen: Screen::of_stdout(
-                text("NO_COLOR").is_none() && text("TERM").as_deref() != Some("dumb"),
-            ),
+            screen: Screen::of_stdout(text("NO_COLOR").is_none() && text("TERM").as_deref() != Some("dumb")),
             source: context::read(&|name: &str| flags(args, name).or_else(|| text(name))),
             default_branch_image: text("CS_DEFAULT_BRANCH_IMAGE"),
             name: format!(

@@ -4,7 +4,6 @@ mod bundle;
 mod sign;
 
 use std::{
-    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -64,7 +63,7 @@ pub(super) async fn export(args: ExportArgs, settings: &Settings) -> Result<Exit
     }
     let digest = bundle.finish(signer.as_ref())?;
     let signed = if signer.is_some() { ", signed" } else { "" };
-    let _ = writeln!(std::io::stdout(), "{} reports{signed}, SHA256SUMS {digest}", found.len());
+    super::say(&format!("{} reports{signed}, SHA256SUMS {digest}", found.len()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -89,9 +88,9 @@ async fn verify(
         (Some(path), _) => bundle::verify_file(&path, key.as_ref())?,
     };
     for line in &wrong {
-        let _ = writeln!(std::io::stdout(), "WRONG {}", plain(line));
+        super::say(&format!("WRONG {}", plain(line)))?;
     }
-    let _ = writeln!(std::io::stdout(), "{said}, {} wrong", wrong.len());
+    super::say(&format!("{said}, {} wrong", wrong.len()))?;
     Ok(ExitCode::from(if wrong.is_empty() { exit::PASSED } else { exit::POLICY }))
 }
 

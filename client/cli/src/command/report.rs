@@ -66,7 +66,10 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
         }
         ReportCommand::Search { search, format, archive } => {
             let found = self::search(query(&search)?, &archive, settings).await?;
-            if format == "json" { found::json(&found) } else { found::table(&found) }
+            match format.as_str() {
+                "json" => found::json(&found)?,
+                _ => found::table(&found, settings.screen)?,
+            }
         }
         ReportCommand::Submit { report, push_ref, archive } => {
             submit(&report, push_ref, &archive, settings).await?;

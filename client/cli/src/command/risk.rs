@@ -1,8 +1,7 @@
 //! `strata risk`: risks that a server's users share, accepted until a day.
 
-use std::{io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
-use comfy_table::{Table, presets};
 use serde_json::json;
 use strata_proto::v1::AcceptedRisk;
 
@@ -11,6 +10,7 @@ use crate::{
     args::{RiskArgs, RiskCommand},
     command::sweeps::when,
     exit::Failure,
+    screen::Screen,
     security,
     settings::Settings,
     text::plain,
@@ -22,7 +22,10 @@ pub(super) async fn run(command: RiskCommand, settings: &Settings) -> Result<Exi
         RiskCommand::List { all, format, server } => {
             let mut client = security::connect(&server.server, &server.connection, settings).await?;
             let risks = client.list_accepted_risks(all).await?;
-            if format == "json" { document(&risks) } else { table(&risks) }
+            match format.as_str() {
+                "json" => document(&risks)?,
+                _ => table(&risks, settings.screen)?,
+            }
         }
         RiskCommand::Expire { id, server } => {
             let mut client = security::connect(&server.server, &server.connection, settings).await?;
@@ -32,12 +35,11 @@ pub(super) async fn run(command: RiskCommand, settings: &Settings) -> Result<Exi
                 }
                 error => error.into(),
             })?;
-            let _ = writeln!(
-                std::io::stdout(),
+            super::say(&format!(
                 "accepted risk {} ({}) is ended: it counts again",
                 risk.id,
                 plain(&risk.vulnerability)
-            );
+            ))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -56,13 +58,7 @@ async fn accept(args: RiskArgs, settings: &Settings) -> Result<(), Failure> {
         ..AcceptedRisk::default()
     };
     let kept = client.accept_risk(risk).await?;
-    let _ = writeln!(
-        std::io::stdout(),
-        "accepted {} until {} as {}",
-        plain(&kept.vulnerability),
-        kept.expires,
-        kept.id
-    );
+    super::say(&format!("accepted {} until {} as {}", plain(&kept.vulnerability), kept.expires, kept.id))?;
     Ok(())
 }
 
@@ -74,26 +70,16 @@ fn state(risk: &AcceptedRisk) -> &'static str {
     }
 }
 
-fn table(risks: &[AcceptedRisk]) {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
-        "Risk",
-        "Vulnerability",
-        "Package",
-        "Repositories",
-        "Reason",
-        "Until",
-        "By",
-        "Accepted",
-        "State",
-    ]);
-    for risk in risks {
+fn table(risks: &[AcceptedRisk], screen: Screen) -> Result<(), Failure> {
+    let titles =
+        ["Risk", "Vulnerability", "Package", "Repositories", "Reason", "Until", "By", "Accepted", "State"];
+    let row = |risk: &AcceptedRisk| {
         let repositories: Vec<String> = risk.repositories.iter().map(|one| plain(one)).collect();
         let ended = match risk.ended_unix_ms {
             0 => String::new(),
             at => format!("\n{} by {}", when(at), plain(&risk.ended_by)),
         };
-        table.add_row([
+        vec![
             risk.id.clone(),
             plain(&risk.vulnerability),
             plain(&risk.package),
@@ -103,12 +89,18 @@ fn table(risks: &[AcceptedRisk]) {
             plain(&risk.by),
             format!("{} by {}", when(risk.created_unix_ms), plain(&risk.created_by)),
             format!("{}{ended}", state(risk)),
-        ]);
-    }
-    let _ = writeln!(std::io::stdout(), "{table}\n{} accepted risks", risks.len());
+        ]
+    };
+    let rows: Vec<Vec<String>> = risks.iter().map(row).collect();
+    let count = if risks.len() == 1 {
+        "1 accepted risk".to_owned()
+    } else {
+        format!("{} accepted risks", risks.len())
+    };
+    super::say(&format!("{}\n{count}", screen.rows(&titles, &rows)))
 }
 
-fn document(risks: &[AcceptedRisk]) {
+fn document(risks: &[AcceptedRisk]) -> Result<(), Failure> {
     let risks: Vec<serde_json::Value> = risks
         .iter()
         .map(|risk| {
@@ -121,5 +113,5 @@ fn document(risks: &[AcceptedRisk]) {
             })
         })
         .collect();
-    let _ = writeln!(std::io::stdout(), "{:#}", serde_json::Value::from(risks));
+    super::say(&format!("{:#}", serde_json::Value::from(risks)))
 }

@@ -1,8 +1,7 @@
 //! `strata sweeps`: the scans of a server, newest first.
 
-use std::{io::Write as _, process::ExitCode};
+use std::process::ExitCode;
 
-use comfy_table::{Table, presets};
 use strata_proto::v1::{LedgerLine, Scan, ScanState};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -11,21 +10,9 @@ use crate::{args::SweepsArgs, exit::Failure, format, security, settings::Setting
 pub(super) async fn run(args: SweepsArgs, settings: &Settings) -> Result<ExitCode, Failure> {
     let mut client = security::connect(&args.server.server, &args.server.connection, settings).await?;
     let scans = client.list_scans(args.limit, "").await?;
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
-        "Scan",
-        "State",
-        "Created",
-        "Of",
-        "With report",
-        "Unchanged",
-        "Failed",
-        "Findings",
-    ]);
-    for scan in &scans {
-        table.add_row(row(scan));
-    }
-    let _ = writeln!(std::io::stdout(), "{table}");
+    let titles = ["Scan", "State", "Created", "Of", "With report", "Unchanged", "Failed", "Findings"];
+    let rows: Vec<Vec<String>> = scans.iter().map(row).collect();
+    super::say(&settings.screen.rows(&titles, &rows))?;
     Ok(ExitCode::SUCCESS)
 }
 

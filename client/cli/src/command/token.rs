@@ -8,7 +8,6 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use comfy_table::{Table, presets};
 use strata_client::Client;
 use strata_coordinator::{
     access::token::mint,
@@ -22,6 +21,7 @@ use crate::{
     command::sweeps::when,
     embedded,
     exit::Failure,
+    screen::Screen,
     security,
     settings::Settings,
 };
@@ -40,10 +40,12 @@ pub(super) async fn run(command: TokenCommand, settings: &Settings) -> Result<Ex
             let made = open(&place, settings).await?.create(request).await?;
             show(&made, output.as_deref())?;
         }
-        TokenCommand::List { place } => print(&open(&place, settings).await?.list().await?),
+        TokenCommand::List { place } => {
+            print(&open(&place, settings).await?.list().await?, settings.screen)?;
+        }
         TokenCommand::Revoke { id, place } => {
             let token = open(&place, settings).await?.revoke(&id).await?;
-            let _ = writeln!(std::io::stdout(), "token {} ({}) is revoked", token.id, token.name);
+            super::say(&format!("token {} ({}) is revoked", token.id, token.name))?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -121,9 +123,7 @@ fn show(made: &CreateTokenResponse, output: Option<&Path>) -> Result<(), Failure
             let mut file = options.open(file).map_err(failed)?;
             writeln!(file, "{}", made.secret).map_err(failed)?;
         }
-        None => {
-            let _ = writeln!(std::io::stdout(), "{}", made.secret);
-        }
+        None => super::say(&made.secret)?,
     }
     super::announce(&format!(
         "token {} ({}) for {}, {}: keep it, it cannot be shown again",
@@ -138,25 +138,16 @@ fn show(made: &CreateTokenResponse, output: Option<&Path>) -> Result<(), Failure
     Ok(())
 }
 
-fn print(tokens: &[Token]) {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
-        "Token",
-        "Name",
-        "Scopes",
-        "Repositories",
-        "Created",
-        "Until",
-        "State",
-    ]);
+fn print(tokens: &[Token], screen: Screen) -> Result<(), Failure> {
+    let titles = ["Token", "Name", "Scopes", "Repositories", "Created", "Until", "State"];
     let now = now_ms();
-    for token in tokens {
+    let row = |token: &Token| {
         let state = match token {
             Token { revoked_unix_ms: 1.., .. } => "revoked",
             Token { expires_unix_ms: 1.., .. } if token.expires_unix_ms <= now => "expired",
             _ => "valid",
         };
-        table.add_row([
+        vec![
             token.id.clone(),
             token.name.clone(),
             token.scopes.join(", "),
@@ -164,9 +155,10 @@ fn print(tokens: &[Token]) {
             when(token.created_unix_ms),
             if token.expires_unix_ms == 0 { "never".to_owned() } else { when(token.expires_unix_ms) },
             state.to_owned(),
-        ]);
-    }
-    let _ = writeln!(std::io::stdout(), "{table}");
+        ]
+    };
+    let rows: Vec<Vec<String>> = tokens.iter().map(row).collect();
+    super::say(&screen.rows(&titles, &rows))
 }
 
 /// A moment from now in milliseconds since 1970-01-01 UTC; 0 is never.

@@ -79,7 +79,7 @@ fn notes(results: &Results, images: &[Image]) -> Vec<Value> {
     });
     let problems = images.iter().flat_map(|image| {
         image.report.problems.iter().map(move |problem| {
-            property("problem", &format!("{}: {} ({})", row::name(image), problem.message, problem.code))
+            property("problem", &format!("{}: {} ({})", row::name(image), row::said(problem), problem.code))
         })
     });
     let databases = images.iter().map(|image| property("database", &image.report.database_digest)).take(1);

@@ -134,7 +134,7 @@ fn messages(results: &Results, images: &[Image]) -> Vec<Value> {
         .map(|failed| message("fatal", format!("{}: {}", failed.references.join(", "), failed.message)));
     let problems = images.iter().flat_map(|image| {
         image.report.problems.iter().map(move |problem| {
-            message("warn", format!("{}: {} ({})", row::name(image), problem.message, problem.code))
+            message("warn", format!("{}: {} ({})", row::name(image), row::said(problem), problem.code))
         })
     });
     let suppressed = images.iter().flat_map(|image| {

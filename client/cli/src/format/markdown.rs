@@ -54,7 +54,7 @@ fn write_image(image: &Image, most: usize, out: &mut dyn Write) -> io::Result<us
     writeln!(out, "{system} · {} packages · {}\n", report.packages.len(), code(&report.image_digest))?;
     writeln!(out, "{}\n", summary(&rows))?;
     for problem in &report.problems {
-        writeln!(out, "> **Problem** {}: {}\n", code(&problem.code), escaped(&problem.message))?;
+        writeln!(out, "> **Problem** {}: {}\n", code(&problem.code), escaped(&row::said(problem)))?;
     }
     let counted: Vec<&Row<'_>> = rows.iter().filter(|row| !row.is_suppressed()).collect();
     let shown = counted.len().min(most);

@@ -223,7 +223,7 @@ fn notifications(results: &Results, images: &[Image], total: usize) -> Vec<Value
     }
     for image in images {
         for problem in &image.report.problems {
-            note("warning", &problem.code, format!("{}: {}", row::name(image), problem.message));
+            note("warning", &problem.code, format!("{}: {}", row::name(image), row::said(problem)));
         }
     }
     list

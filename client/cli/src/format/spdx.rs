@@ -134,7 +134,7 @@ fn missing(results: &Results, images: &[Image]) -> Vec<String> {
     });
     let problems = images.iter().flat_map(|image| {
         image.report.problems.iter().map(move |problem| {
-            format!("PROBLEM {}: {} ({})", row::name(image), problem.message, problem.code)
+            format!("PROBLEM {}: {} ({})", row::name(image), row::said(problem), problem.code)
         })
     });
     failed.chain(problems).map(|line| text::plain(&line)).collect()

@@ -8,6 +8,7 @@ use super::Format;
 use crate::{
     age::Moment,
     results::{Image, Results},
+    row,
     screen::{Screen, Tone},
     text::plain,
 };
@@ -28,7 +29,8 @@ fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
         let message = plain(&failed.message);
         let names = plain(&failed.references.join(", "));
         let line = format!("FAILED {names} ({}): {message}", plain(&failed.code));
-        let line = results.screen.fold(&line, 2).replacen("FAILED", &results.screen.paint(Tone::Alarm, "FAILED"), 1);
+        let line =
+            results.screen.fold(&line, 2).replacen("FAILED", &results.screen.paint(Tone::Alarm, "FAILED"), 1);
         writeln!(out, "\n{line}")?;
     }
     results.since.as_ref().map_or(Ok(()), |delta| super::since_lines(delta, out))
@@ -90,9 +92,8 @@ fn write_image(image: &Image, now: Moment, screen: Screen, out: &mut dyn Write) 
         writeln!(out, "  attached VEX: {} ({} statements)", short(&document.digest), document.statements)?;
     }
     for problem in &report.problems {
-        let place = if problem.file.is_empty() { String::new() } else { format!(" [{}]", problem.file) };
-        let (code, message) = (plain(&problem.code), plain(&problem.message));
-        let line = screen.fold(&format!("  PROBLEM {code}: {message}{}", plain(&place)), 4);
+        let (code, message) = (plain(&problem.code), plain(&row::said(problem)));
+        let line = screen.fold(&format!("  PROBLEM {code}: {message}"), 4);
         writeln!(out, "{}", line.replacen("PROBLEM", &screen.paint(Tone::Warning, "PROBLEM"), 1))?;
     }
     if report.findings.is_empty() {

@@ -1,7 +1,10 @@
 //! `fail_on`: what keeps a report from telling all: problems, no packages, a distribution without support, an old database.
 
 use super::{Check, Facts, Hit, Kind, Status, yaml};
-use crate::age::{Limit, Moment};
+use crate::{
+    age::{Limit, Moment},
+    row,
+};
 
 /// The row.
 pub(super) const KIND: Kind = Kind { name: "fail_on", about: "the report tells all", read };
@@ -51,7 +54,7 @@ fn judge(part: &Part, facts: &Facts<'_>) -> Vec<Hit> {
                 .problems
                 .iter()
                 .filter(|problem| problem.code != NO_PACKAGES && !AGES.contains(&problem.code.as_str()));
-            problems.map(|problem| Hit::said(format!("{}: {}", problem.code, problem.message))).collect()
+            problems.map(|problem| Hit::said(format!("{}: {}", problem.code, row::said(problem)))).collect()
         }
         Part::NoPackages if report.packages.is_empty() => {
             vec![Hit::said("no package was found in the image")]

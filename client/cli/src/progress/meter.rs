@@ -53,6 +53,9 @@ impl Meter {
     pub(super) fn live(&self) -> String {
         let (done, all) = (self.done(), all(self.now.summary.as_ref()).max(self.done()));
         let summary = self.summary();
+        if all == 0 {
+            return format!("images    none listed yet{}", self.failed());
+        }
         let filled = (BAR * done).checked_div(all).unwrap_or(0);
         let bar: String = (0..BAR).map(|at| if at < filled { '#' } else { '.' }).collect();
         let percent = (100 * done).checked_div(all).unwrap_or(0);

@@ -1,19 +1,21 @@
 //! Reports that were found, as a table or for programs.
 
-use std::io::Write as _;
-
-use comfy_table::{Table, presets};
 use serde::Serialize;
 use strata_proto::v1::{ReportOrigin, ReportSummary, Severity, SourceContext};
 
-use crate::{command::sweeps::when, format, text::plain};
+use crate::{
+    command::{self, sweeps::when},
+    exit::Failure,
+    format,
+    screen::Screen,
+    text::plain,
+};
 
 /// Digits of a commit that are shown.
 const DIGITS: usize = 12;
 
-pub(super) fn table(reports: &[ReportSummary]) {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
+pub(super) fn table(reports: &[ReportSummary], screen: Screen) -> Result<(), Failure> {
+    let titles = [
         "Report",
         "References",
         "Pushed as",
@@ -23,9 +25,9 @@ pub(super) fn table(reports: &[ReportSummary]) {
         "Created",
         "Findings",
         "Problems",
-    ]);
-    for report in reports {
-        table.add_row([
+    ];
+    let row = |report: &ReportSummary| {
+        vec![
             report.report_id.clone(),
             plain_lines(&report.references),
             plain_lines(&report.bound_digests),
@@ -37,9 +39,11 @@ pub(super) fn table(reports: &[ReportSummary]) {
             when(report.created_unix_ms),
             format::counts(&report.findings.unwrap_or_default()),
             report.problems.to_string(),
-        ]);
-    }
-    let _ = writeln!(std::io::stdout(), "{table}\n{} reports", reports.len());
+        ]
+    };
+    let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
+    let count = if reports.len() == 1 { "1 report".to_owned() } else { format!("{} reports", reports.len()) };
+    command::say(&format!("{}\n{count}", screen.rows(&titles, &rows)))
 }
 
 fn origin(report: &ReportSummary) -> String {
@@ -128,8 +132,8 @@ pub(crate) fn document(reports: &[ReportSummary]) -> serde_json::Value {
     serde_json::to_value(found).unwrap_or_default()
 }
 
-pub(super) fn json(reports: &[ReportSummary]) {
-    let _ = writeln!(std::io::stdout(), "{:#}", document(reports));
+pub(super) fn json(reports: &[ReportSummary]) -> Result<(), Failure> {
+    command::say(&format!("{:#}", document(reports)))
 }
 
 fn found(report: &ReportSummary) -> Found<'_> {

@@ -3,7 +3,9 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets,
+};
 use strata_proto::v1::{Finding, FixState, Report, Severity};
 
 use crate::{
@@ -163,7 +165,8 @@ fn table(report: &Report, rows: &[Row], layout: Layout, screen: Screen) -> Table
         table.add_row(cells.map(|(column, text)| cell(finding, column, text, layout)));
     }
     for (place, column) in shown.iter().enumerate() {
-        let most = layout.breakable.filter(|most| BREAKABLE.contains(column) && natural(rows, *column) > *most);
+        let most =
+            layout.breakable.filter(|most| BREAKABLE.contains(column) && natural(rows, *column) > *most);
         if let (Some(most), Some(found)) = (most, table.column_mut(place)) {
             let with_padding = u16::try_from(most + GAP).unwrap_or(u16::MAX);
             found.set_constraint(ColumnConstraint::Absolute(Width::Fixed(with_padding)));
@@ -181,9 +184,7 @@ fn cell(finding: &Finding, column: usize, text: &str, layout: Layout) -> Cell {
         },
         1 => Cell::new(text).set_alignment(CellAlignment::Right),
         FILE => Cell::new(tail(text, layout.file.unwrap_or(usize::MAX))),
-        LAYER if layout.layer == Layer::Number => {
-            Cell::new(text.split(' ').next().unwrap_or_default())
-        }
+        LAYER if layout.layer == Layer::Number => Cell::new(text.split(' ').next().unwrap_or_default()),
         _ => Cell::new(text),
     }
 }

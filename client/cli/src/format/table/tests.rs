@@ -68,7 +68,11 @@ fn what_the_screen_has_no_room_for_is_named() {
         (Some(250), "Severity Risk Package Installed Fixed in Advisory Aliases File Layer", ""),
         (Some(180), "Severity Risk Package Installed Fixed in Advisory File Layer", "(no room for aliases:"),
         (Some(120), "Severity Risk Package Installed Fixed in Advisory File Layer", "(no room for aliases:"),
-        (Some(80), "Severity Risk Package Installed Fixed in Advisory", "(no room for aliases, files, layers:"),
+        (
+            Some(80),
+            "Severity Risk Package Installed Fixed in Advisory",
+            "(no room for aliases, files, layers:",
+        ),
         (Some(40), "CRITICAL ? GHSA-qxp5-gwg8-xv66", "(no room for aliases, files, layers"),
     ] {
         let text = shown(width, false);
