@@ -116,7 +116,9 @@ impl Drive {
         for (store, there) in &stored.stores {
             self.stored(store, *there, stored.started, &mut commands);
         }
-        owed.earlier.extend(stored.debts);
+        let is_end = |command: &Command| !matches!(command, Command::StoreReport(_) | Command::LookUp(_));
+        let debts = if commands.iter().all(is_end) { &mut owed.recorded } else { &mut owed.earlier };
+        debts.extend(stored.debts);
         commands
     }
 

@@ -14,8 +14,11 @@ pub(super) struct Owed {
     pub(super) outcomes: Vec<OutcomeDelivery>,
     pub(super) submitted: Vec<oneshot::Sender<()>>,
     pub(super) cancelled: Vec<(oneshot::Sender<bool>, bool)>,
-    /// What earlier cycles owed for the reports that were stored since.
+    /// What earlier cycles owed for reports that were stored since, and from which further reports may follow in this one.
     pub(super) earlier: Vec<Arc<Debt>>,
+    /// The same where nothing but this cycle's events follows. These do not wait for the reports of the outcomes that this cycle
+    /// happens to share: where reports come all the time, that would never end.
+    pub(super) recorded: Vec<Arc<Debt>>,
 }
 
 /// Outcomes whose consequences are recorded but for some reports. Each of those holds a share; who gives back the last one
@@ -36,6 +39,7 @@ impl Owed {
         for (reply, ours) in self.cancelled {
             let _ = reply.send(ours);
         }
+        Debt { outcomes: Vec::new(), earlier: self.recorded }.pay();
         Debt { outcomes: self.outcomes, earlier: self.earlier }
     }
 }
@@ -90,6 +94,16 @@ mod tests {
         }
     }
 
+    struct Told(tokio::sync::mpsc::UnboundedSender<()>);
+
+    #[async_trait]
+    impl OutcomeHandle for Told {
+        async fn done(&self) -> Result<(), PortError> {
+            let _ = self.0.send(());
+            Ok(())
+        }
+    }
+
     fn owes(key: &str, earlier: Vec<Arc<Debt>>) -> Debt {
         let outcome = Outcome { key: key.to_owned(), ..Outcome::default() };
         let delivery = OutcomeDelivery { outcome, trace: TraceHeaders::default(), handle: Box::new(Nothing) };
@@ -118,5 +132,18 @@ mod tests {
         let share = Arc::clone(&then);
         assert_eq!(keys(owes("c", vec![then])), ["c"]);
         assert_eq!(keys(owes("d", vec![share])), ["a", "b", "d"]);
+    }
+    #[tokio::test]
+    async fn what_is_recorded_does_not_wait_for_what_shares_its_cycle() {
+        let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let mut first = owes("a", Vec::new());
+        for delivery in &mut first.outcomes {
+            delivery.handle = Box::new(Told(sender.clone()));
+        }
+        let second = owes("b", Vec::new()).outcomes;
+        let owed = Owed { outcomes: second, recorded: vec![Arc::new(first)], ..Owed::default() };
+        let waits = owed.answer();
+        told.recv().await.expect("the first is acknowledged while the second waits");
+        assert_eq!(keys(waits), ["b"]);
     }
 }
