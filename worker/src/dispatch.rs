@@ -1,5 +1,5 @@
 //! Pull → permit → handle → publish the outcome → settle. One loop for each lane; the sweep lane can never take the
-//! slots that are kept for interactive scans.
+//! slots that are kept for interactive scans, and makes way for these (`precedence.rs`).
 
 mod answer;
 mod trial;
@@ -20,6 +20,7 @@ use crate::{
     job::{self, Context},
     measure,
     ports::{Delivery, DeliveryHandle, EXTEND_EVERY, JobSource, OutcomeSink, Token},
+    precedence::Precedence,
 };
 use answer::{carry_out, foreign, is_foreign, name_of, outcome, poison};
 pub use trial::Poison;
@@ -37,7 +38,7 @@ const HAND_BACK: Duration = Duration::from_secs(10);
 /// How the worker shares itself out.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Jobs at once, both lanes together.
+    /// Jobs at once, both lanes together. Where sweeps keep more than half of these, jobs that somebody waits for get a few more.
     pub slots: usize,
     /// When a job that workers died of is given up.
     pub poison: Poison,
@@ -70,6 +71,9 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) {
     let for_sweeps = slots - (slots / 4).max(1);
     let all = Arc::new(Semaphore::new(slots));
     let sweep = Arc::new(Semaphore::new(for_sweeps));
+    // While sweeps hold the slots that the lanes share, all layers of an image that somebody waits for still find room.
+    let more = Arc::new(Semaphore::new(slots - for_sweeps + slots / 4));
+    let precedence = Precedence::default();
     let tasks = TaskTracker::new();
     let hard_stop = CancellationToken::new();
     let trials = Arc::new(Trials::new(Arc::clone(&ports.context.cache)));
@@ -77,11 +81,12 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) {
     if let Err(error) = cache.started().await {
         tracing::warn!(%error, "the start of this worker is not counted");
     }
-    let lane = |lane, own: Option<Arc<Semaphore>>| {
+    let lane = |lane, room| {
         let lane = LaneLoop {
             lane,
-            own,
+            room,
             all: Arc::clone(&all),
+            precedence: precedence.clone(),
             config: config.clone(),
             ports: ports.clone(),
             shutdown: shutdown.clone(),
@@ -91,7 +96,7 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) {
         };
         lane.run()
     };
-    tokio::join!(lane(Lane::Interactive, None), lane(Lane::Sweep, Some(sweep)));
+    tokio::join!(lane(Lane::Interactive, Room::More(more)), lane(Lane::Sweep, Room::Most(sweep)));
     tasks.close();
     if tokio::time::timeout(config.drain, tasks.wait()).await.is_err() {
         tracing::warn!(jobs = tasks.len(), "jobs are handed back: they did not end within the drain time");
@@ -110,14 +115,23 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) {
 
 struct LaneLoop {
     lane: Lane,
-    own: Option<Arc<Semaphore>>,
+    room: Room,
     all: Arc<Semaphore>,
+    precedence: Precedence,
     config: Config,
     ports: Ports,
     shutdown: CancellationToken,
     hard_stop: CancellationToken,
     tasks: TaskTracker,
     trials: Arc<Trials>,
+}
+
+/// What a lane has beside the slots of all.
+enum Room {
+    /// It may take these when the others are taken.
+    More(Arc<Semaphore>),
+    /// It needs one of these as well.
+    Most(Arc<Semaphore>),
 }
 
 type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
@@ -151,15 +165,24 @@ impl LaneLoop {
 
     /// Waits for a free slot; `None` when the semaphores are closed, which nobody does.
     async fn permits(&self) -> Option<Permits> {
-        let own = match &self.own {
-            Some(own) => Some(Arc::clone(own).acquire_owned().await.ok()?),
-            None => None,
-        };
-        Some((Arc::clone(&self.all).acquire_owned().await.ok()?, own))
+        let all = Arc::clone(&self.all).acquire_owned();
+        match &self.room {
+            Room::Most(own) => {
+                let own = Arc::clone(own).acquire_owned().await.ok()?;
+                Some((all.await.ok()?, Some(own)))
+            }
+            Room::More(more) => tokio::select! {
+                biased;
+                one = all => Some((one.ok()?, None)),
+                one = Arc::clone(more).acquire_owned() => Some((one.ok()?, None)),
+            },
+        }
     }
 
     fn start(&self, delivery: Delivery, permits: Permits) {
-        let (config, ports, hard_stop) = (self.config.clone(), self.ports.clone(), self.hard_stop.clone());
+        let (config, mut ports, hard_stop) =
+            (self.config.clone(), self.ports.clone(), self.hard_stop.clone());
+        ports.context.turn = self.precedence.turn(self.lane);
         let trials = Arc::clone(&self.trials);
         let span = info_span!(
             "job",
@@ -247,6 +270,7 @@ fn work<'a>(
     handle: &'a dyn DeliveryHandle,
 ) -> BoxFuture<'a, ()> {
     Box::pin(async move {
+        ports.context.turn.pause().await;
         let begun = match is_foreign(&ports.context, job) {
             true => None,
             false => Some(trial.begin(config.poison).await),

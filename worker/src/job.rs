@@ -12,9 +12,11 @@ use std::{future::Future, sync::Arc, time::Duration};
 use strata_analysis::limits::Limits;
 
 use crate::{
+    compute,
     error::JobError,
     java_index::JavaIndexFile,
     ports::{Advisories, Images, InventoryCache, PortError},
+    precedence::Turn,
     spool::DirectorySpool,
 };
 
@@ -39,9 +41,27 @@ pub struct Context {
     pub name: String,
     /// How long a claim on a layer lasts without being renewed.
     pub lease: Duration,
+    /// The place of the job that this is given to.
+    pub turn: Turn,
 }
 
 impl Context {
+    /// Computes. What somebody waits for has a thread of its own and does not stand in line behind sweeps.
+    ///
+    /// # Errors
+    /// As [`compute::run`].
+    pub async fn compute<T: Send + 'static>(
+        &self,
+        what: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JobError> {
+        if self.turn.is_first() {
+            return compute::block(what, work).await;
+        }
+        self.turn.pause().await;
+        compute::run(what, work).await
+    }
+
     /// What reports name as their analysis: an index of Java archives is a part of it, for reports by different ones are
     /// different reports.
     #[must_use]

@@ -13,6 +13,7 @@ pub mod job;
 pub mod measure;
 pub mod pack;
 pub mod ports;
+pub mod precedence;
 pub mod queue;
 pub mod source;
 pub mod spool;

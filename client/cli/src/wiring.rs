@@ -7,6 +7,7 @@ use strata_worker::{
     java_index::JavaIndexFile,
     job::Context,
     ports::{Advisories, Images, InventoryCache},
+    precedence::Turn,
     source::{SourceConfig, Sources, archive::ArchiveConfig, auth::Credentials, registry::RegistryConfig},
     spool::DirectorySpool,
 };
@@ -79,5 +80,6 @@ pub fn context(
         spool: DirectorySpool::new(settings.spool_dir.clone()),
         name: settings.name.clone(),
         lease: LEASE,
+        turn: Turn::default(),
     }
 }

@@ -12,6 +12,7 @@ use strata_worker::{
     error::JobError,
     job::{Context, index::index},
     ports::{Advisories, Blob, Images, Page, Resolution, Token},
+    precedence::Turn,
     spool::DirectorySpool,
 };
 
@@ -62,6 +63,7 @@ pub(crate) fn context(layers: &Arc<Layers>) -> Context {
         fingerprint: strata_analysis::fingerprint::fingerprint(),
         name: "bench".to_owned(),
         lease: Duration::from_secs(600),
+        turn: Turn::default(),
     }
 }
 

@@ -10,7 +10,6 @@ use strata_proto::{outline::Asked, subject, v1};
 use crate::{
     advisories::DatabaseFile,
     attached::{self, Statements},
-    compute,
     error::JobError,
     java_index::JavaIndexFile,
     job::{Context, patiently},
@@ -53,7 +52,7 @@ pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, J
     let fingerprint = context.report_fingerprint();
     let java = context.java_index.clone();
     let work = move || make_report(&facts, &packed, &database, java.as_deref(), fingerprint, attached);
-    let (assessed, parcel) = compute::run(&job.image_digest, work).await??;
+    let (assessed, parcel) = context.compute(&job.image_digest, work).await??;
     patiently(|| context.cache.put_parcel(&assessed.parcel, parcel.clone())).await?;
     measure::image_assessed();
     Ok(Outcome::Assessed(assessed))

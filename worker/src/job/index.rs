@@ -81,7 +81,7 @@ pub async fn index(
     };
     match result {
         Ok((inventory, indexed)) => {
-            let packed = Bytes::from(encoded(job, inventory).await?);
+            let packed = Bytes::from(encoded(context, job, inventory).await?);
             // Before the inventory is there: whoever finds that finds this.
             if let Err(error) = context.cache.note_made(scan, &key, &indexed).await {
                 tracing::debug!(%error, layer = job.digest, "if the outcome is lost the layer counts as reused");
@@ -101,7 +101,7 @@ pub async fn index(
 }
 
 /// The inventory as the cache keeps it. A small one is done before another thread would have begun.
-async fn encoded(job: &IndexJob, inventory: Inventory) -> Result<Vec<u8>, JobError> {
+async fn encoded(context: &Context, job: &IndexJob, inventory: Inventory) -> Result<Vec<u8>, JobError> {
     let rows = inventory.files.iter().map(|file| 1 + file.packages.len()).sum::<usize>()
         + inventory.others.len()
         + inventory.links.len()
@@ -109,7 +109,7 @@ async fn encoded(job: &IndexJob, inventory: Inventory) -> Result<Vec<u8>, JobErr
     if rows <= SMALL {
         return wire::encode(&inventory);
     }
-    compute::run(&job.digest, move || wire::encode(&inventory)).await?
+    context.compute(&job.digest, move || wire::encode(&inventory)).await?
 }
 
 /// What an analysis for this scan came to. It is wanted for a count only.
@@ -165,6 +165,7 @@ async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexe
         let mut hasher = (!digest_is_diff_id).then(Sha256::new);
         while let Some(first) = stream.next().await {
             let batch = batch(first, &mut stream);
+            context.turn.pause().await;
             let mut length = 0;
             for chunk in batch.iter().flatten() {
                 length += chunk.len();

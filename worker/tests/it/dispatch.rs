@@ -25,6 +25,7 @@ use strata_worker::{
     error::JobError,
     job::Context,
     ports::{Advisories, Blob, Claim, Images, InventoryCache as _, LayerKey, Page, Resolution, Token},
+    precedence::Turn,
     queue::channel::{ChannelSink, ChannelSource},
     spool::DirectorySpool,
 };
@@ -118,6 +119,7 @@ impl Running {
             fingerprint: fingerprint.to_owned(),
             name: format!("worker of {fingerprint}"),
             lease: Duration::from_secs(600),
+            turn: Turn::default(),
         };
         let ports =
             Ports { jobs: source.clone(), outcomes: Arc::new(ChannelSink::new(ends.outcomes)), context };

@@ -8,11 +8,18 @@ use strata_client::{
     Client,
     v1::{ScanState, SubmitRequest, event::Kind},
 };
-use strata_loadtest::content::{Plan, Store as _, Synthetic};
-use tokio::time::{Instant, timeout};
+use strata_loadtest::{
+    content::{Plan, Store as _, Synthetic},
+    registry::Registry,
+};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
 
 use super::Stage;
 use crate::drive::{
+    meter::Measured,
     result::{Better, Latencies},
     sweep,
 };
@@ -29,7 +36,7 @@ pub(super) async fn interactive(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let plan = stage.run.plan.plan();
     let each = Plan { repositories: 2 * count, tags_per_repository: 2, seed: plan.seed + 1, ..plan };
     let single = Arc::new(Synthetic::new(each));
-    let (swept, single_host) = (stage.content(), stage.registry(&single).await?);
+    let single_host = stage.registry(&single).await?;
     let host = single_host.host();
     let names = single.repositories(None, usize::MAX);
     let reference = |name: &String| format!("{host}/{name}:latest");
@@ -44,36 +51,71 @@ pub(super) async fn interactive(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     for reference in alone.iter().map(reference) {
         idle.note(scan(&mut client, &reference).await?);
     }
-    let registry = stage.registry(&swept).await?;
-    let (target, sweep_host) = (stage.target(&url), registry.host());
-    let sweep = tokio::spawn(async move { sweep::sweep(&target, &sweep_host, None).await });
+    let mut sweep = Sweep::start(stage, &url, 0).await?;
+    let mut sweeps = Vec::new();
     let mut busy = Latencies::new()?;
+    // The first scan of a sweep meets its listing only.
+    let mut counts = false;
     let fresh = during.len().saturating_sub(10);
     for reference in during.iter().take(fresh).map(reference) {
         let latency = scan(&mut client, &reference).await?;
-        if sweep.is_finished() {
-            break;
+        if sweep.task.is_finished() {
+            sweeps.push(sweep.end(stage).await?);
+            sweep = Sweep::start(stage, &url, sweeps.len()).await?;
+            counts = false;
+            continue;
         }
-        busy.note(latency);
+        if counts {
+            busy.note(latency);
+        }
+        counts = true;
     }
-    let measured = sweep.await.context("sweep")??;
-    stage.complete(&measured);
+    sweeps.push(sweep.end(stage).await?);
     stage.measured.latencies("idle", &idle);
     stage.measured.latencies("during-sweep", &busy);
-    super::sweeps::say(&mut stage.measured, "sweep", &measured);
+    if let Some(first) = sweeps.first() {
+        super::sweeps::say(&mut stage.measured, "sweep", first);
+    }
+    stage.measured.figure("sweeps", sweeps.len() as f64, "", Better::Lower);
     let enough = u64::from(count / 2);
     let counted = busy.count();
-    stage
-        .measured
-        .must(counted >= enough, || format!("the sweep was over after {counted} scans: sweep more images"));
+    stage.measured.must(counted >= enough, || {
+        format!("the sweeps left room for {counted} scans only: sweep more images")
+    });
     for (name, quantile) in [("p50", 0.5), ("p99", 0.99)] {
         let ratio = busy.quantile_ms(quantile) / idle.quantile_ms(quantile);
         stage.measured.figure(format!("during-per-idle.{name}"), ratio, "", Better::Lower);
     }
-    for registry in [registry, single_host] {
-        registry.shutdown().await.context("stop the registry")?;
+    single_host.shutdown().await.context("stop the registry")
+}
+
+/// A sweep beside the scans. Where it ends before them, another one of other content follows: however fast sweeps are, there is
+/// always one, and none of them needs much memory.
+struct Sweep {
+    registry: Registry,
+    task: JoinHandle<anyhow::Result<Measured>>,
+}
+
+impl Sweep {
+    async fn start(stage: &Stage<'_>, url: &str, number: usize) -> anyhow::Result<Self> {
+        // The scans' own content has the first seed after the first sweep's.
+        let content = match u64::try_from(number)? {
+            0 => stage.content(),
+            number => stage.other_content(number + 1),
+        };
+        let registry = stage.registry(&content).await?;
+        let (target, host) = (stage.target(url), registry.host());
+        let task = tokio::spawn(async move { sweep::sweep(&target, &host, None).await });
+        Ok(Self { registry, task })
     }
-    Ok(())
+
+    /// Waits for its end, which must be a good one.
+    async fn end(self, stage: &mut Stage<'_>) -> anyhow::Result<Measured> {
+        let measured = self.task.await.context("sweep")??;
+        stage.complete(&measured);
+        self.registry.shutdown().await.context("stop the registry")?;
+        Ok(measured)
+    }
 }
 
 /// Scans one image, and returns how long its report took.
