@@ -1,6 +1,7 @@
 //! `run PROFILE`: each profile starts its own processes and its own registry, measures one thing through the SDK, and says it
 //! in figures.
 
+mod databases;
 mod deployment;
 mod interactive;
 mod scaling;
@@ -9,13 +10,12 @@ mod sweeps;
 mod watchers;
 
 use std::{
-    fs,
     io::{self, Write as _},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::{Args as Arguments, ValueEnum};
 use strata_loadtest::{
     content::{Plan, Synthetic},
@@ -211,18 +211,4 @@ impl Stage<'_> {
         }
         Ok(())
     }
-}
-
-/// A database like the one that ships, without one advisory that affects many images: another digest, other reports.
-fn changed_database(strata: &Path, home: &Path) -> anyhow::Result<PathBuf> {
-    let from = home.join("advisories");
-    let gone = from.join("npm").read_dir().context("find the advisories")?.next();
-    let gone = gone.context("find an advisory")?.context("find an advisory")?.path();
-    fs::remove_file(&gone).with_context(|| format!("remove {}", gone.display()))?;
-    let output = home.join("changed.strata");
-    let mut command = std::process::Command::new(strata);
-    command.args(["db", "build", "--from"]).arg(&from).arg("--output").arg(&output);
-    let built = command.env("STRATA_DATA_DIR", home).output().context("build a database")?;
-    ensure!(built.status.success(), "build a database: {}", String::from_utf8_lossy(&built.stderr));
-    Ok(output)
 }
