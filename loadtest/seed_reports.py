@@ -22,16 +22,18 @@ def field(number: int, text: str) -> bytes:
     return bytes([number << 3 | 2, len(raw)]) + raw
 
 
+def term(kind: int, text: str) -> int:
+    """The number that stands for a text (`strata_proto::content::term`)."""
+    return int.from_bytes(hashlib.sha256(bytes([kind]) + text.encode()).digest()[:8], "big", signed=True)
+
+
 def main() -> None:
     path, reports = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 100_000
     chance = random.Random(1)
     database = sqlite3.connect(path)
     database.execute("PRAGMA synchronous = OFF")
-    names = [(number, 2, f"package-{number:04}") for number in range(1, PACKAGES + 1)]
-    names += [(PACKAGES + number, 1, f"CVE-2026-{number:05}") for number in range(1, VULNERABILITIES + 1)]
-    database.executemany("INSERT INTO terms (id, kind, text) VALUES (?, ?, ?)", names)
-    packages = range(1, PACKAGES + 1)
-    found = range(PACKAGES + 1, PACKAGES + VULNERABILITIES + 1)
+    packages = [term(2, f"package-{number:04}") for number in range(1, PACKAGES + 1)]
+    found = [term(1, f"CVE-2026-{number:05}") for number in range(1, VULNERABILITIES + 1)]
     of_package = [1 / number for number in range(1, PACKAGES + 1)]
     of_vulnerability = [1 / number for number in range(1, VULNERABILITIES + 1)]
     terms = chance.choices(packages, of_package, k=1_000_000), chance.choices(found, of_vulnerability, k=1_000_000)
@@ -45,14 +47,16 @@ def main() -> None:
             (number, report, image, BEGIN_MS + number * 10, summary, number, 2 * number, 2 * number + 1),
         )
         database.execute("INSERT INTO contents (number, body) VALUES (?, x'')", (number,))
-        database.executemany("INSERT INTO lists (number) VALUES (?)", [(2 * number,), (2 * number + 1,)])
         name = f"registry.example:5000/team-{number % 97}/service-{number // 10:06}"
         references = [(number, "seeded", f"{name}:1.0.{number % 10}"), (number, "seeded", f"{name}:build-{number}")]
         database.executemany("INSERT INTO report_references (report, scan, reference) VALUES (?, ?, ?)", references)
         at = chance.randrange(900_000)
         for place, (of_list, size) in enumerate([(terms[1], FOUND), (terms[0], OF_EACH)]):
-            listed = [(term, 2 * number + place) for term in set(of_list[at : at + size])]
-            database.executemany("INSERT INTO postings (term, list) VALUES (?, ?)", listed)
+            listed = sorted(set(of_list[at : at + size]))
+            terms_of_list = b"".join(one.to_bytes(8, "big", signed=True) for one in listed)
+            database.execute("INSERT INTO lists (number, terms) VALUES (?, ?)", (2 * number + place, terms_of_list))
+            postings = [(one, 2 * number + place) for one in listed]
+            database.executemany("INSERT INTO postings (term, list) VALUES (?, ?)", postings)
     database.commit()
     count = database.execute("SELECT count(*) FROM postings").fetchone()[0]
     print(f"{reports} reports, {count} postings")

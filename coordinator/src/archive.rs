@@ -3,7 +3,7 @@
 //! * [`sqlite`]: a file, for one machine; several processes may use it at once.
 //! * [`postgres`]: for a cluster.
 //! * `rows`: what both do in the same words, compiled for each with its `dialect`.
-//! * [`report`]: how reports are compressed, summed up and found.
+//! * [`report`]: how reports are compressed.
 //! * [`content`]: what many reports may share.
 
 pub mod content;

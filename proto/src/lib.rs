@@ -3,6 +3,7 @@
 //!
 //! * [`v1`]: the protobuf contract. `scan.proto` and `report.proto` are public, `job.proto` and
 //!   `inventory.proto` are spoken between our own processes only.
+//! * [`content`]: how what a report says is named, summed up and found.
 //! * [`digest`], [`reference`], [`severity`]: values with a syntax.
 //! * [`endpoint`]: where NATS and Redis are, and how to log in.
 //! * [`ledger`]: which failures are none.
@@ -12,6 +13,7 @@
 //! * [`subject`]: the only place that spells NATS subjects, streams and Redis keys.
 //! * [`trace`]: the trace context's way through message headers.
 
+pub mod content;
 pub mod digest;
 pub mod endpoint;
 pub mod ledger;

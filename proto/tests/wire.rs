@@ -34,6 +34,29 @@ fn check<M: Message + Default + PartialEq + Debug>(version: u32, name: &str, wan
     }
 }
 
+#[test]
+fn parcels_of_every_version_are_read() {
+    check(1, "parcel", &v1::Parcel { report_zstd: vec![1, 2, 3], ..v1::Parcel::default() });
+    check(
+        1,
+        "parcel-asked",
+        &v1::Parcel { report_zstd: vec![1, 2, 3], asked: vec![4, 5], ..v1::Parcel::default() },
+    );
+    check(1, "parcel-content", &parcel());
+}
+
+fn parcel() -> v1::Parcel {
+    v1::Parcel {
+        report_zstd: vec![1, 2, 3],
+        asked: vec![4, 5],
+        content_length: 2,
+        content_key: vec![6; 32],
+        summary: Some(v1::ReportSummary { packages: 7, ..v1::ReportSummary::default() }),
+        vulnerabilities: vec![-8, 9],
+        packages: vec![10],
+    }
+}
+
 fn text(text: &str) -> String {
     text.to_owned()
 }
@@ -199,8 +222,6 @@ fn outcomes_of_every_version_are_read() {
     check(1, "outcome-scan", &told);
     let told = v1::Outcome { analysis: text("0123456789abcdef"), ..told };
     check(1, "outcome-analysis", &told);
-    check(1, "parcel", &v1::Parcel { report_zstd: vec![1, 2, 3], ..v1::Parcel::default() });
-    check(1, "parcel-asked", &v1::Parcel { report_zstd: vec![1, 2, 3], asked: vec![4, 5] });
     check(
         1,
         "outcome-indexed",

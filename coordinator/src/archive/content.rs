@@ -1,17 +1,13 @@
 //! What a report says, apart from the name and the date of its database: kept once for all reports that say the same. A report
 //! itself is a row that refers to its content, and to two lists of terms by which it is found.
 
-use std::collections::BTreeSet;
-
 use strata_proto::{
+    content,
     digest::Digest,
     v1::{Report, ReportSummary},
 };
 
-use super::{
-    report::{self, BadReport},
-    search::{PACKAGE, VULNERABILITY},
-};
+use super::report::{self, BadReport};
 
 /// A report without its name, as it is stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,10 +18,12 @@ pub struct Content {
     pub asked: Option<Vec<u8>>,
     /// What lists show of the report, its database included; without its id and times.
     pub summary: ReportSummary,
-    /// What it is found by: [`report::vulnerabilities`].
-    pub vulnerabilities: BTreeSet<String>,
-    /// What it is found by: [`report::packages`].
-    pub packages: BTreeSet<String>,
+    /// What it is found by: [`content::vulnerabilities`].
+    pub vulnerabilities: Vec<i64>,
+    /// What it is found by: [`content::packages`].
+    pub packages: Vec<i64>,
+    /// Same body, same questions → same key.
+    pub(super) key: [u8; 32],
 }
 
 impl Content {
@@ -34,44 +32,56 @@ impl Content {
     /// # Errors
     /// As [`report::pack`].
     pub fn of(mut report: Report, asked: Option<Vec<u8>>) -> Result<Self, BadReport> {
-        let summary = report::summary(&report);
-        let (vulnerabilities, packages) = (report::vulnerabilities(&report), report::packages(&report));
-        report.database_digest.clear();
-        report.database_modified.clear();
-        Ok(Self { body: report::pack(&report)?, asked, summary, vulnerabilities, packages })
+        let summary = content::summary(&report);
+        let (vulnerabilities, packages) = (content::vulnerabilities(&report), content::packages(&report));
+        content::take_database(&mut report);
+        let body = report::pack(&report)?;
+        let key = content::key(&body, asked.as_deref().unwrap_or_default());
+        Ok(Self { body, asked, summary, vulnerabilities, packages, key })
     }
 
-    /// Names the content: same body, same questions → same key.
-    pub(super) fn key(&self) -> Vec<u8> {
-        key(&self.body, self.asked.as_deref())
+    /// Leaves nothing in that only the archive can know, and each term once and in order.
+    pub(super) fn tidy(&mut self) {
+        self.summary = ReportSummary {
+            image_digest: std::mem::take(&mut self.summary.image_digest),
+            packages: self.summary.packages,
+            findings: self.summary.findings.take(),
+            problems: self.summary.problems,
+            database_digest: std::mem::take(&mut self.summary.database_digest),
+            database_modified: std::mem::take(&mut self.summary.database_modified),
+            config_digest: std::mem::take(&mut self.summary.config_digest),
+            submitted_by: std::mem::take(&mut self.summary.submitted_by),
+            ..ReportSummary::default()
+        };
+        for terms in [&mut self.vulnerabilities, &mut self.packages] {
+            terms.sort_unstable();
+            terms.dedup();
+        }
     }
 
-    /// The two lists of terms, each with its kind; none where there is nothing to list.
-    pub(super) fn lists(&self) -> [Option<TermList<'_>>; 2] {
-        let list = |kind, texts| TermList::of(kind, texts);
-        [list(VULNERABILITY, &self.vulnerabilities), list(PACKAGE, &self.packages)]
+    /// The two lists of terms; none where there is nothing to list.
+    pub(super) fn lists(&self) -> [Option<TermList>; 2] {
+        [TermList::of(&self.vulnerabilities), TermList::of(&self.packages)]
     }
 }
 
-/// Terms of one kind.
+/// Terms as they are kept: eight bytes each, big-endian, in ascending order.
 #[derive(Debug, Clone)]
-pub(super) struct TermList<'a> {
+pub(super) struct TermList {
     /// Same terms → same key.
-    pub(super) key: Vec<u8>,
-    pub(super) kind: i64,
-    pub(super) texts: &'a BTreeSet<String>,
+    pub(super) key: [u8; 32],
+    pub(super) bytes: Vec<u8>,
 }
 
-impl<'a> TermList<'a> {
-    fn of(kind: i64, texts: &'a BTreeSet<String>) -> Option<Self> {
-        if texts.is_empty() {
-            return None;
-        }
-        let mut bytes = kind.to_be_bytes().to_vec();
-        for text in texts {
-            push(&mut bytes, text.as_bytes());
-        }
-        Some(Self { key: Digest::of(&bytes).bytes().to_vec(), kind, texts })
+impl TermList {
+    fn of(terms: &[i64]) -> Option<Self> {
+        let bytes: Vec<u8> = terms.iter().flat_map(|term| term.to_be_bytes()).collect();
+        (!bytes.is_empty()).then(|| Self { key: Digest::of(&bytes).bytes(), bytes })
+    }
+
+    /// The terms of a list that was kept.
+    pub(super) fn terms(bytes: &[u8]) -> impl Iterator<Item = i64> {
+        bytes.as_chunks().0.iter().map(|term| i64::from_be_bytes(*term))
     }
 }
 
@@ -95,26 +105,9 @@ pub(super) struct ReportRow<'a> {
     pub(super) packages: Option<i64>,
 }
 
-fn push(bytes: &mut Vec<u8>, part: &[u8]) {
-    bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-    bytes.extend_from_slice(part);
-}
-
-/// Digest of a content.
-pub(super) fn key(body: &[u8], asked: Option<&[u8]>) -> Vec<u8> {
-    let asked = asked.unwrap_or_default();
-    let mut bytes = Vec::with_capacity(body.len().saturating_add(asked.len()).saturating_add(8));
-    push(&mut bytes, asked);
-    bytes.extend_from_slice(body);
-    Digest::of(&bytes).bytes().to_vec()
-}
-
 /// Digest of a report's row: of its content's digest and of its summary, which has its id, its database and its times.
 pub(super) fn seal(content: &[u8], summary: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(content.len().saturating_add(summary.len()).saturating_add(8));
-    push(&mut bytes, content);
-    bytes.extend_from_slice(summary);
-    Digest::of(&bytes).bytes().to_vec()
+    content::digest_of(content, summary).to_vec()
 }
 
 /// Fills in what a content does not have: the database of this report. Summaries of earlier versions have no date, and their

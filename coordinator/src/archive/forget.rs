@@ -59,10 +59,5 @@ pub(super) const CONTENT: &str = "DELETE FROM contents WHERE number = $1
 /// Whether some report has the list `$1`.
 pub(super) const HAS_LIST: &str = "SELECT EXISTS (SELECT 1 FROM reports r WHERE r.vulnerabilities = $1)
      OR EXISTS (SELECT 1 FROM reports r WHERE r.packages = $1)";
-/// What goes with the list `$1`, in this order: the terms of no other list, what it lists, itself.
-pub(super) const LIST: [&str; 3] = [
-    "DELETE FROM terms WHERE id IN (SELECT p.term FROM postings p WHERE p.list = $1)
-     AND NOT EXISTS (SELECT 1 FROM postings o WHERE o.term = terms.id AND o.list <> $1)",
-    "DELETE FROM postings WHERE list = $1",
-    "DELETE FROM lists WHERE number = $1",
-];
+/// Drops the list `$1`, and tells its terms.
+pub(super) const LIST: &str = "DELETE FROM lists WHERE number = $1 RETURNING terms";

@@ -1,11 +1,12 @@
-//! How reports are compressed, summed up and found. A stored report is zstd over the encoded message, and so is a parcel's.
+//! How reports are compressed. A stored report is zstd over the encoded message, and so is a parcel's.
 
-use std::{collections::BTreeSet, io::Read as _};
+use std::io::Read as _;
 
 use prost::Message as _;
 use strata_proto::{
+    content,
     outline::MOST_ASKED_BYTES,
-    v1::{Parcel, Report, ReportSummary, Severity, SeverityCounts},
+    v1::{Parcel, Report},
 };
 
 use super::content::Content;
@@ -23,6 +24,9 @@ pub enum BadReport {
     /// Not a report's encoding.
     #[error("decode a report: {0}")]
     Encoding(#[from] prost::DecodeError),
+    /// Not what was put down.
+    #[error("read a parcel: it is damaged")]
+    Damaged,
     /// More than [`MOST_BYTES`].
     #[error("decompress a report: it has more than {MOST_BYTES} bytes")]
     TooLarge,
@@ -49,55 +53,105 @@ pub fn unpack(bytes: &[u8]) -> Result<Report, BadReport> {
     Ok(Report::decode(plain.as_slice())?)
 }
 
-/// Reads a parcel.
+/// Reads a parcel. What a worker of this version put together is taken as it is: the report itself is not looked at.
 ///
 /// # Errors
-/// As [`unpack`].
+/// As [`unpack`]; [`BadReport::Damaged`] when the report is not the one that was put down.
 pub fn open_parcel(bytes: &[u8]) -> Result<Content, BadReport> {
-    let Parcel { report_zstd, asked } = Parcel::decode(bytes)?;
+    let Parcel { report_zstd, asked, content_length, content_key, summary, vulnerabilities, packages } =
+        Parcel::decode(bytes)?;
     let asked = Some(asked).filter(|asked| (1..=MOST_ASKED_BYTES).contains(&asked.len()));
-    Content::of(unpack(&report_zstd)?, asked)
-}
-
-/// What a list of reports shows of one, without its id, its times, its references and where it comes from.
-#[must_use]
-pub fn summary(report: &Report) -> ReportSummary {
-    let mut findings = SeverityCounts::default();
-    for finding in &report.findings {
-        findings.add(Severity::try_from(finding.severity).unwrap_or_default());
+    let (Some(summary), 1..) = (summary, content_length) else {
+        return Content::of(unpack(&report_zstd)?, asked);
+    };
+    let mut body = report_zstd;
+    let length = usize::try_from(content_length).ok().filter(|length| *length <= body.len());
+    body.truncate(length.ok_or(BadReport::Damaged)?);
+    let key = content::key(&body, asked.as_deref().unwrap_or_default());
+    if content_key != key {
+        return Err(BadReport::Damaged);
     }
-    ReportSummary {
-        image_digest: report.image_digest.clone(),
-        packages: u64::try_from(report.packages.len()).unwrap_or(u64::MAX),
-        findings: Some(findings),
-        problems: u64::try_from(report.problems.len()).unwrap_or(u64::MAX),
-        database_digest: report.database_digest.clone(),
-        database_modified: report.database_modified.clone(),
-        config_digest: report.config_digest.clone(),
-        submitted_by: report.submitted_by.clone(),
-        ..ReportSummary::default()
+    let mut content = Content { body, asked, summary, vulnerabilities, packages, key };
+    content.tidy();
+    Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use strata_proto::v1::{Package, ReportSummary};
+
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            image_digest: "sha256:image".to_owned(),
+            database_digest: "sha256:database".to_owned(),
+            database_modified: "2026-01-01".to_owned(),
+            packages: vec![Package { name: "zlib".to_owned(), ..Package::default() }],
+            ..Report::default()
+        }
     }
-}
 
-/// Identifiers and aliases of a report's findings, in upper case and in order.
-#[must_use]
-pub fn vulnerabilities(report: &Report) -> BTreeSet<String> {
-    let names = report
-        .findings
-        .iter()
-        .flat_map(|finding| [&finding.id, &finding.advisory].into_iter().chain(&finding.aliases));
-    names.map(|name| term(&name.to_ascii_uppercase())).filter(|name| !name.is_empty()).collect()
-}
+    /// As workers put them together.
+    fn parcel() -> Parcel {
+        let Content { body, asked, summary, vulnerabilities, packages, key } =
+            Content::of(report(), Some(b"asked".to_vec())).expect("packed");
+        let content_length = u64::try_from(body.len()).expect("a length");
+        let database = pack(&content::take_database(&mut report())).expect("packed");
+        Parcel {
+            report_zstd: [body, database].concat(),
+            asked: asked.unwrap_or_default(),
+            content_length,
+            content_key: key.to_vec(),
+            summary: Some(summary),
+            vulnerabilities,
+            packages,
+        }
+    }
 
-/// Names of a report's packages and of their sources, in order.
-#[must_use]
-pub fn packages(report: &Report) -> BTreeSet<String> {
-    let names = report.packages.iter().flat_map(|package| [&package.name, &package.source_name]);
-    names.map(|name| term(name)).filter(|name| !name.is_empty()).collect()
-}
+    #[test]
+    fn a_parcel_is_the_same_whoever_put_it_together() {
+        let want = Content::of(report(), Some(b"asked".to_vec())).expect("packed");
+        assert_eq!(open_parcel(&parcel().encode_to_vec()).expect("opened"), want);
+        let whole = pack(&report()).expect("packed");
+        for report_zstd in [whole, parcel().report_zstd] {
+            let earlier = Parcel { report_zstd, asked: b"asked".to_vec(), ..Parcel::default() };
+            assert_eq!(open_parcel(&earlier.encode_to_vec()).expect("opened"), want);
+        }
+    }
 
-/// A name as databases take it: PostgreSQL has no NUL in texts, and its indexes hold short values only.
-fn term(name: &str) -> String {
-    const MOST: usize = 400;
-    name.chars().filter(|c| *c != '\0').take(MOST).collect()
+    #[test]
+    fn what_only_the_archive_knows_is_taken_from_no_parcel() {
+        let mut told = parcel();
+        if let Some(summary) = &mut told.summary {
+            *summary = ReportSummary {
+                report_id: "another".to_owned(),
+                references: vec!["r.example/a:1".to_owned()],
+                number: 7,
+                ..summary.clone()
+            };
+        }
+        told.packages.extend(told.packages.clone());
+        let want = open_parcel(&parcel().encode_to_vec()).expect("opened");
+        assert_eq!(open_parcel(&told.encode_to_vec()).expect("opened"), want);
+    }
+
+    #[test]
+    fn what_was_changed_on_the_way_is_damaged() {
+        type Edit = fn(&mut Parcel);
+        let edits: [Edit; 5] = [
+            |parcel| parcel.content_length += 1,
+            |parcel| parcel.content_length = u64::MAX,
+            |parcel| parcel.report_zstd.reverse(),
+            |parcel| parcel.asked.push(0),
+            |parcel| parcel.content_key.clear(),
+        ];
+        for edit in edits {
+            let mut changed = parcel();
+            edit(&mut changed);
+            let opened = open_parcel(&changed.encode_to_vec());
+            assert!(matches!(opened, Err(BadReport::Damaged)), "{opened:?}");
+        }
+        assert!(open_parcel(&Parcel::default().encode_to_vec()).is_err(), "nothing is no report");
+    }
 }

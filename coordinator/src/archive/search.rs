@@ -1,16 +1,14 @@
-//! The statements that are put together at run time: only their parts are chosen, every value is bound.
+//! The statements that are put together at run time: only their parts are chosen, every text is bound.
 
-use strata_proto::v1::SearchReportsRequest;
+use strata_proto::{
+    content::{self, Kind},
+    v1::SearchReportsRequest,
+};
 
 use crate::{access::sight::Sight, ports::MOST_BOUND};
 
 /// References that a summary shows at most.
 const MOST_REFERENCES: i64 = 1_000;
-
-/// Kind of a term: a vulnerability's identifier or alias, in upper case.
-pub(super) const VULNERABILITY: i64 = 1;
-/// Kind of a term: a package's name.
-pub(super) const PACKAGE: i64 = 2;
 
 /// Scans that a summary tells of at most.
 const MOST_ORIGINS: i64 = 10;
@@ -53,12 +51,6 @@ impl Builder {
     fn bind(&mut self, value: &str) -> String {
         self.texts.push(value.to_owned());
         format!("${}", self.texts.len())
-    }
-
-    /// The term of a kind with this text.
-    fn term(&mut self, kind: i64, text: &str) -> String {
-        let place = self.bind(text);
-        format!("(SELECT t.id FROM terms t WHERE t.kind = {kind} AND t.text = {place})")
     }
 
     /// What limits references `f` to those that are shown.
@@ -133,14 +125,18 @@ impl Builder {
 }
 
 /// The terms that a query asks for, with their kinds.
-fn terms(query: &SearchReportsRequest) -> Vec<(i64, String)> {
-    let terms = [(VULNERABILITY, query.vulnerability.to_ascii_uppercase()), (PACKAGE, query.package.clone())];
-    terms.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+fn terms(query: &SearchReportsRequest) -> Vec<(Kind, i64)> {
+    let terms = [(Kind::Vulnerability, &query.vulnerability), (Kind::Package, &query.package)];
+    let asked = terms.into_iter().filter(|(_, text)| !text.is_empty());
+    asked.map(|(kind, text)| (kind, content::term(kind, text))).collect()
 }
 
 /// The column of a report's list of a kind.
-const fn list_of(kind: i64) -> &'static str {
-    if kind == VULNERABILITY { "vulnerabilities" } else { "packages" }
+const fn list_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Vulnerability => "vulnerabilities",
+        Kind::Package => "packages",
+    }
 }
 
 /// Lists under a term from which it is common.
@@ -148,17 +144,12 @@ const COMMON: i64 = 1_000;
 
 /// For each term of a query that has more than one way to its reports, the statement that counts the lists under it, which stops
 /// at what is common.
-pub(super) fn counts(query: &SearchReportsRequest) -> Vec<Search> {
+pub(super) fn counts(query: &SearchReportsRequest) -> Vec<String> {
     if is_narrow(query) {
         return Vec::new();
     }
-    let count = |(kind, text): (i64, String)| {
-        let mut builder = Builder::default();
-        let term = builder.term(kind, &text);
-        builder.push(&format!(
-            "SELECT COUNT(*) FROM (SELECT p.list FROM postings p WHERE p.term = {term} LIMIT {COMMON}) c"
-        ));
-        builder.done()
+    let count = |(_, term): (Kind, i64)| {
+        format!("SELECT COUNT(*) FROM (SELECT p.list FROM postings p WHERE p.term = {term} LIMIT {COMMON}) c")
     };
     terms(query).into_iter().map(count).collect()
 }
@@ -177,8 +168,8 @@ pub(super) fn search(query: &SearchReportsRequest, counted: &[i64], sight: &Sigh
         counted.iter().enumerate().filter(|(_, count)| **count < COMMON).min_by_key(|(_, count)| **count);
     let rarest = rarest.map(|(at, _)| at).filter(|at| *at < terms.len()).map(|at| terms.remove(at));
     builder.push("WITH ");
-    if let Some((kind, text)) = &rarest {
-        let (term, list) = (builder.term(*kind, text), list_of(*kind));
+    if let Some((kind, term)) = rarest {
+        let list = list_of(kind);
         // CROSS has SQLite begin with the postings; PostgreSQL chooses itself.
         builder.push(&format!(
             "hits AS MATERIALIZED (SELECT d.number FROM postings p CROSS JOIN reports d \
@@ -190,8 +181,8 @@ pub(super) fn search(query: &SearchReportsRequest, counted: &[i64], sight: &Sigh
         Some(_) => "hits h CROSS JOIN reports r WHERE r.number = h.number",
         None => "reports r WHERE 1 = 1",
     });
-    for (kind, text) in terms {
-        let (term, list) = (builder.term(kind, &text), list_of(kind));
+    for (kind, term) in terms {
+        let list = list_of(kind);
         // Asked of each report on the way: as EXISTS PostgreSQL would gather first.
         builder.push(&format!(
             " AND (SELECT p.list FROM postings p WHERE p.term = {term} AND p.list = r.{list}) IS NOT NULL"

@@ -10,9 +10,10 @@ mod rows;
 use std::{path::Path, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, Sqlite, SqlitePool, Transaction,
+    AssertSqlSafe, Sqlite, SqliteConnection, SqlitePool, Transaction,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use strata_proto::content::{self, Kind};
 use tokio::sync::Mutex;
 
 use super::{fence::Fence, refused};
@@ -20,7 +21,7 @@ use crate::ports::PortError;
 
 /// How long a statement waits for another process's transaction.
 const BUSY: Duration = Duration::from_secs(20);
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     include_str!("../../migrations/sqlite/0001_archive.sql"),
     include_str!("../../migrations/sqlite/0002_databases.sql"),
     include_str!("../../migrations/sqlite/0003_lead.sql"),
@@ -32,7 +33,10 @@ const MIGRATIONS: [&str; 11] = [
     include_str!("../../migrations/sqlite/0009_holds.sql"),
     include_str!("../../migrations/sqlite/0010_tags.sql"),
     include_str!("../../migrations/sqlite/0011_contents.sql"),
+    include_str!("../../migrations/sqlite/0012_terms.sql"),
 ];
+/// The migration that needs [`number_terms`]: SQLite makes no digests.
+const NUMBERS_TERMS: usize = 11;
 
 /// An archive in a file.
 pub struct SqliteArchive {
@@ -83,6 +87,9 @@ impl SqliteArchive {
             return Err(format!("a newer version of Strata wrote it (tables {version})"));
         }
         for (number, migration) in MIGRATIONS.iter().enumerate().skip(version) {
+            if number == NUMBERS_TERMS {
+                number_terms(&mut transaction).await.map_err(text)?;
+            }
             sqlx::raw_sql(*migration).execute(&mut *transaction).await.map_err(text)?;
             let pragma = format!("PRAGMA user_version = {}", number + 1);
             sqlx::raw_sql(AssertSqlSafe(pragma)).execute(&mut *transaction).await.map_err(text)?;
@@ -92,6 +99,33 @@ impl SqliteArchive {
 
     async fn begin(&self) -> Result<Transaction<'_, Sqlite>, sqlx::Error> {
         self.pool.begin_with("BEGIN IMMEDIATE").await
+    }
+}
+
+/// Gives every text that reports are found by its number, in a table of its own.
+async fn number_terms(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    const AT_ONCE: i64 = 10_000;
+    sqlx::raw_sql("CREATE TABLE term_numbers (id INTEGER PRIMARY KEY, term INTEGER NOT NULL)")
+        .execute(&mut *connection)
+        .await?;
+    let mut after = i64::MIN;
+    loop {
+        let terms: Vec<(i64, i64, String)> =
+            sqlx::query_as("SELECT id, kind, text FROM terms WHERE id > $1 ORDER BY id LIMIT $2")
+                .bind(after)
+                .bind(AT_ONCE)
+                .fetch_all(&mut *connection)
+                .await?;
+        let Some((last, ..)) = terms.last() else { return Ok(()) };
+        after = *last;
+        for (id, kind, text) in &terms {
+            let kind = if *kind == 1 { Kind::Vulnerability } else { Kind::Package };
+            sqlx::query("INSERT INTO term_numbers (id, term) VALUES ($1, $2)")
+                .bind(id)
+                .bind(content::term(kind, text))
+                .execute(&mut *connection)
+                .await?;
+        }
     }
 }
 

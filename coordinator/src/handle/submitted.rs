@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use prost::Message as _;
 use strata_proto::{
+    content,
     digest::Digest,
     reference::Reference,
     subject::key_of,
@@ -15,7 +16,7 @@ use strata_proto::{
 };
 
 use super::{CallError, Handle, id, validate};
-use crate::{archive::report, drive::now_ms, ports::Submission};
+use crate::{drive::now_ms, ports::Submission};
 
 /// Names and references of one submission.
 const MOST_NAMES: usize = 100;
@@ -64,8 +65,8 @@ impl Handle {
 
     fn submission(&self, request: SubmitReportRequest, mut report: Report) -> Submission {
         let (sight, now) = (&*self.sight, now_ms());
-        let content = Digest::of(&report.encode_to_vec()).to_string();
-        let report_id = key_of(&["submitted", &sight.owner, &content]);
+        let said = Digest::of(&report.encode_to_vec()).to_string();
+        let report_id = key_of(&["submitted", &sight.owner, &said]);
         report.submitted_by = sight.caller();
         let mut references: Vec<String> = request.references.iter().chain(&request.names).cloned().collect();
         if references.is_empty() {
@@ -99,7 +100,7 @@ impl Handle {
 }
 
 fn shown(id: &str, report: &Report) -> ReportSummary {
-    ReportSummary { report_id: id.to_owned(), ..report::summary(report) }
+    ReportSummary { report_id: id.to_owned(), ..content::summary(report) }
 }
 
 fn summary(report: &Report) -> Summary {

@@ -225,7 +225,7 @@ impl State {
         let keys = self.asks.iter().find(|(name, _)| digest(name) == *image).map(|(_, keys)| keys.clone());
         let asked = keys.map(|keys| Asked { scheme: 1, assessor: self.assessor, keys }.encode());
         let report_zstd = report::pack(&report).expect("packed");
-        let parcel = Parcel { report_zstd, asked: asked.unwrap_or_default() };
+        let parcel = Parcel { report_zstd, asked: asked.unwrap_or_default(), ..Parcel::default() };
         self.parcels.insert(id.clone(), parcel.encode_to_vec().into());
         outcome::Result::Assessed(Assessed {
             parcel: id.clone(),

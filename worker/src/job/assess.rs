@@ -5,7 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use prost::Message as _;
 use strata_analysis::{assess, database::outline, model, squash};
-use strata_proto::{outline::Asked, subject, v1};
+use strata_proto::{
+    content,
+    outline::{Asked, MOST_ASKED_BYTES},
+    subject, v1,
+};
 
 use crate::{
     advisories::DatabaseFile,
@@ -102,7 +106,7 @@ fn make_report(
     let inventories: Vec<model::Inventory> =
         packed.iter().map(|bytes| wire::decode(bytes)).collect::<Result<_, _>>()?;
     let (mut report, keys) = assessed(facts, &inventories, database, java, fingerprint)?;
-    let asked = keys.map(|keys| asked(keys).encode()).unwrap_or_default();
+    let asked = keys.map(|keys| asked(keys).encode()).filter(|asked| asked.len() <= MOST_ASKED_BYTES);
     let attached = attached.map(|attached| attached::read(attached, &facts.image_digest));
     if let Some(statements) = &attached {
         statements.apply(&mut report);
@@ -112,8 +116,6 @@ fn make_report(
         counts.add(finding.severity());
     }
     let report_id = report_id(&report, attached.as_ref());
-    let report_zstd = pack::compress(&report.encode_to_vec())
-        .map_err(|error| JobError::later("compress", format!("failed to compress a report: {error}")))?;
     let assessed = v1::Assessed {
         parcel: report_id.clone(),
         report_id,
@@ -122,7 +124,31 @@ fn make_report(
         problems: count(report.problems.len()),
         database_modified: report.database_modified.clone(),
     };
-    Ok((assessed, Bytes::from(v1::Parcel { report_zstd, asked }.encode_to_vec())))
+    let parcel = parcel(report, asked.unwrap_or_default())
+        .map_err(|error| JobError::later("compress", format!("failed to compress a report: {error}")))?;
+    Ok((assessed, Bytes::from(parcel.encode_to_vec())))
+}
+
+/// Puts a report together so that the archive need not look into it: what it says, the name of its database behind that, and
+/// what it is listed and found by.
+fn parcel(mut report: v1::Report, asked: Vec<u8>) -> std::io::Result<v1::Parcel> {
+    let summary = content::summary(&report);
+    let (vulnerabilities, packages) = (content::vulnerabilities(&report), content::packages(&report));
+    let database = content::take_database(&mut report);
+    let frame = |report: &v1::Report| pack::compress(&report.encode_to_vec());
+    let mut report_zstd = frame(&report)?;
+    let content_length = count(report_zstd.len());
+    let content_key = content::key(&report_zstd, &asked).to_vec();
+    report_zstd.extend(frame(&database)?);
+    Ok(v1::Parcel {
+        report_zstd,
+        asked,
+        content_length,
+        content_key,
+        summary: Some(summary),
+        vulnerabilities,
+        packages,
+    })
 }
 
 /// The report's questions: for whoever has to know whether another database would answer them alike.
@@ -282,5 +308,39 @@ fn fix(state: assess::FixState) -> (v1::FixState, String) {
         assess::FixState::Deferred => (v1::FixState::Deferred, String::new()),
         assess::FixState::UnderInvestigation => (v1::FixState::UnderInvestigation, String::new()),
         assess::FixState::EndOfLife => (v1::FixState::EndOfLife, String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parcel_is_a_whole_report_and_begins_with_what_it_says() {
+        let report = v1::Report {
+            image_digest: "sha256:image".to_owned(),
+            packages: vec![v1::Package { name: "zlib".to_owned(), ..v1::Package::default() }],
+            database_digest: "sha256:database".to_owned(),
+            database_modified: "2026-01-01".to_owned(),
+            submitted_by: "nobody".to_owned(),
+            ..v1::Report::default()
+        };
+        let put = parcel(report.clone(), b"asked".to_vec()).expect("compressed");
+        let read = |bytes: &[u8]| {
+            let plain = zstd::decode_all(bytes).expect("frames");
+            v1::Report::decode(plain.as_slice()).expect("a report")
+        };
+        // As coordinators of earlier versions read it.
+        assert_eq!(read(&put.report_zstd), report);
+        let length = usize::try_from(put.content_length).expect("a length");
+        let said = put.report_zstd.get(..length).expect("a part");
+        let nameless =
+            v1::Report { database_digest: String::new(), database_modified: String::new(), ..report.clone() };
+        assert_eq!(read(said), nameless);
+        assert_eq!(put.content_key, content::key(said, b"asked"));
+        assert_eq!(put.packages, [content::term(content::Kind::Package, "zlib")]);
+        // Against another database it says the same in the same bytes.
+        let other = v1::Report { database_digest: "sha256:other".to_owned(), ..report };
+        assert_eq!(parcel(other, b"asked".to_vec()).expect("compressed").content_key, put.content_key);
     }
 }

@@ -25,20 +25,16 @@ const NAMED: &str = "WITH
      SELECT id FROM found";
 const NAMES: &str = "INSERT INTO report_references (report, scan, reference)
      SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING";
-/// Only what is missing: a conflict would use up a number each time.
-const TERMS: &str = "INSERT INTO terms (kind, text)
-     SELECT u.kind, u.text FROM unnest($1::bigint[], $2::text[]) u (kind, text)
-     WHERE NOT EXISTS (SELECT 1 FROM terms t WHERE t.kind = u.kind AND t.text = u.text)
-     ON CONFLICT DO NOTHING";
 const POSTINGS: &str = "INSERT INTO postings (term, list)
-     SELECT t.id, u.list FROM unnest($1::bigint[], $2::text[], $3::bigint[]) u (kind, text, list)
-     JOIN terms t ON t.kind = u.kind AND t.text = u.text ON CONFLICT DO NOTHING";
+     SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING";
+const DROP_POSTINGS: &str = "DELETE FROM postings p USING unnest($1::bigint[], $2::bigint[]) u (term, list)
+     WHERE p.term = u.term AND p.list = u.list";
 const CONTENTS: &str = "SELECT key, number FROM contents WHERE key = ANY($1)";
 const NEW_CONTENTS: &str = "INSERT INTO contents (key, body, asked)
      SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) ON CONFLICT DO NOTHING RETURNING key, number";
 const LISTS: &str = "SELECT key, number FROM lists WHERE key = ANY($1)";
-const NEW_LISTS: &str = "INSERT INTO lists (key) SELECT * FROM unnest($1::bytea[]) ON CONFLICT DO NOTHING
-     RETURNING key, number";
+const NEW_LISTS: &str = "INSERT INTO lists (key, terms) SELECT * FROM unnest($1::bytea[], $2::bytea[])
+     ON CONFLICT DO NOTHING RETURNING key, number";
 const REPORTS: &str = "INSERT INTO reports (id, image_digest, config_digest, created_unix_ms, summary, seal, content,
          vulnerabilities, packages)
      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bigint[],
@@ -48,8 +44,6 @@ pub(super) const ROWS: usize = 10_000;
 
 /// An event: scan, sequence, body.
 pub(super) type EventRow<'a> = (&'a str, i64, Vec<u8>);
-/// A list's number, the kind of its terms, and these.
-pub(super) type Terms<'a> = (i64, i64, &'a BTreeSet<String>);
 
 /// Appends events.
 pub(super) async fn insert_events(
@@ -113,28 +107,30 @@ pub(super) async fn insert_names(
     Ok(())
 }
 
-/// Puts lists under their terms. Terms are added in order, so that two transactions which add the same do not wait for each
-/// other.
-pub(super) async fn index_terms(
+/// Puts lists under terms: pairs of term and list.
+pub(super) async fn insert_postings(
     connection: &mut PgConnection,
-    terms: &[Terms<'_>],
+    postings: &[(i64, i64)],
 ) -> Result<(), sqlx::Error> {
-    let all: BTreeSet<(i64, &str)> =
-        terms.iter().flat_map(|(_, kind, texts)| texts.iter().map(|text| (*kind, text.as_str()))).collect();
-    let all: Vec<(i64, &str)> = all.into_iter().collect();
-    for rows in all.chunks(ROWS) {
-        let (kinds, texts): (Vec<i64>, Vec<&str>) = rows.iter().copied().unzip();
-        sqlx::query(TERMS).bind(kinds).bind(texts).execute(&mut *connection).await?;
-    }
-    let postings: Vec<(i64, &str, i64)> = terms
-        .iter()
-        .flat_map(|(list, kind, texts)| texts.iter().map(|text| (*kind, text.as_str(), *list)))
-        .collect();
+    run_on(connection, POSTINGS, postings).await
+}
+
+/// The opposite of [`insert_postings`].
+pub(super) async fn drop_postings(
+    connection: &mut PgConnection,
+    postings: &[(i64, i64)],
+) -> Result<(), sqlx::Error> {
+    run_on(connection, DROP_POSTINGS, postings).await
+}
+
+async fn run_on(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    postings: &[(i64, i64)],
+) -> Result<(), sqlx::Error> {
     for rows in postings.chunks(ROWS) {
-        let kinds: Vec<i64> = rows.iter().map(|row| row.0).collect();
-        let texts: Vec<&str> = rows.iter().map(|row| row.1).collect();
-        let lists: Vec<i64> = rows.iter().map(|row| row.2).collect();
-        sqlx::query(POSTINGS).bind(kinds).bind(texts).bind(lists).execute(&mut *connection).await?;
+        let (terms, lists): (Vec<i64>, Vec<i64>) = rows.iter().copied().unzip();
+        sqlx::query(statement).bind(terms).bind(lists).execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -184,21 +180,25 @@ pub(super) async fn insert_contents(
     in_order(&keys, &known, &new)
 }
 
-/// The numbers of lists by their keys, and whether they are new.
+/// The numbers of lists, which are key and terms, and whether they are new.
 pub(super) async fn insert_lists(
     connection: &mut PgConnection,
-    keys: &[&[u8]],
+    rows: &[(&[u8], &[u8])],
 ) -> Result<Vec<(i64, bool)>, sqlx::Error> {
-    let mut known = numbers(connection, LISTS, keys).await?;
-    let missing: Vec<&[u8]> = keys.iter().filter(|key| !known.contains_key(**key)).copied().collect();
+    let keys: Vec<&[u8]> = rows.iter().map(|(key, _)| *key).collect();
+    let mut known = numbers(connection, LISTS, &keys).await?;
+    let missing = rows.iter().filter(|(key, _)| !known.contains_key(*key)).copied();
+    let (missing, terms): (Vec<&[u8]>, Vec<&[u8]>) = missing.unzip();
     let mut new = Numbers::new();
     if !missing.is_empty() {
-        new = numbers(connection, NEW_LISTS, &missing).await?;
+        let inserted: Vec<(Vec<u8>, i64)> =
+            sqlx::query_as(NEW_LISTS).bind(&missing).bind(terms).fetch_all(&mut *connection).await?;
+        new = inserted.into_iter().collect();
         if new.len() < missing.len() {
-            known = numbers(connection, LISTS, keys).await?;
+            known = numbers(connection, LISTS, &keys).await?;
         }
     }
-    in_order(keys, &known, &new)
+    in_order(&keys, &known, &new)
 }
 
 /// Stores reports. Ids and numbers of those that are new.

@@ -60,7 +60,7 @@ impl Check for Adapter {
 /// Whether the bytes of a content are other ones than were stored.
 fn content_is_wrong(key: Option<&[u8]>, digest: &str, body: &[u8], asked: Option<&[u8]>) -> Option<String> {
     let changed = match key {
-        Some(key) => key != content::key(body, asked),
+        Some(key) => key != strata_proto::content::key(body, asked.unwrap_or_default()),
         // As earlier versions kept it.
         None => !digest.is_empty() && digest != body_digest(body),
     };

@@ -45,10 +45,7 @@ impl Adapter {
         const ACTION: &str = "search reports";
         let mut counted = Vec::new();
         for count in search::counts(query) {
-            let mut statement = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count.sql));
-            for text in count.texts {
-                statement = statement.bind(text);
-            }
+            let statement = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count));
             counted.push(statement.fetch_one(&self.pool).await.map_err(failed(ACTION))?);
         }
         let search = search::search(query, &counted, sight, &WORDS);

@@ -11,7 +11,7 @@ use crate::ports::PortError;
 pub(super) use super::{
     SqliteArchive as Adapter,
     many::{
-        EventRow, Terms, index_terms, insert_contents, insert_events, insert_lists, insert_names,
+        EventRow, drop_postings, insert_contents, insert_events, insert_lists, insert_names, insert_postings,
         insert_reports, name_reports,
     },
 };

@@ -15,13 +15,12 @@ use crate::ports::Naming;
 
 const NAMES: &str = "INSERT INTO report_references (report, scan, reference)
      SELECT $1, $2, value FROM json_each($3) WHERE true ON CONFLICT DO NOTHING";
-/// The terms `$2` of the kind `$1`.
-const TERMS: &str =
-    "INSERT INTO terms (kind, text) SELECT $1, value FROM json_each($2) WHERE true ON CONFLICT DO NOTHING";
-/// Puts the list `$3` under the terms `$2` of the kind `$1`. CROSS keeps the list's texts as the outer loop: the other way
-/// round each costs a walk over all terms there are.
-const POSTINGS: &str = "INSERT INTO postings (term, list) SELECT t.id, $3 FROM json_each($2) j
-     CROSS JOIN terms t ON t.kind = $1 AND t.text = j.value WHERE true ON CONFLICT DO NOTHING";
+/// Postings `$1`: pairs of term and list.
+const POSTINGS: &str =
+    "INSERT INTO postings (term, list) SELECT value ->> 0, value ->> 1 FROM json_each($1) WHERE true
+     ON CONFLICT DO NOTHING";
+const DROP_POSTINGS: &str = "DELETE FROM postings WHERE (term, list) IN
+     (SELECT value ->> 0, value ->> 1 FROM json_each($1))";
 const REPORT: &str =
     "INSERT INTO reports (id, image_digest, config_digest, created_unix_ms, summary, seal, content,
          vulnerabilities, packages)
@@ -29,9 +28,6 @@ const REPORT: &str =
 
 /// An event: scan, sequence, body.
 pub(super) type EventRow<'a> = (&'a str, i64, Vec<u8>);
-/// A list's number, the kind of its terms, and these.
-pub(super) type Terms<'a> = (i64, i64, &'a BTreeSet<String>);
-
 /// Appends events.
 pub(super) async fn insert_events(
     connection: &mut SqliteConnection,
@@ -76,17 +72,27 @@ pub(super) async fn name_reports(
     Ok(numbers.into_keys().collect())
 }
 
-/// Puts lists under their terms.
-pub(super) async fn index_terms(
+/// Puts lists under terms: pairs of term and list.
+pub(super) async fn insert_postings(
     connection: &mut SqliteConnection,
-    terms: &[Terms<'_>],
+    postings: &[(i64, i64)],
 ) -> Result<(), sqlx::Error> {
-    for (number, kind, texts) in terms {
-        let texts = list(*texts);
-        sqlx::query(TERMS).bind(*kind).bind(&texts).execute(&mut *connection).await?;
-        sqlx::query(POSTINGS).bind(*kind).bind(&texts).bind(*number).execute(&mut *connection).await?;
-    }
+    sqlx::query(POSTINGS).bind(pairs(postings)).execute(connection).await?;
     Ok(())
+}
+
+/// The opposite of [`insert_postings`].
+pub(super) async fn drop_postings(
+    connection: &mut SqliteConnection,
+    postings: &[(i64, i64)],
+) -> Result<(), sqlx::Error> {
+    sqlx::query(DROP_POSTINGS).bind(pairs(postings)).execute(connection).await?;
+    Ok(())
+}
+
+fn pairs(postings: &[(i64, i64)]) -> String {
+    let pairs = postings.iter().map(|(term, list)| serde_json::Value::from_iter([*term, *list]));
+    serde_json::Value::from_iter(pairs).to_string()
 }
 
 /// The numbers of contents, and whether they are new. There is one writer: what is not there is written here.
@@ -114,13 +120,13 @@ pub(super) async fn insert_contents(
     Ok(numbers)
 }
 
-/// The numbers of lists by their keys, and whether they are new.
+/// The numbers of lists, which are key and terms, and whether they are new.
 pub(super) async fn insert_lists(
     connection: &mut SqliteConnection,
-    keys: &[&[u8]],
+    rows: &[(&[u8], &[u8])],
 ) -> Result<Vec<(i64, bool)>, sqlx::Error> {
-    let mut numbers = Vec::with_capacity(keys.len());
-    for key in keys {
+    let mut numbers = Vec::with_capacity(rows.len());
+    for (key, terms) in rows {
         let known: Option<i64> = sqlx::query_scalar("SELECT number FROM lists WHERE key = $1")
             .bind(*key)
             .fetch_optional(&mut *connection)
@@ -128,8 +134,9 @@ pub(super) async fn insert_lists(
         numbers.push(match known {
             Some(number) => (number, false),
             None => {
-                let insert = sqlx::query_scalar("INSERT INTO lists (key) VALUES ($1) RETURNING number");
-                (insert.bind(*key).fetch_one(&mut *connection).await?, true)
+                let insert =
+                    sqlx::query_scalar("INSERT INTO lists (key, terms) VALUES ($1, $2) RETURNING number");
+                (insert.bind(*key).bind(*terms).fetch_one(&mut *connection).await?, true)
             }
         });
     }
