@@ -74,7 +74,6 @@ struct Swept {
     content: Arc<Synthetic>,
     deployment: Deployment,
     registry: Registry,
-    cold: Measured,
 }
 
 async fn swept(stage: &mut Stage<'_>) -> anyhow::Result<Swept> {
@@ -84,7 +83,7 @@ async fn swept(stage: &mut Stage<'_>) -> anyhow::Result<Swept> {
     let cold = stage.sweep(&deployment.url()?, &registry).await?;
     say(&mut stage.measured, "cold", &cold);
     stage.spending("cold", &deployment, &before, cold.images)?;
-    Ok(Swept { content, deployment, registry, cold })
+    Ok(Swept { content, deployment, registry })
 }
 
 pub(super) async fn unchanged(stage: &mut Stage<'_>) -> anyhow::Result<()> {
