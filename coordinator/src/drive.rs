@@ -300,7 +300,7 @@ impl Drive {
                 let Ok((key, result)) = published.try_recv() else { break };
                 commands.extend(self.plan.apply(PlanEvent::Published { key, result }));
             }
-            let members = members::told(&owed.outcomes);
+            let members = members::distinct(std::mem::take(&mut owed.members));
             if self.note(&members).await.is_none() || self.carry_out(commands).await.is_none() {
                 return; // shutdown while the archive was away: nothing was acknowledged
             }
@@ -333,13 +333,13 @@ impl Drive {
             }
             Input::Outcomes(outcomes) => {
                 let mut commands = Vec::new();
-                for delivery in outcomes {
-                    if let Some(Answer::Indexed(_)) = &delivery.outcome.result {
-                        Traces::layer_came(&self.plan, &self.live, &delivery.outcome.key, &delivery.trace);
+                for OutcomeDelivery { outcome, trace, handle } in outcomes {
+                    if let Some(Answer::Indexed(_)) = &outcome.result {
+                        Traces::layer_came(&self.plan, &self.live, &outcome.key, &trace);
                     }
-                    let outcome = Box::new(delivery.outcome.clone());
-                    commands.extend(self.plan.apply(PlanEvent::Outcome(outcome)));
-                    owed.outcomes.push(delivery);
+                    owed.members.extend(members::told(&outcome));
+                    owed.outcomes.push((outcome.key.clone(), handle));
+                    commands.extend(self.plan.apply(PlanEvent::Outcome(Box::new(outcome))));
                 }
                 commands
             }

@@ -1,6 +1,8 @@
 //! What a coordinator measures of itself, by the names that dashboards and alerts use. Recorded through the `metrics`
 //! facade: a process that exports nothing pays nothing.
 
+use std::collections::BTreeMap;
+
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use strata_proto::{
     subject,
@@ -76,18 +78,23 @@ pub(crate) fn plan(scans: usize, outstanding: usize) {
 }
 
 pub(crate) fn events(events: &[Event]) {
+    // A counter is looked up by its labels: once for many events.
+    let mut counts: BTreeMap<(&'static str, &str), usize> = BTreeMap::new();
     for event in events {
         let (outcome, code, references) = match &event.kind {
             Some(Kind::Reported(reported)) => {
                 let outcome = if reported.unchanged { "unchanged" } else { "reported" };
-                (outcome, String::new(), reported.references.len())
+                (outcome, "", reported.references.len())
             }
-            Some(Kind::Skipped(skipped)) => ("skipped", skipped.code.clone(), skipped.references.len()),
-            Some(Kind::Failed(failed)) => ("failed", failed.code.clone(), failed.references.len()),
-            Some(Kind::ListingFailed(failed)) => ("listing_failed", failed.code.clone(), 1),
+            Some(Kind::Skipped(skipped)) => ("skipped", skipped.code.as_str(), skipped.references.len()),
+            Some(Kind::Failed(failed)) => ("failed", failed.code.as_str(), failed.references.len()),
+            Some(Kind::ListingFailed(failed)) => ("listing_failed", failed.code.as_str(), 1),
             _ => continue,
         };
-        counter!(REFERENCES, "outcome" => outcome, "code" => code).increment(references as u64);
+        *counts.entry((outcome, code)).or_default() += references;
+    }
+    for ((outcome, code), references) in counts {
+        counter!(REFERENCES, "outcome" => outcome, "code" => code.to_owned()).increment(references as u64);
     }
 }
 

@@ -67,11 +67,11 @@ pub struct PlanConfig {
     pub window: usize,
     /// References in one resolve job.
     pub resolve_batch: usize,
-    /// The same for a sweep that has much to do: as long as every slot gets its share twice.
+    /// The same for a sweep that has so much to do that every slot gets its share.
     pub resolve_most: usize,
     /// Listing jobs of one scan at a time; more where the workers have room for them.
     pub listings: usize,
-    /// Repositories of a sweep in one listing job, as long as every slot gets its share twice.
+    /// Repositories of a sweep in one listing job, at most: so many that every slot gets its share.
     pub list_batch: usize,
     /// Listing pauses while this many references of a scan wait to be resolved.
     pub queued_references: usize,

@@ -1,25 +1,26 @@
 //! Which manifests were seen in which indexes: what workers resolved tells it.
 
-use strata_proto::v1::{outcome::Result as Answer, resolved_reference::Result as Resolved};
+use strata_proto::v1::{Outcome, outcome::Result as Answer, resolved_reference::Result as Resolved};
 
-use crate::ports::{IndexMember, OutcomeDelivery};
+use crate::ports::IndexMember;
 
-/// What these outcomes tell, each once.
-pub(super) fn told(outcomes: &[OutcomeDelivery]) -> Vec<IndexMember> {
-    let mut members = Vec::new();
-    for delivery in outcomes {
-        let Some(Answer::Resolved(resolved)) = &delivery.outcome.result else { continue };
-        for reference in &resolved.references {
-            if let Some(Resolved::Image(image)) = &reference.result
-                && !image.index_digest.is_empty()
-            {
-                members.push(IndexMember {
-                    index_digest: image.index_digest.clone(),
-                    image_digest: image.image_digest.clone(),
-                });
-            }
-        }
-    }
+/// What an outcome tells.
+pub(super) fn told(outcome: &Outcome) -> impl Iterator<Item = IndexMember> {
+    let references = match &outcome.result {
+        Some(Answer::Resolved(resolved)) => resolved.references.as_slice(),
+        _ => &[],
+    };
+    references.iter().filter_map(|reference| match &reference.result {
+        Some(Resolved::Image(image)) if !image.index_digest.is_empty() => Some(IndexMember {
+            index_digest: image.index_digest.clone(),
+            image_digest: image.image_digest.clone(),
+        }),
+        _ => None,
+    })
+}
+
+/// Each once.
+pub(super) fn distinct(mut members: Vec<IndexMember>) -> Vec<IndexMember> {
     members.sort();
     members.dedup();
     members
@@ -27,22 +28,11 @@ pub(super) fn told(outcomes: &[OutcomeDelivery]) -> Vec<IndexMember> {
 
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
-    use strata_proto::v1::{Failure, Outcome, Resolved as ResolvedJob, ResolvedImage, ResolvedReference};
+    use strata_proto::v1::{Failure, Resolved as ResolvedJob, ResolvedImage, ResolvedReference};
 
     use super::*;
-    use crate::ports::{OutcomeHandle, PortError};
 
-    struct Nothing;
-
-    #[async_trait]
-    impl OutcomeHandle for Nothing {
-        async fn done(&self) -> Result<(), PortError> {
-            Ok(())
-        }
-    }
-
-    fn delivery(references: &[(&str, &str)]) -> OutcomeDelivery {
+    fn outcome(references: &[(&str, &str)]) -> Outcome {
         let reference = |(image, index): &(&str, &str)| ResolvedReference {
             reference: "r.example/a:1".to_owned(),
             result: Some(Resolved::Image(ResolvedImage {
@@ -57,13 +47,13 @@ mod tests {
             result: Some(Resolved::Failure(Failure::default())),
         });
         let resolved = ResolvedJob { references, ..ResolvedJob::default() };
-        let outcome = Outcome { result: Some(Answer::Resolved(resolved)), ..Outcome::default() };
-        OutcomeDelivery { outcome, trace: Default::default(), handle: Box::new(Nothing) }
+        Outcome { result: Some(Answer::Resolved(resolved)), ..Outcome::default() }
     }
 
     #[test]
     fn each_member_is_told_once_and_a_plain_manifest_is_none() {
-        let told = told(&[delivery(&[("m2", "i"), ("m1", "i"), ("plain", "")]), delivery(&[("m1", "i")])]);
+        let outcomes = [outcome(&[("m2", "i"), ("m1", "i"), ("plain", "")]), outcome(&[("m1", "i")])];
+        let told = distinct(outcomes.iter().flat_map(told).collect());
         let told: Vec<_> =
             told.iter().map(|one| (one.index_digest.as_str(), one.image_digest.as_str())).collect();
         assert_eq!(told, [("i", "m1"), ("i", "m2")]);

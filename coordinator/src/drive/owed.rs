@@ -6,12 +6,17 @@ use futures::StreamExt as _;
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
-use crate::ports::OutcomeDelivery;
+use crate::ports::{IndexMember, OutcomeHandle};
+
+/// An outcome that is to be acknowledged: its key, and how.
+pub(super) type Settled = (String, Box<dyn OutcomeHandle>);
 
 /// What is owed once a cycle is recorded.
 #[derive(Default)]
 pub(super) struct Owed {
-    pub(super) outcomes: Vec<OutcomeDelivery>,
+    pub(super) outcomes: Vec<Settled>,
+    /// What they tell of indexes: to be recorded before they are acknowledged.
+    pub(super) members: Vec<IndexMember>,
     pub(super) submitted: Vec<oneshot::Sender<()>>,
     pub(super) cancelled: Vec<(oneshot::Sender<bool>, bool)>,
     /// What earlier cycles owed for reports that were stored since, and from which further reports may follow in this one.
@@ -25,7 +30,7 @@ pub(super) struct Owed {
 /// pays. What is dropped without that, by a shutdown, makes the outcomes come again.
 #[derive(Default)]
 pub(super) struct Debt {
-    outcomes: Vec<OutcomeDelivery>,
+    outcomes: Vec<Settled>,
     earlier: Vec<Arc<Self>>,
 }
 
@@ -56,7 +61,7 @@ impl Debt {
     }
 
     /// The outcomes that nothing is left to do for.
-    fn settled(self) -> Vec<OutcomeDelivery> {
+    fn settled(self) -> Vec<Settled> {
         let (mut settled, mut debts) = (Vec::new(), vec![self]);
         while let Some(Self { outcomes, earlier }) = debts.pop() {
             settled.extend(outcomes);
@@ -66,12 +71,12 @@ impl Debt {
     }
 }
 
-async fn acknowledge(outcomes: Vec<OutcomeDelivery>) {
+async fn acknowledge(outcomes: Vec<Settled>) {
     const AT_ONCE: usize = 64;
     futures::stream::iter(outcomes)
-        .for_each_concurrent(AT_ONCE, |delivery| async move {
-            if let Err(error) = delivery.handle.done().await {
-                tracing::warn!(%error, key = delivery.outcome.key, "an outcome was not acknowledged");
+        .for_each_concurrent(AT_ONCE, |(key, handle)| async move {
+            if let Err(error) = handle.done().await {
+                tracing::warn!(%error, key, "an outcome was not acknowledged");
             }
         })
         .await;
@@ -79,11 +84,9 @@ async fn acknowledge(outcomes: Vec<OutcomeDelivery>) {
 
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
-    use strata_proto::{trace::TraceHeaders, v1::Outcome};
-
     use super::*;
-    use crate::ports::{OutcomeHandle, PortError};
+    use crate::ports::PortError;
+    use async_trait::async_trait;
 
     struct Nothing;
 
@@ -105,13 +108,11 @@ mod tests {
     }
 
     fn owes(key: &str, earlier: Vec<Arc<Debt>>) -> Debt {
-        let outcome = Outcome { key: key.to_owned(), ..Outcome::default() };
-        let delivery = OutcomeDelivery { outcome, trace: TraceHeaders::default(), handle: Box::new(Nothing) };
-        Debt { outcomes: vec![delivery], earlier }
+        Debt { outcomes: vec![(key.to_owned(), Box::new(Nothing))], earlier }
     }
 
     fn keys(debt: Debt) -> Vec<String> {
-        let mut keys: Vec<String> = debt.settled().into_iter().map(|one| one.outcome.key).collect();
+        let mut keys: Vec<String> = debt.settled().into_iter().map(|(key, _)| key).collect();
         keys.sort();
         keys
     }

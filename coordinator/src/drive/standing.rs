@@ -83,10 +83,16 @@ impl Drive {
             }
             known.extend(self.standing(database, sought).await?);
         }
-        let mut commands = Vec::new();
-        for LookUp { look_up, wanted, .. } in look_ups {
-            let of = |sought: Sought| Some((sought.report_id.clone(), known.get(&sought.report_id)?.clone()));
-            let known = wanted.into_iter().filter_map(of).collect();
+        let (mut commands, last) = (Vec::new(), look_ups.len() - 1);
+        for (place, LookUp { look_up, wanted, .. }) in look_ups.into_iter().enumerate() {
+            let known = if place == last {
+                let of = |sought: Sought| known.remove_entry(&sought.report_id);
+                wanted.into_iter().filter_map(of).collect()
+            } else {
+                let of =
+                    |sought: Sought| Some((sought.report_id.clone(), known.get(&sought.report_id)?.clone()));
+                wanted.into_iter().filter_map(of).collect()
+            };
             commands.extend(self.plan.apply(PlanEvent::LookedUp { look_up, known }));
         }
         Some(commands)

@@ -16,7 +16,7 @@ pub type Events = ReceiverStream<Result<Event, CallError>>;
 /// Events that wait for a slow watcher, at most.
 const BUFFER: usize = 64;
 /// Events read at once.
-const PAGE: u32 = 64;
+const PAGE: u32 = 256;
 /// How often a scan that another process runs is looked at.
 const ELSEWHERE: Duration = Duration::from_millis(500);
 

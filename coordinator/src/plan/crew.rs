@@ -62,7 +62,10 @@ impl Crew {
 
     /// Jobs that can be done at once, where at most so many are published; a guess until somebody tells. Never 0.
     pub(super) fn slots(&self, most: usize) -> usize {
-        (self.window(most) / EACH).max(1)
+        match (self.workers.is_empty(), self.untold) {
+            (false, 0) => self.slots.max(1),
+            _ => (self.window(most) / EACH).max(1),
+        }
     }
 
     /// Jobs of one lane to be published at a time, at most `most`.
@@ -79,6 +82,24 @@ impl Crew {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slots_are_what_the_workers_tell_or_a_guess() {
+        for (heard, slots) in [
+            (&[][..], 16),
+            (&[("a", 6)], 6),
+            (&[("a", 6), ("b", 10)], 16),
+            (&[("a", 6), ("old", 0)], 64),
+            (&[("a", 600), ("old", 0)], 600),
+        ] {
+            let mut crew = Crew::default();
+            for (worker, slots) in heard {
+                crew.heard(worker, *slots, 0);
+            }
+            assert_eq!(crew.slots(10_000), slots, "{heard:?}");
+            assert!(crew.slots(1) > 0, "{heard:?}");
+        }
+    }
 
     #[test]
     fn the_window_follows_the_workers() {

@@ -94,14 +94,19 @@ pub(super) enum Origin {
 }
 
 impl ImageKey {
-    /// The key of an image whose every digest is well-formed.
-    pub(super) fn of(image: &ResolvedImage, basis: &Basis, platforms: &mut Shared) -> Result<Self, String> {
-        for layer in &image.layers {
-            layer.digest.parse::<Digest>().map_err(|error| error.to_string())?;
-        }
+    /// The key of an image whose every digest is well-formed, and the digests of its layers.
+    pub(super) fn of(
+        image: &ResolvedImage,
+        basis: &Basis,
+        platforms: &mut Shared,
+    ) -> Result<(Self, Vec<Digest>), String> {
+        let layers = image.layers.iter().map(|layer| layer.digest.parse());
+        let layers: Result<Vec<Digest>, _> = layers.collect();
+        let layers = layers.map_err(|error| error.to_string())?;
         let digest =
             image.image_digest.parse().map_err(|error: strata_proto::digest::BadDigest| error.to_string())?;
-        Ok(Self { digest, platform: platforms.of(&image.platform), basis: basis.clone() })
+        let platform = platforms.of(&image.platform);
+        Ok((Self { digest, platform, basis: basis.clone() }, layers))
     }
 }
 
@@ -129,7 +134,7 @@ impl Plan {
     pub(super) fn attach(
         &mut self,
         number: ScanNumber,
-        Found { reference, key, image: found }: Found,
+        Found { reference, key, image: found, layers }: Found,
         analysis: &Arc<str>,
     ) {
         let Some(scan) = self.scans.get_mut(&number) else { return };
@@ -146,11 +151,11 @@ impl Plan {
         let parts: Vec<Part> = found
             .layers
             .into_iter()
-            .filter_map(|layer| {
-                let digest = layer.digest.parse().ok()?;
+            .zip(layers)
+            .map(|(layer, digest)| {
                 let of = LayerKey { digest, analysis: Arc::clone(analysis) };
                 let cached = layer.cached || self.recent.contains(&of);
-                Some(Part { digest, size: layer.size, media_type: layer.media_type.into(), cached })
+                Part { digest, size: layer.size, media_type: layer.media_type.into(), cached }
             })
             .collect();
         // What an image does not wait for is there, however old the answer is that brought it.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use strata_proto::{
+    digest::Digest,
     subject,
     v1::{ReportSummary, Resolved, ResolvedImage},
 };
@@ -80,6 +81,8 @@ pub(super) struct Found {
     pub(super) reference: Box<str>,
     pub(super) key: ImageKey,
     pub(super) image: ResolvedImage,
+    /// The digests of its layers.
+    pub(super) layers: Vec<Digest>,
 }
 
 /// A report that is there already, and the references that it is for.
@@ -179,16 +182,19 @@ impl Plan {
                 self.attach(number, found, &analysis);
                 continue;
             };
-            let Found { reference, key, image } = found;
-            let layers = || image.layers.iter().filter_map(|layer| layer.digest.parse().ok());
-            for layer in layers() {
-                scan.note_wanted(layer, true, &mut self.unclaimed);
+            let Found { reference, key, layers, .. } = found;
+            for layer in &layers {
+                scan.note_wanted(*layer, true, &mut self.unclaimed);
             }
             let submitted_ms = scan.created_ms;
             let modified = self.modified.of(&summary.database_modified);
             let entry = reported.entry(key).or_insert_with(|| {
                 let origin = copy_of.clone().map_or(Origin::Archive, Origin::Copy);
-                (Box::new(Reported::known(summary, modified, submitted_ms, layers())), origin, Vec::new())
+                (
+                    Box::new(Reported::known(summary, modified, submitted_ms, layers.into_iter())),
+                    origin,
+                    Vec::new(),
+                )
             });
             entry.2.push(reference);
         }

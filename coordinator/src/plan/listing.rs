@@ -19,6 +19,8 @@ use super::{
 
 /// Listing jobs of one scan at a time, however many workers there are.
 const MOST: usize = 64;
+/// Repositories of one job, however few there are: a worker lists so many at once.
+const TOGETHER: usize = 8;
 
 /// A page to be listed.
 #[derive(Debug, Clone)]
@@ -60,9 +62,10 @@ impl Plan {
         if scan.listings_open >= listings || scan.queued.len() >= self.config.queued_references {
             return;
         }
-        // So many that every slot gets its share twice: small sweeps, and the ends of large ones, are done by all workers.
+        // So many that every slot gets its share: a sweep's end is done by all workers.
+        let most = self.config.list_batch.max(1);
         let most = match scan.lane {
-            Lane::Sweep => (scan.listings.len() / (2 * slots)).clamp(1, self.config.list_batch.max(1)),
+            Lane::Sweep => (scan.listings.len() / slots).clamp(TOGETHER.min(most), most),
             Lane::Interactive | Lane::Unspecified => 1,
         };
         let Some(first) = scan.listings.pop_front() else { return };

@@ -25,7 +25,7 @@ use super::{
 impl Plan {
     /// Makes a resolve job of a scan's next references.
     pub(super) fn make_resolve(&mut self, number: ScanNumber) {
-        let share = 2 * self.crew.slots(self.config.window);
+        let share = self.crew.slots(self.config.window);
         let Some(scan) = self.scans.get_mut(&number) else { return };
         let least = self.config.resolve_batch.max(1);
         let most = match scan.lane {
@@ -153,7 +153,7 @@ impl Plan {
 
     fn found(&mut self, number: ScanNumber, reference: Box<str>, image: ResolvedImage) -> Option<Found> {
         match ImageKey::of(&image, &self.scans.get(&number)?.basis, &mut self.platforms) {
-            Ok(key) => Some(Found { reference, key, image }),
+            Ok((key, layers)) => Some(Found { reference, key, image, layers }),
             Err(reason) => {
                 let message = format!("{reference} was resolved to something malformed: {reason}");
                 self.fail(number, vec![reference.into()], "malformed", &message);
@@ -184,7 +184,8 @@ impl Plan {
         let Some(Task::Refresh(of)) = self.works.get(key).map(|work| work.task.clone()) else { return };
         let failure = match resolved.references.into_iter().next().and_then(|one| one.result) {
             Some(Answer::Image(found))
-                if ImageKey::of(&found, &of.basis, &mut self.platforms).is_ok_and(|found| found == of) =>
+                if ImageKey::of(&found, &of.basis, &mut self.platforms)
+                    .is_ok_and(|(found, _)| found == of) =>
             {
                 self.settle(key);
                 let Some(image) = self.images.get_mut(&of) else { return };

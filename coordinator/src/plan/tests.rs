@@ -166,7 +166,7 @@ fn an_image_whose_inputs_keep_vanishing_fails_after_some_rounds() {
 
 #[test]
 fn listings_that_fail_are_in_the_ledger_and_the_sweep_is_no_success() {
-    let mut bench = Bench::default();
+    let mut bench = Bench::new(PlanConfig { list_batch: 1, ..PlanConfig::default() });
     bench.submit("s", sweep(|_| {}));
     let catalog = bench.only_job("list");
     bench.list(&catalog, listed(&["one", "two"], ""));
@@ -230,7 +230,8 @@ fn filters_prefix_and_repeated_names() {
 
 #[test]
 fn a_window_bounds_each_lane_and_an_interactive_scan_does_not_wait() {
-    let mut bench = Bench::new(PlanConfig { window: 3, resolve_batch: 1, ..PlanConfig::default() });
+    let batches = PlanConfig { resolve_batch: 1, resolve_most: 1, ..PlanConfig::default() };
+    let mut bench = Bench::new(PlanConfig { window: 3, ..batches });
     let mut request = images(&["r/a:1", "r/a:2", "r/a:3", "r/a:4", "r/a:5"]);
     request.set_lane(Lane::Sweep);
     bench.submit("sweep", request);
