@@ -84,9 +84,10 @@ async fn acknowledge(outcomes: Vec<Settled>) {
 
 #[cfg(test)]
 mod tests {
+    use async_trait::async_trait;
+
     use super::*;
     use crate::ports::PortError;
-    use async_trait::async_trait;
 
     struct Nothing;
 
@@ -134,12 +135,13 @@ mod tests {
         assert_eq!(keys(owes("c", vec![then])), ["c"]);
         assert_eq!(keys(owes("d", vec![share])), ["a", "b", "d"]);
     }
+
     #[tokio::test]
     async fn what_is_recorded_does_not_wait_for_what_shares_its_cycle() {
         let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
         let mut first = owes("a", Vec::new());
-        for delivery in &mut first.outcomes {
-            delivery.handle = Box::new(Told(sender.clone()));
+        for (_, handle) in &mut first.outcomes {
+            *handle = Box::new(Told(sender.clone()));
         }
         let second = owes("b", Vec::new()).outcomes;
         let owed = Owed { outcomes: second, recorded: vec![Arc::new(first)], ..Owed::default() };
