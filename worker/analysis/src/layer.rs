@@ -22,6 +22,7 @@ mod replace;
 mod room;
 mod sparse;
 mod spool;
+pub mod table;
 mod tar;
 #[cfg(test)]
 mod tests;

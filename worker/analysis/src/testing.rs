@@ -7,7 +7,7 @@ mod fixtures;
 use crate::{index, layer::LayerError, limits::Limits, model::Inventory};
 
 /// Writes a tar archive.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Archive {
     pub(crate) bytes: Vec<u8>,
 }

@@ -66,6 +66,11 @@ fn layers() {
 }
 
 #[test]
+fn tables() {
+    run("table", 1_500);
+}
+
+#[test]
 fn ecosystems() {
     let mut rows = 0;
     for family in seeds::FAMILIES {

@@ -33,6 +33,7 @@ pub fn family(name: &str) -> Vec<&'static ecosystem::Ecosystem> {
 pub fn of(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = match target {
         "layer" => layers(),
+        "table" => tables(),
         "version" => versions(),
         "database" => databases(),
         "osv" => advisories().into_iter().flatten().collect(),
@@ -169,7 +170,50 @@ fn layers() -> Vec<Vec<u8>> {
     seeds
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+/// Format, then a table: of every kind of entry, with a file in one piece and one in two.
+fn tables() -> Vec<Vec<u8>> {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let rows = [
+        r#"{"name":"a/","type":"dir","mode":493}"#.to_owned(),
+        r#"{"name":"lib","type":"symlink","linkName":"usr/lib"}"#.to_owned(),
+        r#"{"name":"a/.wh.gone","type":"reg","mode":420}"#.to_owned(),
+        r#"{"name":"dev/null","type":"char"}"#.to_owned(),
+        format!(r#"{{"name":"a/readme","type":"reg","size":9,"offset":100,"chunkDigest":"{digest}"}}"#),
+        format!(
+            r#"{{"name":"a/package.json","type":"reg","size":9,"offset":200,"endOffset":240,"digest":"{digest}"}}"#
+        ),
+        format!(
+            r#"{{"name":"var/lib/dpkg/status","type":"reg","size":9,"offset":300,"chunkSize":5,"chunkDigest":"{digest}"}}"#
+        ),
+        format!(
+            r#"{{"name":"var/lib/dpkg/status","type":"chunk","offset":400,"chunkOffset":5,"chunkSize":4,"chunkDigest":"{digest}"}}"#
+        ),
+        r#"{"name":"b/package.json","type":"hardlink","linkName":"a/package.json"}"#.to_owned(),
+    ];
+    let mut seeds = vec![b"\x01100:20:30:1".to_vec()];
+    for rows in [&rows[..], &rows[..5], &rows[..4]] {
+        for format in [0, 1] {
+            let table = format!(r#"{{"version":1,"entries":[{}]}}"#, rows.join(","));
+            seeds.push([&[format], table.as_bytes()].concat());
+        }
+    }
+    seeds
+}
+
+/// A zstd frame (RFC 8878) of raw blocks.
+pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0xa0];
+    frame.extend(u32::try_from(bytes.len()).expect("few bytes").to_le_bytes());
+    for block in bytes.chunks(100_000) {
+        let header = u32::try_from(block.len()).expect("few bytes") << 3;
+        frame.extend(&header.to_le_bytes()[..3]);
+        frame.extend(block);
+    }
+    frame.extend([1, 0, 0]);
+    frame
+}
+
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).expect("memory");
     encoder.finish().expect("memory")

@@ -9,6 +9,7 @@ use strata_analysis::{
     database::{Builder, Database, diff, osv, score::Threats},
     ecosystem::{Facts, File},
     index,
+    layer::table::{self, Place, Table, index_parts},
     limits::Limits,
     model::{Contents, Distribution, Installed, Package},
     squash::squash,
@@ -23,6 +24,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets.
 pub const TABLE: &[Target] = &[
     ("layer", layer),
+    ("table", table),
     ("system", |data| ecosystem("system", data)),
     ("rpm", |data| ecosystem("rpm", data)),
     ("text", |data| ecosystem("text", data)),
@@ -92,6 +94,38 @@ pub fn layer(data: &[u8]) {
     assert_eq!(failed, None);
     let contents = squash(&[&inventory, &inventory]);
     assert!(contents.packages.len() <= packages, "the same layer twice has more packages");
+}
+
+/// A table of contents, under the digest that it happens to have, then the layer by it. First byte: the format.
+pub fn table(data: &[u8]) {
+    let [format, json @ ..] = data else { return };
+    let (limits, size) = (limits(), u64::try_from(json.len()).expect("few bytes"));
+    let digest = |bytes: &[u8]| {
+        let digits: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{digits}")
+    };
+    let opened = if *format == 0 {
+        let mut tar = Vec::new();
+        seeds::entry(&mut tar, b'0', "stargz.index.json", json);
+        let stored = seeds::gzip(&tar);
+        Table::of_estargz(&stored, 4_096, &digest(json), &limits)
+    } else {
+        let stored = seeds::zstd(json);
+        Table::of_chunked(&stored, 4_096, size, &digest(&stored), &limits)
+    };
+    if let Some(Place::At { offset, length, .. }) = Place::parse(&String::from_utf8_lossy(json), 4_096) {
+        assert!(offset + length <= 4_096);
+    }
+    let Ok(table) = opened else { return };
+    assert_eq!(table.plan(table::SMALLEST - 1, 0, &limits, false), None);
+    let Some(plan) = table.plan(table::SMALLEST, 0, &limits, false) else { return };
+    assert!(plan.ranges.iter().all(|range| range.start < range.end && range.end <= 4_096), "{plan:?}");
+    let parts = vec![*format; usize::try_from(plan.bytes).expect("few bytes")];
+    let found = index_parts(&table, &plan, &mut parts.as_slice(), &limits, None);
+    // These bytes are no content of any digest.
+    if let Ok(inventory) = found {
+        assert!(plan.ranges.is_empty() && inventory.bytes == 0, "{plan:?}: {inventory:?}");
+    }
 }
 
 /// The archive with right checksums in its headers, so that a change of one gets past them; one of an odd length stays
