@@ -13,8 +13,9 @@ pub enum AuditCommand {
     Export(Box<ExportArgs>),
     /// Recompute every digest, and name what is missing or changed.
     Verify {
-        /// An export, the directory that one was unpacked to, or a cache directory; default: this machine's archive.
-        #[arg(value_name = "FILE|DIR", conflicts_with = "server")]
+        /// An export, the directory that one was unpacked to, or a cache directory, whatever server is set; default: the
+        /// server's archive, or else this machine's.
+        #[arg(value_name = "FILE|DIR")]
         path: Option<PathBuf>,
         /// Public key (PEM) of whoever signed the export: one that is not signed by it is wrong.
         #[arg(long, value_name = "FILE", requires = "path")]
