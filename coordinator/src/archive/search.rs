@@ -172,13 +172,14 @@ pub(super) fn search(query: &SearchReportsRequest, counted: &[i64], sight: &Sigh
         let list = list_of(kind);
         // CROSS has SQLite begin with the postings; PostgreSQL chooses itself.
         builder.push(&format!(
-            "hits AS MATERIALIZED (SELECT d.number FROM postings p CROSS JOIN reports d \
+            "hits AS MATERIALIZED (SELECT d.* FROM postings p CROSS JOIN reports d \
              WHERE p.term = {term} AND d.{list} = p.list), "
         ));
     }
     builder.push("page AS MATERIALIZED (SELECT r.number, r.summary FROM ");
     builder.push(match rarest {
-        Some(_) => "hits h CROSS JOIN reports r WHERE r.number = h.number",
+        // As they were gathered: PostgreSQL would walk over all reports to meet them again.
+        Some(_) => "hits r WHERE 1 = 1",
         None => "reports r WHERE 1 = 1",
     });
     for (kind, term) in terms {
