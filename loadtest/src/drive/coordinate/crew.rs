@@ -16,7 +16,7 @@ use strata_coordinator::{
 };
 use strata_loadtest::simulate::{Answers, Scenario};
 use strata_proto::{
-    WIRE_VERSION,
+    WIRE_VERSION, content,
     trace::TraceHeaders,
     v1::{
         AssessJob, Finding, Job, Layer, Outcome, Package, Parcel, Report, Severity, job::Verb,
@@ -88,8 +88,7 @@ impl Work {
         self.jobs += 1;
         let result = self.answers.answer(job);
         if let (Some(Verb::Assess(assess)), Answer::Assessed(assessed)) = (&job.verb, &result) {
-            let report_zstd = pack(&report(assess, self.packages)).context("make a report")?;
-            let parcel = Parcel { report_zstd, ..Parcel::default() }.encode_to_vec();
+            let parcel = parcel(report(assess, self.packages))?.encode_to_vec();
             self.parcels.put(&assessed.parcel, parcel.into())?;
         }
         Ok(Outcome {
@@ -107,6 +106,25 @@ impl Work {
 /// A withdrawn job's slot is empty.
 fn taken(slot: &Slot) -> Option<(u64, Job, TraceHeaders)> {
     slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+}
+
+/// As workers put reports down.
+fn parcel(mut report: Report) -> anyhow::Result<Parcel> {
+    let summary = content::summary(&report);
+    let (vulnerabilities, packages) = (content::vulnerabilities(&report), content::packages(&report));
+    let database = content::take_database(&mut report);
+    let mut report_zstd = pack(&report).context("make a report")?;
+    let (content_length, content_key) = (report_zstd.len() as u64, content::key(&report_zstd, &[]));
+    report_zstd.extend(pack(&database).context("make a report")?);
+    Ok(Parcel {
+        report_zstd,
+        content_length,
+        content_key: content_key.to_vec(),
+        summary: Some(summary),
+        vulnerabilities,
+        packages,
+        ..Parcel::default()
+    })
 }
 
 /// A report like those of small images: packages of a registry's common names, a finding for every tenth. No two say the same.
