@@ -1,6 +1,7 @@
 //! The job verbs: list, resolve, index, assess. They see ports, never an adapter.
 
 pub mod advise;
+pub mod again;
 pub mod assess;
 mod base;
 pub mod index;

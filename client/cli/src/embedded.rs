@@ -30,6 +30,7 @@ use strata_worker::{
     job::{
         Context,
         advise::{self, Predicted},
+        again::{self, Again},
     },
     ports::Images as _,
     queue::channel::{ChannelSink, ChannelSource},
@@ -251,6 +252,15 @@ impl Embedded {
         predicted.map_err(|error| {
             Failure::incomplete(error.message).hint("an empty --cache-dir has the layers read again")
         })
+    }
+
+    /// Assesses a report again with the database of this process.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub async fn again(&self, report: &v1::Report) -> Result<Again, Failure> {
+        let again = again::again(&self.context, report).await;
+        again.map_err(|error| Failure::incomplete(error.message))
     }
 
     /// Stops a scan.

@@ -14,7 +14,7 @@ use crate::{
     args::GateArgs,
     exit::{self, Failure},
     policy::{
-        Facts, Policy, Status, Verdict,
+        Facts, Policy, Stage, Status, Verdict,
         accepted::{self, Accepted, Tally},
         file, yaml,
     },
@@ -36,6 +36,8 @@ pub struct Gate {
     accepted: Vec<Accepted>,
     /// The moment for ages and expiry.
     pub now: Moment,
+    /// Where images are judged.
+    pub stage: Stage,
 }
 
 /// What the policies say of one image.
@@ -91,6 +93,7 @@ impl Gate {
             policies: Vec::new(),
             accepted: Vec::new(),
             now,
+            stage: Stage::default(),
         };
         for named in &args.policy {
             gate.add(named)?;
@@ -151,7 +154,7 @@ impl Gate {
         let references = reported.references.clone();
         let Some(report) = &mut reported.report else { return };
         let tally = accepted::apply(&self.accepted, report, &references, self.now);
-        let facts = Facts { report, references: &references, now: self.now };
+        let facts = Facts { report, references: &references, now: self.now, stage: self.stage };
         let verdicts: Vec<Verdict> = self.policies.iter().map(|policy| policy.judge(&facts)).collect();
         let distribution = report.distribution.as_ref();
         if self.exit_on_eol.is_some()
@@ -253,7 +256,7 @@ fn lines(seen: &Seen) -> Vec<String> {
         }
         for verdict in &image.verdicts {
             if !verdict.applies {
-                lines.push(format!("policy {}: not for {name}", verdict.policy));
+                lines.push(format!("policy {}: not for {name}: its scope", verdict.policy));
             }
             for rule in verdict.rules.iter().filter(|rule| rule.status > Status::Pass) {
                 let word = if rule.status == Status::Fail { "FAIL" } else { "WARN" };

@@ -7,6 +7,7 @@ mod count;
 pub mod file;
 mod glob;
 mod image;
+pub mod stage;
 #[cfg(test)]
 mod tests;
 pub mod trial;
@@ -19,9 +20,10 @@ use strata_proto::{
     v1::{Finding, Package, Report},
 };
 
-use crate::age::Moment;
+use crate::{age::Moment, row};
 
 pub(crate) use self::complete::has_ended;
+pub use self::stage::Stage;
 
 /// What a rule looks at.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +34,8 @@ pub struct Facts<'a> {
     pub references: &'a [String],
     /// The moment for ages and dates.
     pub now: Moment,
+    /// Where the image is judged.
+    pub stage: Stage,
 }
 
 /// One kind of rule.
@@ -126,6 +130,8 @@ pub struct Policy {
     pub name: String,
     /// Repositories that it is for; empty is every image.
     pub repositories: Vec<String>,
+    /// Stages that it is for; empty is every stage.
+    pub stages: Vec<Stage>,
     /// The rules.
     pub rules: Vec<Rule>,
 }
@@ -148,7 +154,7 @@ pub struct RuleResult {
 pub struct Verdict {
     /// The policy.
     pub policy: String,
-    /// False where the policy is for other repositories: then no rule was looked at.
+    /// False where the policy is for other repositories or stages: then no rule was looked at.
     pub applies: bool,
     /// The worst of its rules.
     pub status: Status,
@@ -160,7 +166,8 @@ impl Policy {
     /// Judges one image.
     #[must_use]
     pub fn judge(&self, facts: &Facts<'_>) -> Verdict {
-        let applies = self.repositories.is_empty() || in_scope(&self.repositories, facts.references, false);
+        let applies = (self.repositories.is_empty() || in_scope(&self.repositories, facts.references, false))
+            && (self.stages.is_empty() || self.stages.contains(&facts.stage));
         let rules: Vec<RuleResult> =
             if applies { self.rules.iter().map(|rule| rule.judge(facts)).collect() } else { Vec::new() };
         let status = rules.iter().map(|rule| rule.status).max().unwrap_or(Status::Pass);
@@ -212,10 +219,16 @@ pub fn package<'a>(report: &'a Report, finding: &Finding) -> Option<&'a Package>
 }
 
 /// Whether one of an image's names, or each of them, is in a repository of that pattern: `team/app` or
-/// `registry.example/team/app`.
+/// `registry.example/team/app`. An archive is in the repository that it names itself, and a pattern may mean its file:
+/// `docker-archive:build/*.tar`.
 fn in_scope(patterns: &[String], references: &[String], every: bool) -> bool {
     let one = |reference: &String| {
-        let Ok(reference) = reference.parse::<Reference>() else { return false };
+        if row::file(reference).is_some_and(|file| patterns.iter().any(|one| glob::matches(one, file))) {
+            return true;
+        }
+        let Some(Ok(reference)) = row::registry_name(reference).map(str::parse::<Reference>) else {
+            return false;
+        };
         let whole = format!("{}/{}", reference.host, reference.repository);
         patterns
             .iter()

@@ -76,16 +76,30 @@ pub fn repository_of(name: &str) -> String {
     inner.unwrap_or_else(|| file.to_owned())
 }
 
+/// A name as a registry would have it; of an archive the one that is named in it, if it is.
+#[must_use]
+pub fn registry_name(name: &str) -> Option<&str> {
+    match archive(name) {
+        Some((_, tail)) => tail.contains([':', '/']).then_some(tail),
+        None => Some(of_engine(name).unwrap_or(name)),
+    }
+}
+
+/// Scheme and path of an archive's name; `None` where it names none.
+#[must_use]
+pub fn file(name: &str) -> Option<&str> {
+    let (path, tail) = archive(name)?;
+    let selector = if tail.is_empty() { 0 } else { tail.len() + 1 };
+    name.get(..name.len().checked_sub(selector)?).filter(|file| file.ends_with(path))
+}
+
 /// The names of an image that are those of a registry; of an archive the one that is named in it.
 #[must_use]
 pub fn tags(image: &Image) -> Vec<&str> {
     image
         .references
         .iter()
-        .filter_map(|name| match archive(name) {
-            Some((_, tail)) => tail.contains([':', '/']).then_some(tail),
-            None => Some(of_engine(name).unwrap_or(name)),
-        })
+        .filter_map(|name| registry_name(name))
         .filter(|name| !name.contains('@') && !name.starts_with("sha256:"))
         .collect()
 }
@@ -261,6 +275,20 @@ mod tests {
                 unchanged: false,
             };
             assert_eq!(repository(&image), expected, "{reference}");
+        }
+    }
+
+    #[test]
+    fn an_archive_has_a_file_and_perhaps_a_name() {
+        for (reference, name, path) in [
+            ("r.example/a:1", Some("r.example/a:1"), None),
+            ("containerd:r.example/a:1", Some("r.example/a:1"), None),
+            ("docker-archive:/b/i.tar", None, Some("docker-archive:/b/i.tar")),
+            ("docker-archive:/b/i.tar@0", None, Some("docker-archive:/b/i.tar")),
+            ("docker-archive:/b/i.tar:r.example/a:1", Some("r.example/a:1"), Some("docker-archive:/b/i.tar")),
+            ("oci:/b/layout:v1", None, Some("oci:/b/layout")),
+        ] {
+            assert_eq!((registry_name(reference), file(reference)), (name, path), "{reference}");
         }
     }
 

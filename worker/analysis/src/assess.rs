@@ -123,6 +123,10 @@ pub struct Assessment {
 /// Raised when *assess* makes something else of the same image and the same answers.
 const REVISION: u32 = 1;
 
+/// Codes of the problems that *assess* itself tells: another database may not have them.
+pub const PROBLEMS: [&str; 5] =
+    ["damaged-advisories", "end-of-life", "no-advisories", "uncomparable-version", "unknown-ecosystem"];
+
 /// Which *assess* this is: an assessment may stand for one that this *assess* would make only when it made it. Versions of
 /// Strata differ, for what changes between them is not known.
 #[must_use]

@@ -58,17 +58,12 @@ pub async fn predict(
     compute::run(&image.image_digest, work).await?
 }
 
-fn decoded(packed: &[Bytes]) -> Result<Vec<Inventory>, JobError> {
+pub(super) fn decoded(packed: &[Bytes]) -> Result<Vec<Inventory>, JobError> {
     packed.iter().map(|bytes| wire::decode(bytes)).collect()
 }
 
 async fn inventories(context: &Context, report: &v1::Report) -> Result<Vec<Bytes>, JobError> {
-    let key = |layer: &v1::Layer| LayerKey {
-        layer: layer.digest.clone(),
-        fingerprint: context.fingerprint.clone(),
-    };
-    let keys: Vec<LayerKey> = report.layers.iter().map(key).collect();
-    let packed = patiently(|| context.cache.read(&keys)).await?;
+    let packed = kept(context, report).await?;
     let known = packed.len();
     let packed: Vec<Bytes> = packed.into_iter().flatten().collect();
     if packed.len() < known {
@@ -80,4 +75,14 @@ async fn inventories(context: &Context, report: &v1::Report) -> Result<Vec<Bytes
         return Err(JobError::never("missing", message));
     }
     Ok(packed)
+}
+
+/// The analyses of a report's layers, as far as the cache has them.
+pub(super) async fn kept(context: &Context, report: &v1::Report) -> Result<Vec<Option<Bytes>>, JobError> {
+    let key = |layer: &v1::Layer| LayerKey {
+        layer: layer.digest.clone(),
+        fingerprint: context.fingerprint.clone(),
+    };
+    let keys: Vec<LayerKey> = report.layers.iter().map(key).collect();
+    patiently(|| context.cache.read(&keys)).await
 }

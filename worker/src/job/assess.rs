@@ -199,7 +199,8 @@ fn report_id(report: &v1::Report, attached: Option<&Statements>) -> String {
     subject::key_of(&parts)
 }
 
-fn report(
+/// The report that contents and their assessment make.
+pub(super) fn report(
     facts: &v1::ImageFacts,
     contents: model::Contents,
     assessment: assess::Assessment,

@@ -1,8 +1,10 @@
 //! The grammar of `strata report`.
 
+use std::path::PathBuf;
+
 use clap::{Args as Group, Subcommand};
 
-use super::{ArchiveArgs, ExportArgs, OutputArgs};
+use super::{ArchiveArgs, ExportArgs, OutputArgs, RegistryArgs};
 
 /// Commands on reports.
 #[derive(Debug, Subcommand)]
@@ -11,6 +13,15 @@ pub enum ReportCommand {
     Show {
         /// The report's id.
         report: String,
+        /// Assess the report again, here, with the advisory database of this machine, and show what has become known since: as
+        /// `strata diff` does, the report as it was before and as it would be now after. The image is not read, and need not
+        /// exist any more: the analyses of its layers are taken where the cache directory still has them, and else the packages
+        /// that the report lists. Formats: table, json, markdown.
+        #[arg(long)]
+        reassess: bool,
+        /// Advisory database that `--reassess` assesses with.
+        #[arg(long, alias = "db-path", env = "STRATA_DB", value_name = "FILE")]
+        db: Option<PathBuf>,
         /// Where to look.
         #[command(flatten)]
         archive: ArchiveArgs,
@@ -26,6 +37,17 @@ pub enum ReportCommand {
         /// `table`, or `json` for programs.
         #[arg(short, long, default_value = "table", value_parser = ["table", "json"])]
         format: String,
+        /// Ask the registries, from here and with one HEAD request for each image and repository, whether the images are still
+        /// there. One that each of its repositories denies under its digest is shown as `image gone`, with the date; one of
+        /// which a registry says nothing is unknown.
+        #[arg(long)]
+        check: bool,
+        /// Any certificate of a registry, or plain HTTP where it is not on loopback, for `--check`.
+        #[arg(long, visible_alias = "allow-insecure-registry")]
+        insecure: bool,
+        /// Registries' certificates and logins, for `--check`.
+        #[command(flatten)]
+        registry: Box<RegistryArgs>,
         /// Where to look.
         #[command(flatten)]
         archive: ArchiveArgs,

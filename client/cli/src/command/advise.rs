@@ -1,6 +1,6 @@
 //! `strata advise`: what other bases would do to an image's findings.
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
 use strata_coordinator::{
     access::sight::Sight,
@@ -8,10 +8,10 @@ use strata_coordinator::{
 };
 use strata_proto::v1::{Layer, Report, SearchReportsRequest};
 
-use super::{diff, gather::Gather};
+use super::{diff, gather::Gather, report};
 use crate::{
     advice::{Advice, Base, Candidate},
-    args::{AdviseArgs, ArchiveArgs},
+    args::{AdviseArgs, ArchiveArgs, TargetArgs},
     backend::Backend,
     bases,
     diff::Image,
@@ -23,14 +23,10 @@ use crate::{
 
 /// Reports of this machine's archive that are looked through for the image's base, the newest first.
 const MOST: u32 = 500;
+/// As many of a server's: each travels.
+const MOST_REMOTE: u32 = 100;
 
 pub(super) async fn run(args: AdviseArgs, settings: &Settings) -> Result<ExitCode, Failure> {
-    if args.target.server.is_some() {
-        return Err(Failure::usage(
-            "failed to advise with a server: the layers are combined in this process",
-        )
-        .hint("leave --server and STRATA_SERVER out"));
-    }
     for (_, path) in &args.output {
         output::check_file(path)?;
     }
@@ -39,7 +35,9 @@ pub(super) async fn run(args: AdviseArgs, settings: &Settings) -> Result<ExitCod
         connection: args.target.connection.clone(),
         cache_dir: args.target.cache_dir.clone(),
     };
-    let mut gather = Gather::new(&args.target, archive, settings);
+    // The layers are combined in this process, which therefore reads them.
+    let here = TargetArgs { server: None, ..args.target.clone() };
+    let mut gather = Gather::new(&here, archive, settings);
     let advice = advise(&args, &mut gather, settings).await;
     gather.close().await;
     let advice = advice?;
@@ -63,7 +61,7 @@ async fn advise(args: &AdviseArgs, gather: &mut Gather<'_>, settings: &Settings)
     };
     let candidates = others.get(..args.candidates.len()).unwrap_or(others);
     let Backend::Embedded(here) = gather.backend().await? else {
-        return Err(Failure::usage("failed to advise with a server"));
+        return Err(Failure::incomplete("the layers are combined in this process"));
     };
     let mut predicted = Vec::new();
     for candidate in candidates {
@@ -101,6 +99,9 @@ async fn found(
     if marked > 0 && best.as_ref().is_none_or(|best| best.layers != marked) {
         return Ok(Base { layers: marked, known_by: "the image's labels name them".to_owned() });
     }
+    if args.target.server.is_some() {
+        best = at_server(best, image, args, settings).await?;
+    }
     let local = embedded::open_archive(&settings.cache_dir(args.target.cache_dir.as_ref())).await?;
     let query = SearchReportsRequest { limit: MOST, ..SearchReportsRequest::default() };
     let unreadable = |error: PortError| Failure::incomplete(error.to_string());
@@ -112,9 +113,36 @@ async fn found(
     }
     best.ok_or_else(|| {
         Failure::usage(format!("it is not known which of the layers of {} are its base", image.name)).hint(
-            "name the base that it has now with --base, or scan that base first: it is found among this machine's reports",
+            "name the base that it has now with --base, or scan that base first: it is found among the reports of this machine, \
+             and of a server with --server",
         )
     })
+}
+
+/// As far as a server's reports show more of the image's layers to be another image.
+async fn at_server(
+    mut best: Option<Base>,
+    image: &Image,
+    args: &AdviseArgs,
+    settings: &Settings,
+) -> Result<Option<Base>, Failure> {
+    let archive = ArchiveArgs {
+        server: args.target.server.clone(),
+        connection: args.target.connection.clone(),
+        cache_dir: None,
+    };
+    let query = SearchReportsRequest { limit: MOST_REMOTE, ..SearchReportsRequest::default() };
+    let mut seen = BTreeSet::new();
+    for summary in report::search(query, &archive, settings).await? {
+        // One report of an image tells its layers; each is fetched.
+        if summary.image_digest == image.report.image_digest || !seen.insert(summary.image_digest.clone()) {
+            continue;
+        }
+        let found = report::show(&summary.report_id, &archive, settings).await?;
+        let name = summary.references.first().unwrap_or(&summary.image_digest);
+        best = larger(best, &image.report.layers, &found, name);
+    }
+    Ok(best)
 }
 
 /// The base, or another image where more of the layers are that image's.

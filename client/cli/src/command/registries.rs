@@ -4,7 +4,7 @@ use strata_proto::reference::Reference;
 use strata_worker::source::{auth::Login, secret::Secret};
 
 use crate::{
-    args::{Command, DbCommand, DockerCommand, LoginArgs, RegistryArgs, ScanArgs, SweepArgs},
+    args::{Command, DbCommand, DockerCommand, LoginArgs, RegistryArgs, ReportCommand, ScanArgs, SweepArgs},
     command::distribute,
     exit::Failure,
     security,
@@ -23,6 +23,11 @@ pub(super) fn apply(command: &Command, settings: &mut Settings) -> Result<(), Fa
             (&args.registry, Some(&args.login), vec![distribute::bare(&args.reference).to_owned()])
         }
         Command::Tag(args) | Command::Docker(DockerCommand::Tag(args)) => (&args.registry, None, Vec::new()),
+        Command::Advise(args) => {
+            let names = std::iter::once(&args.image).chain(&args.candidates).chain(&args.base);
+            (&args.target.registry, Some(&args.target.login), names.cloned().collect())
+        }
+        Command::Report(ReportCommand::Search { registry, .. }) => (&**registry, None, Vec::new()),
         Command::Worker(args) => (&args.registry, None, Vec::new()),
         Command::Server(args) => (&args.registry, None, Vec::new()),
         _ => return Ok(()),

@@ -2,10 +2,12 @@
 
 mod found;
 mod hold;
+mod presence;
+mod reassess;
 
 pub(super) use self::found::document as listed;
 
-use std::{path::Path, process::ExitCode};
+use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 use strata_client::Client;
 use strata_coordinator::{access::sight::Sight, archive::sqlite::SqliteArchive, ports::Archive as _};
@@ -13,7 +15,7 @@ use strata_proto::v1::{ImageReported, Report, ReportSummary, SearchReportsReques
 
 use crate::{
     age::Moment,
-    args::{ArchiveArgs, ReportCommand, SearchArgs},
+    args::{ArchiveArgs, OutputArgs, ReportCommand, SearchArgs},
     document, embedded,
     exit::Failure,
     follow,
@@ -36,39 +38,19 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
         ReportCommand::Release { report, archive } => {
             return hold::release(&report, &archive, settings).await;
         }
-        ReportCommand::Show { report, archive, output } => {
-            crate::vex::no_attached(&output.vex)?;
-            let mut output = follow::Output::new(&output, false)?;
-            let found = show(&report, &archive, settings).await?;
-            if let Some(url) = &archive.server {
-                let client = security::connect(url, &archive.connection, settings).await?;
-                shared::accept(Some(&client), &mut output.gate).await;
-            }
-            let mut shown = ImageReported {
-                references: names(&report, &archive, settings).await,
-                database_modified: found.database_modified.clone(),
-                report: Some(found),
-                ..ImageReported::default()
-            };
-            let mut seen = Seen::default();
-            output.judge(&mut shown, &mut seen);
-            let mut results = Results::of_report(&report, shown.report.unwrap_or_default(), output.order);
-            (results.seen, results.now) = (seen, output.gate.now);
-            results.screen = settings.screen;
-            output.write(&mut results)?;
-            output.gate.explain(&results.seen);
-            return Ok(ExitCode::from(output.gate.code(
-                results.worst(),
-                results.problems,
-                &results.seen,
-                None,
-            )));
+        ReportCommand::Show { report, reassess: true, db, archive, output } => {
+            return reassess::run(&report, db.as_ref(), &archive, &output, settings).await;
         }
-        ReportCommand::Search { search, format, archive } => {
+        ReportCommand::Show { report, archive, output, .. } => {
+            return shown(&report, &archive, &output, settings).await;
+        }
+        ReportCommand::Search { search, format, check, insecure, archive, .. } => {
             let found = self::search(query(&search)?, &archive, settings).await?;
+            let present =
+                if check { presence::of(&found, insecure, settings).await? } else { BTreeMap::new() };
             match format.as_str() {
-                "json" => found::json(&found)?,
-                _ => found::table(&found, settings.screen)?,
+                "json" => found::json(&found, &present)?,
+                _ => found::table(&found, &present, settings.screen)?,
             }
         }
         ReportCommand::Submit { report, push_ref, archive } => {
@@ -76,6 +58,46 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// One report, as a scan would show it.
+async fn shown(
+    id: &str,
+    archive: &ArchiveArgs,
+    args: &OutputArgs,
+    settings: &Settings,
+) -> Result<ExitCode, Failure> {
+    crate::vex::no_attached(&args.vex)?;
+    let mut output = follow::Output::new(args, false)?;
+    let found = show(id, archive, settings).await?;
+    accepted(archive, &mut output, settings).await?;
+    let mut shown = ImageReported {
+        references: names(id, archive, settings).await,
+        database_modified: found.database_modified.clone(),
+        report: Some(found),
+        ..ImageReported::default()
+    };
+    let mut seen = Seen::default();
+    output.judge(&mut shown, &mut seen);
+    let mut results = Results::of_report(id, shown.report.unwrap_or_default(), output.order);
+    (results.seen, results.now) = (seen, output.gate.now);
+    results.screen = settings.screen;
+    output.write(&mut results)?;
+    output.gate.explain(&results.seen);
+    Ok(ExitCode::from(output.gate.code(results.worst(), results.problems, &results.seen, None)))
+}
+
+/// The risks that the server keeps count as those of a policy file do.
+async fn accepted(
+    archive: &ArchiveArgs,
+    output: &mut follow::Output,
+    settings: &Settings,
+) -> Result<(), Failure> {
+    if let Some(url) = &archive.server {
+        let client = security::connect(url, &archive.connection, settings).await?;
+        shared::accept(Some(&client), &mut output.gate).await;
+    }
+    Ok(())
 }
 
 /// What is asked for, checked: the archive of this machine is asked without a coordinator that would.

@@ -13,6 +13,7 @@ use crate::{
     embedded::{self, Embedded},
     exit::Failure,
     follow,
+    policy::Stage,
     results::Results,
     security,
     settings::Settings,
@@ -25,9 +26,8 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
         return Ok(ExitCode::SUCCESS);
     }
     let mut output = follow::Output::new(&args.output, false)?;
-    if args.offline {
-        check_offline(&args)?;
-    }
+    output.gate.stage = Stage::Pipeline;
+    check_offline(&args)?;
     let here = scans_here(&args).await?;
     let client = match &args.target.server {
         Some(url) if here => Some(security::connect_lazily(url, &args.target.connection, settings)?),
@@ -105,6 +105,9 @@ async fn scans_here(args: &ScanArgs) -> Result<bool, Failure> {
 
 /// Nothing of an offline run may need a network.
 fn check_offline(args: &ScanArgs) -> Result<(), Failure> {
+    if !args.offline {
+        return Ok(());
+    }
     if args.target.server.is_some() {
         return Err(Failure::usage("--offline reaches no server")
             .hint("leave --server and STRATA_SERVER out; `strata report submit` submits the report later"));

@@ -59,7 +59,7 @@ pub fn read(node: &yaml::Node) -> Result<Accepted, yaml::Error> {
     Ok(Accepted {
         vulnerability: filled("vuln")?,
         package: fields.text("package")?,
-        repositories: super::file::scope(fields)?,
+        repositories: super::file::repositories(fields)?,
         reason,
         expires,
         by: filled("by")?,

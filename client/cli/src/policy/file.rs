@@ -1,6 +1,6 @@
 //! A policy file: policies, accepted risks, and tests of them.
 
-use super::{KINDS, Policy, Rule, Status, accepted, accepted::Accepted, trial, trial::Trial, yaml};
+use super::{KINDS, Policy, Rule, Stage, Status, accepted, accepted::Accepted, trial, trial::Trial, yaml};
 
 const VERSION: &str = "strata/v1";
 const PARTS: &[&str] = &["apiVersion", "policies", "accepted_risks", "tests"];
@@ -10,7 +10,6 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("signature", "Strata does not verify signatures: leave the rule to what admits images"),
     ("provenance", "Strata does not verify provenance: leave the rule to what admits images"),
     ("keys", "Strata does not verify signatures, so that keys have no meaning"),
-    ("stages", "a policy counts wherever `--policy` names it"),
 ];
 
 /// What a policy file holds.
@@ -74,7 +73,8 @@ fn policy(node: &yaml::Node) -> Result<Policy, yaml::Error> {
     if rules.is_empty() {
         return Err(node.wrong("a policy without rules passes everything"));
     }
-    Ok(Policy { name: name.text("`name`")?.to_owned(), repositories: scope(fields)?, rules })
+    let (repositories, stages) = scope(fields)?;
+    Ok(Policy { name: name.text("`name`")?.to_owned(), repositories, stages, rules })
 }
 
 fn rule(node: &yaml::Node) -> Result<Rule, yaml::Error> {
@@ -97,11 +97,30 @@ fn rule(node: &yaml::Node) -> Result<Rule, yaml::Error> {
     Ok(Rule { id, action, kind: kind.name, check: (kind.read)(value)? })
 }
 
+/// The repositories and stages of a policy's `scope`; none is every image, and every stage.
+fn scope(fields: yaml::Fields<'_>) -> Result<(Vec<String>, Vec<Stage>), yaml::Error> {
+    let Some(node) = fields.get("scope") else { return Ok(Default::default()) };
+    supported(node)?;
+    let scope = node.fields("`scope`", &["repos", "stages"])?;
+    let Some(listed) = scope.get("stages") else { return Ok((repositories(fields)?, Vec::new())) };
+    let stages: Vec<Stage> =
+        listed.list("`stages`")?.iter().map(Stage::read).collect::<Result<_, yaml::Error>>()?;
+    if stages.is_empty() {
+        return Err(listed.wrong("`stages` names nothing: leave it out to mean every stage"));
+    }
+    let repositories = if scope.get("repos").is_some() { named(node, scope)? } else { Vec::new() };
+    Ok((repositories, stages))
+}
+
 /// The repositories of a `scope`; none is every image.
-pub(super) fn scope(fields: yaml::Fields<'_>) -> Result<Vec<String>, yaml::Error> {
+pub(super) fn repositories(fields: yaml::Fields<'_>) -> Result<Vec<String>, yaml::Error> {
     let Some(node) = fields.get("scope") else { return Ok(Vec::new()) };
     supported(node)?;
-    let repositories = node.fields("`scope`", &["repos"])?.need("repos")?.texts("`repos`")?;
+    named(node, node.fields("`scope`", &["repos"])?)
+}
+
+fn named(node: &yaml::Node, scope: yaml::Fields<'_>) -> Result<Vec<String>, yaml::Error> {
+    let repositories = scope.need("repos")?.texts("`repos`")?;
     if repositories.is_empty() {
         return Err(node.wrong("`repos` names nothing: leave `scope` out to mean every image"));
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use strata_proto::v1::{Finding, FixState, Layer, Package, Report, Severity};
 
-use super::{Facts, Status, accepted, file};
+use super::{Facts, Stage, Status, accepted, file, in_scope};
 use crate::{age::Moment, document, gate};
 
 fn directory(name: &str) -> Vec<PathBuf> {
@@ -77,8 +77,38 @@ fn a_type_is_known_by_each_of_its_names() {
             "apiVersion: strata/v1\npolicies:\n- name: p\n  rules:\n  - id: v\n    vuln: {{ package_types: [{names}], kev: any, epss_at_least: null }}\n"
         );
         let file = file::parse(&text).unwrap_or_else(|error| panic!("{names}: {error}"));
-        let verdict = file.policies[0].judge(&Facts { report: &report, references: &[], now });
+        let verdict =
+            file.policies[0].judge(&Facts { report: &report, references: &[], now, stage: Stage::Pipeline });
         assert_eq!(verdict.rules[0].failures.len(), expected, "{names}");
+    }
+}
+
+/// An archive is in the repository that it names, or is meant by its file; one that names none is in none.
+#[test]
+fn scopes_know_archives_and_stages() {
+    for (pattern, reference, expected) in [
+        ("acme/*", "r.example/acme/app:1", true),
+        ("acme/*", "docker-archive:/build/acme/app.tar:r.example/acme/app:1", true),
+        ("r.example/acme/*", "docker-archive:/build/app.tar:r.example/acme/app:1", true),
+        ("acme/**", "docker-archive:/acme/app.tar", false),
+        ("docker-archive:/build/*.tar", "docker-archive:/build/app.tar", true),
+        ("docker-archive:/build/*.tar", "docker-archive:/build/app.tar@0", true),
+        ("docker-archive:/build/*.tar", "docker-archive:/build/x/app.tar", false),
+        ("oci:/build/**", "oci:/build/layout:v1", true),
+        ("acme/*", "docker-daemon:acme/app:1", true),
+        ("library/*", "docker-archive:app.tar", false),
+        ("**", "docker-archive:/build/app.tar", true),
+    ] {
+        let patterns = [pattern.to_owned()];
+        let found = in_scope(&patterns, &[reference.to_owned()], true);
+        assert_eq!(found, expected, "{pattern} {reference}");
+    }
+    let text = "apiVersion: strata/v1\npolicies:\n- name: p\n  scope: { stages: [pipeline, registry] }\n  rules:\n  - id: v\n    vuln: { kev: any }\n";
+    let file = file::parse(text).expect("a policy");
+    let (report, now) = (Report::default(), Moment::parse("2026-11-22").expect("a day"));
+    for (stage, applies) in [(Stage::Pipeline, true), (Stage::Registry, true), (Stage::Runtime, false)] {
+        let verdict = file.policies[0].judge(&Facts { report: &report, references: &[], now, stage });
+        assert_eq!(verdict.applies, applies, "{stage:?}");
     }
 }
 
@@ -93,7 +123,9 @@ fn the_built_in_policy_is_one() {
     let judge = |finding: Finding| {
         let report =
             Report { packages: vec![Package::default()], findings: vec![finding], ..Report::default() };
-        file.policies[0].judge(&Facts { report: &report, references: &[], now }).status
+        file.policies[0]
+            .judge(&Facts { report: &report, references: &[], now, stage: Stage::Pipeline })
+            .status
     };
     let high = Finding { severity: Severity::High.into(), ..Finding::default() };
     assert_eq!(judge(high.clone()), Status::Pass);
@@ -184,7 +216,7 @@ fn status(parts: &[usize], most: u64, report: &Report) -> Status {
     let file = file::parse(&text).expect("a policy");
     let now = Moment::parse("2026-11-22").expect("a day");
     let policy = file.policies.first().expect("a policy");
-    policy.judge(&Facts { report, references: &[], now }).status
+    policy.judge(&Facts { report, references: &[], now, stage: Stage::Pipeline }).status
 }
 
 proptest! {

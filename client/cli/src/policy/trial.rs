@@ -7,15 +7,16 @@
 //!   report: fixtures/young.json      # what `strata scan -f json` writes, beside the policy file
 //!   now: 2026-11-22
 //!   references: [registry.example/acme/app:1]   # instead of the document's
+//!   stage: registry                # of the policy's stages; by default the first that it is for
 //!   expect: { no-high: pass, hygiene: warn }
 //! ```
 
 use strata_proto::v1::Report;
 
-use super::{Facts, Policy, Status, accepted, file::File, yaml};
+use super::{Facts, Policy, Stage, Status, accepted, file::File, yaml};
 use crate::age::Moment;
 
-const FIELDS: &[&str] = &["name", "policy", "report", "now", "references", "expect"];
+const FIELDS: &[&str] = &["name", "policy", "report", "now", "references", "stage", "expect"];
 
 /// One test.
 pub struct Trial {
@@ -26,6 +27,7 @@ pub struct Trial {
     policy: String,
     now: Moment,
     references: Vec<String>,
+    stage: Stage,
     expect: Vec<(String, Status)>,
 }
 
@@ -60,6 +62,8 @@ pub fn read(node: &yaml::Node, policies: &[Policy]) -> Result<Trial, yaml::Error
         };
         expect.push((rule.clone(), status));
     }
+    let stage = fields.get("stage").map(Stage::read).transpose()?;
+    let stage = stage.or_else(|| policy.stages.first().copied()).unwrap_or_default();
     if expect.is_empty() {
         return Err(node.wrong("a test that expects nothing proves nothing"));
     }
@@ -69,6 +73,7 @@ pub fn read(node: &yaml::Node, policies: &[Policy]) -> Result<Trial, yaml::Error
         policy: name.to_owned(),
         now,
         references: fields.texts("references")?,
+        stage,
         expect,
     })
 }
@@ -82,9 +87,18 @@ impl Trial {
         let Some(policy) = file.policies.iter().find(|policy| policy.name == self.policy) else {
             return vec![format!("there is no policy `{}`", self.policy)];
         };
-        let verdict = policy.judge(&Facts { report: &report, references: &references, now: self.now });
+        let verdict = policy.judge(&Facts {
+            report: &report,
+            references: &references,
+            now: self.now,
+            stage: self.stage,
+        });
         if !verdict.applies {
-            return vec![format!("the policy `{}` is not for {}", self.policy, references.join(", "))];
+            return vec![format!(
+                "the policy `{}` is not for {} in this stage",
+                self.policy,
+                references.join(", ")
+            )];
         }
         let mut wrong = Vec::new();
         for (id, expected) in &self.expect {

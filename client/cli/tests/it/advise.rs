@@ -8,9 +8,11 @@ use strata_loadtest::{
     content::{Arch, Blob, Compression, Fixed, FixedImage},
     registry::Options,
 };
+use tempfile::TempDir;
 
 use crate::{
     black_box::{Beside, serve},
+    servers,
     strata::User,
 };
 
@@ -145,5 +147,13 @@ fn the_base_is_named_found_or_not_known() {
     named("base:3").expect(2, &["not built on"]);
     // The base is in the archive now.
     user.run(&advise).expect(0, &["shares them with", "base:1", "1 fixed"]);
-    user.run(&[&advise[..], &["--server", "http://127.0.0.1:1"]].concat()).expect(2, &["with a server"]);
+    // Who has no reports finds the base among those of a server.
+    let port = servers::free_port();
+    let (other, url) = (TempDir::new().expect("a cache"), format!("http://127.0.0.1:{port}"));
+    let _server = user.role(&["server", "--listen", &format!("127.0.0.1:{port}")], Some(port));
+    let cache = other.path().display().to_string();
+    let elsewhere = [&advise[..], &["--cache-dir", &cache]].concat();
+    user.run(&elsewhere).expect(2, &["not known which of the layers"]);
+    user.run(&[&elsewhere[..], &["--server", &url]].concat())
+        .expect(0, &["shares them with", "base:1", "1 fixed, 1 introduced, 1 remain"]);
 }

@@ -27,6 +27,7 @@ mod logins;
 mod observe;
 mod parallel;
 mod readme;
+mod reassess;
 mod registries;
 mod risks;
 mod sdk;

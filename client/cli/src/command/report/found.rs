@@ -1,8 +1,11 @@
 //! Reports that were found, as a table or for programs.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use strata_proto::v1::{ReportOrigin, ReportSummary, Severity, SourceContext};
 
+use super::presence::Presence;
 use crate::{
     command::{self, sweeps::when},
     exit::Failure,
@@ -14,8 +17,12 @@ use crate::{
 /// Digits of a commit that are shown.
 const DIGITS: usize = 12;
 
-pub(super) fn table(reports: &[ReportSummary], screen: Screen) -> Result<(), Failure> {
-    let titles = [
+pub(super) fn table(
+    reports: &[ReportSummary],
+    present: &BTreeMap<String, Presence>,
+    screen: Screen,
+) -> Result<(), Failure> {
+    let mut titles = vec![
         "Report",
         "References",
         "Pushed as",
@@ -26,8 +33,11 @@ pub(super) fn table(reports: &[ReportSummary], screen: Screen) -> Result<(), Fai
         "Findings",
         "Problems",
     ];
+    if !present.is_empty() {
+        titles.push("Image");
+    }
     let row = |report: &ReportSummary| {
-        vec![
+        let mut cells = vec![
             report.report_id.clone(),
             plain_lines(&report.references),
             plain_lines(&report.bound_digests),
@@ -39,7 +49,9 @@ pub(super) fn table(reports: &[ReportSummary], screen: Screen) -> Result<(), Fai
             when(report.created_unix_ms),
             format::counts(&report.findings.unwrap_or_default()),
             report.problems.to_string(),
-        ]
+        ];
+        cells.extend(present.get(&report.report_id).map(Presence::told));
+        cells
     };
     let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
     let count = if reports.len() == 1 { "1 report".to_owned() } else { format!("{} reports", reports.len()) };
@@ -96,6 +108,9 @@ struct Found<'a> {
     hold: Option<Hold<'a>>,
     database: &'a str,
     database_modified: &'a str,
+    /// Whether its registries still have it, where they were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<&'a Presence>,
 }
 
 #[derive(Serialize)]
@@ -132,8 +147,12 @@ pub(crate) fn document(reports: &[ReportSummary]) -> serde_json::Value {
     serde_json::to_value(found).unwrap_or_default()
 }
 
-pub(super) fn json(reports: &[ReportSummary]) -> Result<(), Failure> {
-    command::say(&format!("{:#}", document(reports)))
+pub(super) fn json(reports: &[ReportSummary], present: &BTreeMap<String, Presence>) -> Result<(), Failure> {
+    let mut found: Vec<Found<'_>> = reports.iter().map(found).collect();
+    for one in &mut found {
+        one.image = present.get(one.report);
+    }
+    command::say(&format!("{:#}", serde_json::to_value(found).unwrap_or_default()))
 }
 
 fn found(report: &ReportSummary) -> Found<'_> {
@@ -161,6 +180,7 @@ fn found(report: &ReportSummary) -> Found<'_> {
         }),
         database: &report.database_digest,
         database_modified: &report.database_modified,
+        image: None,
     }
 }
 
