@@ -1,5 +1,6 @@
-//! A plain load generator: HEAD after HEAD over connections that stay open, and nothing else. What a registry answers to it is
-//! what any scanner could reach at most.
+//! A plain load generator: HEAD after HEAD over connections that stay open, and nothing else. Two of them: one writes requests of
+//! its own making into bare sockets, which is what the registry could answer at most; the other goes through an HTTP library, as
+//! whoever asks a registry does: that is what a scanner could reach at most.
 
 use std::{
     io::{self, Write as _},
@@ -40,8 +41,20 @@ pub(crate) struct HeadsArgs {
     /// Stop after so many seconds, or when every image was asked for
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
+    /// Ask through an HTTP library instead of bare sockets
+    #[arg(long)]
+    http_library: bool,
     #[command(flatten)]
     plan: PlanArgs,
+}
+
+/// How the questions are put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Requests of our own making, in bare sockets.
+    Sockets,
+    /// Through an HTTP library that keeps its connections.
+    Library,
 }
 
 /// What came of it.
@@ -61,7 +74,9 @@ impl Heads {
 pub(crate) async fn heads(args: HeadsArgs) -> anyhow::Result<bool> {
     let content = strata_loadtest::content::Synthetic::new(args.plan.plan());
     let paths = Arc::new(paths(&content)?);
-    let found = ask(&args.registry, paths, args.connections, Duration::from_secs(args.seconds)).await?;
+    let way = if args.http_library { Way::Library } else { Way::Sockets };
+    let time = Duration::from_secs(args.seconds);
+    let found = ask(way, &args.registry, paths, args.connections, time).await?;
     let seconds = found.elapsed.as_secs_f64();
     writeln!(io::stdout(), "{} HEAD in {seconds:.2} s: {:.0}/s", found.answered, found.per_second())
         .context("print")?;
@@ -80,6 +95,7 @@ pub(crate) fn paths(content: &dyn Store) -> anyhow::Result<Vec<String>> {
 
 /// Asks for each path in turn, again from the first one when all were asked, until the time is over.
 pub(crate) async fn ask(
+    way: Way,
     host: &str,
     paths: Arc<Vec<String>>,
     connections: u32,
@@ -87,19 +103,17 @@ pub(crate) async fn ask(
 ) -> anyhow::Result<Heads> {
     ensure!(!paths.is_empty(), "ask {host}: there are no images");
     let (next, answered) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicU64::new(0)));
+    let mut askers = askers(way, host, connections).await?;
     let begin = Instant::now();
     let mut all = JoinSet::new();
-    for _ in 0..connections {
-        let (host, paths) = (host.to_owned(), Arc::clone(&paths));
+    while let Some(mut asker) = askers.pop() {
+        let paths = Arc::clone(&paths);
         let (next, answered) = (Arc::clone(&next), Arc::clone(&answered));
         all.spawn(async move {
-            let mut stream = TcpStream::connect(&host).await.with_context(|| format!("connect to {host}"))?;
-            stream.set_nodelay(true).context("set a connection up")?;
-            let mut buffer = vec![0; MOST];
             while begin.elapsed() < time {
                 let number = next.fetch_add(1, Relaxed) % paths.len();
                 let Some(path) = paths.get(number) else { break };
-                head(&mut stream, &host, path, &mut buffer).await?;
+                asker.head(path).await?;
                 answered.fetch_add(1, Relaxed);
             }
             anyhow::Ok(())
@@ -109,6 +123,55 @@ pub(crate) async fn ask(
         done.context("ask")??;
     }
     Ok(Heads { answered: answered.load(Relaxed), elapsed: begin.elapsed() })
+}
+
+/// Who asks one question at a time.
+enum Asker {
+    Sockets { stream: TcpStream, host: String, buffer: Vec<u8> },
+    Library { client: reqwest::Client, host: String },
+}
+
+async fn askers(way: Way, host: &str, count: u32) -> anyhow::Result<Vec<Asker>> {
+    let mut askers = Vec::new();
+    // All share one client, as everybody does: it keeps a connection for each of them.
+    let client = match way {
+        Way::Sockets => None,
+        Way::Library => Some(client()?),
+    };
+    for _ in 0..count {
+        let host = host.to_owned();
+        askers.push(match &client {
+            Some(client) => Asker::Library { client: client.clone(), host },
+            None => {
+                let stream = TcpStream::connect(&host).await.with_context(|| format!("connect to {host}"))?;
+                stream.set_nodelay(true).context("set a connection up")?;
+                Asker::Sockets { stream, host, buffer: vec![0; MOST] }
+            }
+        });
+    }
+    Ok(askers)
+}
+
+/// A client with the library's own settings. Registries here speak plain HTTP: nobody is trusted.
+fn client() -> anyhow::Result<reqwest::Client> {
+    // The library wants one even where there is no TLS; that another was named before is as good.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    builder.build().context("set an HTTP client up")
+}
+
+impl Asker {
+    async fn head(&mut self, path: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Sockets { stream, host, buffer } => head(stream, host, path, buffer).await,
+            Self::Library { client, host } => {
+                let request = client.head(format!("http://{host}{path}")).header("accept", ACCEPT);
+                let answer = request.send().await.with_context(|| format!("ask for {path}"))?;
+                ensure!(answer.status() == 200, "ask for {path}: {}", answer.status());
+                Ok(())
+            }
+        }
+    }
 }
 
 async fn head(stream: &mut TcpStream, host: &str, path: &str, buffer: &mut [u8]) -> anyhow::Result<()> {
@@ -146,11 +209,15 @@ mod tests {
         let paths = Arc::new(paths(&content).expect("paths"));
         assert!(paths.len() >= 12, "{paths:?}");
         let registry = Registry::start(content, Options::default()).await.expect("a registry");
-        let heads = ask(&registry.host(), paths, 3, Duration::from_millis(300)).await.expect("answers");
-        assert!(heads.answered > 0);
-        assert_eq!(registry.counts().manifest_heads, heads.answered);
-        let nowhere = Arc::new(vec!["/v2/no/such/manifests/1".to_owned()]);
-        assert!(ask(&registry.host(), nowhere, 1, Duration::from_secs(5)).await.is_err());
+        for way in [Way::Sockets, Way::Library] {
+            registry.reset_counts();
+            let (host, paths) = (registry.host(), Arc::clone(&paths));
+            let heads = ask(way, &host, paths, 3, Duration::from_millis(300)).await.expect("answers");
+            assert!(heads.answered > 0, "{way:?}");
+            assert_eq!(registry.counts().manifest_heads, heads.answered, "{way:?}");
+            let nowhere = Arc::new(vec!["/v2/no/such/manifests/1".to_owned()]);
+            assert!(ask(way, &host, nowhere, 1, Duration::from_secs(5)).await.is_err(), "{way:?}");
+        }
         registry.shutdown().await.expect("it ends");
     }
 }

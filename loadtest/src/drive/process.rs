@@ -29,6 +29,13 @@ pub(crate) fn processor_of_thread(directory: &Path) -> anyhow::Result<Duration> 
     nanoseconds.map(Duration::from_nanos).context("read a thread's time")
 }
 
+/// Processor time so far of all threads that a process has now, finer than [`processor`] tells.
+pub(crate) fn processor_of_threads(pid: u32) -> anyhow::Result<Duration> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).context("look at a process's threads")?;
+    // One that ends meanwhile is not counted.
+    Ok(threads.flatten().filter_map(|thread| processor_of_thread(&thread.path()).ok()).sum())
+}
+
 /// Resident memory that it shares with no other, in KiB.
 pub(crate) fn private(pid: u32) -> anyhow::Result<u64> {
     status(pid, "RssAnon:")
@@ -81,11 +88,14 @@ mod tests {
         let pid = std::process::id();
         let resident = resident(pid).expect("memory");
         assert!(resident > 0 && most_resident(pid).expect("memory") >= resident);
-        assert!(processor_of_family(pid).expect("time") >= processor(pid).expect("time"));
+        // In this order: time goes on meanwhile.
+        let alone = processor(pid).expect("time");
+        assert!(processor_of_family(pid).expect("time") >= alone);
         assert!(processor(0).is_err());
         forget_most_resident().expect("a file of its own");
         let own = fs::read_link("/proc/thread-self").expect("a name");
         let thread = processor_of_thread(&Path::new("/proc").join(own)).expect("time");
         assert!(thread > Duration::ZERO && thread < Duration::from_secs(3600));
+        assert!(processor_of_threads(pid).expect("time") >= thread && processor_of_threads(0).is_err());
     }
 }

@@ -6,6 +6,7 @@ mod deployment;
 mod interactive;
 mod scaling;
 mod search;
+mod start;
 mod sweeps;
 mod watchers;
 
@@ -55,6 +56,8 @@ pub(crate) enum Profile {
     Scaling,
     /// Searches over many reports
     Search,
+    /// `strata scan` of one image at a time, from its start to the first byte from the registry
+    Start,
 }
 
 /// Arguments of a profile.
@@ -114,6 +117,7 @@ pub(super) async fn profile(name: Profile, args: &ProfileArgs, run: &RunArgs) ->
         Profile::Watchers => watchers::watchers(&mut stage).await?,
         Profile::Scaling => scaling::scaling(&mut stage).await?,
         Profile::Search => search::search(&mut stage).await?,
+        Profile::Start => start::start(&mut stage).await?,
     }
     let mut measured = stage.measured;
     measured.wrong.extend(thresholds.broken(&measured));

@@ -11,14 +11,14 @@ use super::{
     databases::{Change, changed_database},
 };
 use crate::drive::{
-    heads,
+    heads::{self, Way},
     meter::Measured,
     result::{Better, Measurement},
     sweep,
 };
 
-/// How long the plain load generator asks, before and after.
-const ASK: Duration = Duration::from_secs(5);
+/// How long each of the two plain load generators asks, before and after.
+const ASK: Duration = Duration::from_secs(3);
 const CONNECTIONS: u32 = 16;
 
 pub(super) async fn cold(stage: &mut Stage<'_>) -> anyhow::Result<()> {
@@ -110,21 +110,24 @@ async fn sweep_unchanged(stage: &mut Stage<'_>, swept: &Swept) -> anyhow::Result
     let Swept { content, deployment, registry, .. } = swept;
     let paths = Arc::new(heads::paths(&**content)?);
     let host = registry.host();
-    let ask = || heads::ask(&host, Arc::clone(&paths), CONNECTIONS, ASK);
-    let first = ask().await?;
+    let ask = |way| heads::ask(way, &host, Arc::clone(&paths), CONNECTIONS, ASK);
+    let first = (ask(Way::Sockets).await?, ask(Way::Library).await?);
     registry.reset_counts();
     let before = deployment.spent()?;
     let measured = stage.sweep(&deployment.url()?, registry).await?;
     let counts = registry.counts();
     stage.spending("unchanged", deployment, &before, measured.images)?;
-    let second = ask().await?;
-    let heads = f64::midpoint(first.per_second(), second.per_second());
+    let second = (ask(Way::Library).await?, ask(Way::Sockets).await?);
+    let heads = f64::midpoint(first.0.per_second(), second.1.per_second());
+    let by_library = f64::midpoint(first.1.per_second(), second.0.per_second());
     let references = measured.unchanged as f64 / measured.seconds;
     say(&mut stage.measured, "unchanged", &measured);
     let rows = [
         ("heads-per-second", heads, "HEAD/s", Better::Neither),
+        ("http-heads-per-second", by_library, "HEAD/s", Better::Neither),
         ("references-per-second", references, "references/s", Better::Higher),
         ("references-per-head", references / heads, "", Better::Higher),
+        ("references-per-http-head", references / by_library, "", Better::Higher),
         ("unchanged.head-requests", counts.manifest_heads as f64, "", Better::Lower),
         ("unchanged.manifests-read", counts.manifest_gets as f64, "", Better::Lower),
         ("unchanged.blobs-read", counts.blob_gets as f64, "", Better::Lower),
