@@ -1,9 +1,15 @@
 //! What a worker measures of itself, by the names that dashboards and alerts use. Recorded through the `metrics` facade:
 //! a process that exports nothing pays nothing.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::OnceLock,
+    time::{Duration, SystemTime},
+};
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
 
 /// Jobs that ended here, by `verb` and `outcome` (`ok`, `missing`, or the code of the failure).
 pub const JOBS: &str = "strata_jobs_total";
@@ -74,8 +80,8 @@ pub(crate) fn layer_reused() {
     counter!(LAYERS, "result" => "reused").increment(1);
 }
 
-pub(crate) fn layer_known() {
-    counter!(LAYERS, "result" => "known").increment(1);
+pub(crate) fn layers_known(count: usize) {
+    counter!(LAYERS, "result" => "known").increment(u64::try_from(count).unwrap_or(u64::MAX));
 }
 
 pub(crate) fn claim_conflict() {
@@ -86,10 +92,26 @@ pub(crate) fn image_assessed() {
     counter!(IMAGES_ASSESSED).increment(1);
 }
 
-/// One request; `status` is `None` when no answer came.
-pub(crate) fn registry_request(host: &str, status: Option<u16>) {
-    let status = status.map_or_else(|| "error".to_owned(), |status| status.to_string());
-    counter!(REGISTRY_REQUESTS, "host" => known_host(host), "status" => status).increment(1);
+/// Requests to one registry: the common answer's series is looked up once and not for every request of a sweep.
+pub(crate) struct RegistryRequests {
+    host: SharedString,
+    good: OnceLock<Counter>,
+}
+
+impl RegistryRequests {
+    pub(crate) fn new(host: &str) -> Self {
+        Self { host: known_host(host).into(), good: OnceLock::new() }
+    }
+
+    /// One request; `status` is `None` when no answer came.
+    pub(crate) fn count(&self, status: Option<u16>) {
+        if status == Some(200) {
+            let series = || counter!(REGISTRY_REQUESTS, "host" => self.host.clone(), "status" => "200");
+            return self.good.get_or_init(series).increment(1);
+        }
+        let status = status.map_or_else(|| "error".to_owned(), |status| status.to_string());
+        counter!(REGISTRY_REQUESTS, "host" => self.host.clone(), "status" => status).increment(1);
+    }
 }
 
 /// The age of a database at this moment.

@@ -1,7 +1,8 @@
 //! *resolve*: references → images with their layers, in one batch. What the cache knows costs one HEAD request.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    borrow::Cow,
+    collections::{BTreeSet, HashMap, HashSet},
     time::SystemTime,
 };
 
@@ -48,7 +49,8 @@ pub async fn resolve(
         .map(|(place, reference)| {
             // A digest that a listing told is as good as one that is asked for; anything else is not believed.
             let told = job.digests.get(place).filter(|digest| digest.parse::<Digest>().is_ok());
-            let span = tracing::info_span!("reference", image = %reference);
+            // Not at the level that is usual: a sweep has one for each image, whose steps are recorded below the image's own trace.
+            let span = tracing::debug_span!("reference", image = %reference);
             context.ask(reference, told.map(String::as_str)).instrument(span).boxed()
         })
         .collect();
@@ -57,7 +59,7 @@ pub async fn resolve(
     let answers: Vec<BoxFuture<'_, ResolvedReference>> = asked
         .into_iter()
         .map(|asked| {
-            let span = tracing::info_span!("reference", image = %asked.reference);
+            let span = tracing::debug_span!("reference", image = %asked.reference);
             context.answer(asked, &known).instrument(span).boxed()
         })
         .collect();
@@ -128,8 +130,9 @@ impl Context<'_> {
     async fn keep_known(&self, known: &mut Known) {
         let elsewhere: Vec<(String, String, ImageFacts)> = known
             .iter()
-            .map(|(digest, facts)| (digest.clone(), shown(facts), facts.clone()))
-            .filter(|(digest, own, facts)| *digest != facts.image_digest || *own != self.platform)
+            .map(|(digest, facts)| (digest, shown(facts), facts))
+            .filter(|(digest, own, facts)| **digest != facts.image_digest || *own != self.platform)
+            .map(|(digest, own, facts)| (digest.clone(), own, facts.clone()))
             .collect();
         if elsewhere.is_empty() {
             return;
@@ -157,10 +160,11 @@ impl Context<'_> {
         };
         let result = match found {
             Ok(Found::Image(facts)) => {
+                let facts = facts.as_ref();
                 let own = trace::image::context(&self.trace, self.scan, &facts.image_digest);
                 let about = [("scan", self.scan), ("image", reference)];
                 trace::image::step("resolve", &own, start, std::slice::from_ref(&self.trace), &about);
-                Outcome::Image(image(&facts, named))
+                Outcome::Image(image(facts, named))
             }
             Ok(Found::Other(code)) => Outcome::Skipped(NotAnImage { code: code.to_owned() }),
             Err(error) => Outcome::Failure(error.to_failure()),
@@ -168,9 +172,14 @@ impl Context<'_> {
         ResolvedReference { reference: reference.to_owned(), result: Some(result) }
     }
 
-    async fn facts(&self, reference: &str, digest: Option<String>, known: &Known) -> Result<Found, JobError> {
+    async fn facts<'k>(
+        &self,
+        reference: &str,
+        digest: Option<String>,
+        known: &'k Known,
+    ) -> Result<Found<'k>, JobError> {
         if let Some(facts) = digest.as_ref().and_then(|digest| known.get(digest)) {
-            return Ok(Found::Image(facts.clone()));
+            return Ok(Found::Image(Cow::Borrowed(facts)));
         }
         // By the digest that was just told: a tag that moves meanwhile must not put one image's facts under another's name.
         let pinned = match &digest {
@@ -182,7 +191,7 @@ impl Context<'_> {
             Resolution::Image(mut facts) => {
                 self.mark_base(reference, &mut facts).await;
                 self.keep(reference, digest.as_deref(), &facts).await?;
-                Ok(Found::Image(facts))
+                Ok(Found::Image(Cow::Owned(facts)))
             }
         }
     }
@@ -232,8 +241,8 @@ impl Context<'_> {
     }
 }
 
-enum Found {
-    Image(ImageFacts),
+enum Found<'k> {
+    Image(Cow<'k, ImageFacts>),
     Other(&'static str),
 }
 
@@ -264,7 +273,8 @@ fn image(facts: &ImageFacts, named: Option<String>) -> ResolvedImage {
     }
 }
 
-/// Marks the layers whose inventories exist, by one question for the whole batch.
+/// Marks the layers whose inventories exist, by one question for the whole batch, in which each layer is named once: images share
+/// their bases.
 async fn mark_cached(cache: &dyn InventoryCache, fingerprint: &str, references: &mut [ResolvedReference]) {
     let mut layers: Vec<&mut ResolvedLayer> = references
         .iter_mut()
@@ -274,22 +284,24 @@ async fn mark_cached(cache: &dyn InventoryCache, fingerprint: &str, references: 
         })
         .flatten()
         .collect();
-    if layers.is_empty() {
+    let distinct: BTreeSet<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+    if distinct.is_empty() {
         return;
     }
-    let key = |layer: &&mut ResolvedLayer| LayerKey {
-        layer: layer.digest.clone(),
-        fingerprint: fingerprint.to_owned(),
-    };
-    let keys: Vec<LayerKey> = layers.iter().map(key).collect();
+    let key = |layer: &str| LayerKey { layer: layer.to_owned(), fingerprint: fingerprint.to_owned() };
+    let keys: Vec<LayerKey> = distinct.into_iter().map(key).collect();
     match cache.contains(&keys).await {
-        Ok(known) => {
-            for (layer, known) in layers.iter_mut().zip(known) {
-                layer.cached = known;
-                if known {
-                    measure::layer_known();
-                }
+        Ok(found) => {
+            let known: HashSet<&str> = keys
+                .iter()
+                .zip(found)
+                .filter(|(_, found)| *found)
+                .map(|(key, _)| key.layer.as_str())
+                .collect();
+            for layer in &mut layers {
+                layer.cached = known.contains(layer.digest.as_str());
             }
+            measure::layers_known(layers.iter().filter(|layer| layer.cached).count());
         }
         // Then *index* finds out: a job too many, but nothing wrong.
         Err(error) => tracing::warn!(%error, "treating all layers as new"),

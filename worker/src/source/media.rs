@@ -1,6 +1,8 @@
 //! Media types of manifests, configurations and layers, and what in a registry is not an image (OCI image
 //! specification 1.1, Docker image manifest v2 schema 2, the conventions of Cosign, in-toto and Helm).
 
+use std::sync::LazyLock;
+
 use strata_proto::digest::Digest;
 
 /// Manifests of one image.
@@ -73,8 +75,9 @@ pub enum LayerKind {
 
 /// The value of an `Accept` header for manifests.
 #[must_use]
-pub fn accept() -> String {
-    [MANIFESTS, INDEXES].concat().join(", ")
+pub fn accept() -> &'static str {
+    static ACCEPT: LazyLock<String> = LazyLock::new(|| [MANIFESTS, INDEXES].concat().join(", "));
+    &ACCEPT
 }
 
 /// What a manifest's media type says that it is. Parameters (`; charset=utf-8`) are ignored.

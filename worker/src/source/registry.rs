@@ -204,7 +204,7 @@ impl Image {
     async fn head(&self) -> Result<Option<String>, JobError> {
         let path = format!("manifests/{}", self.reference.selector());
         let Answered { response, login, permit: _held } =
-            self.ask(Method::HEAD, &path, &media::accept(), &self.what).await?;
+            self.ask(Method::HEAD, &path, media::accept(), &self.what).await?;
         match response.status() {
             StatusCode::OK => {}
             StatusCode::METHOD_NOT_ALLOWED => return Ok(None),
@@ -232,7 +232,7 @@ impl Image {
     async fn read_document(&self, selector: &str, wanted: Option<&Digest>) -> Result<Fetched, JobError> {
         let path = format!("manifests/{selector}");
         let Answered { response, login, permit: _held } =
-            self.ask(Method::GET, &path, &media::accept(), &self.what).await?;
+            self.ask(Method::GET, &path, media::accept(), &self.what).await?;
         let asked = self.asked(&self.what, login);
         if response.status() != StatusCode::OK {
             return Err(asked.refusal(response).await);

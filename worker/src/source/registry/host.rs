@@ -18,7 +18,7 @@ use super::{
     gate::Gate,
     pace::PaceConfig,
 };
-use crate::error::JobError;
+use crate::{error::JobError, measure::RegistryRequests};
 
 /// Docker Hub's registry has another name than its references say: an ecosystem name that code must match.
 const HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
@@ -31,6 +31,8 @@ pub(super) struct Host {
     pub(super) insecure: bool,
     /// Every request to it passes here.
     pub(super) gate: Arc<Gate>,
+    /// What was asked of it.
+    pub(super) requests: RegistryRequests,
     endpoint: OnceCell<Endpoint>,
     // Why the last look at it failed: whoever asks soon after is told at once, rather than waiting in line to time out.
     failure: Mutex<Option<(Instant, JobError)>>,
@@ -65,6 +67,7 @@ impl Host {
             name: name.to_owned(),
             insecure,
             gate: Gate::new(pace),
+            requests: RegistryRequests::new(name),
             endpoint: OnceCell::new(),
             failure: Mutex::default(),
             challenge: RwLock::new(None),

@@ -12,7 +12,7 @@ use super::{
     host::{Endpoint, Host},
     token::Authorization,
 };
-use crate::{error::JobError, measure};
+use crate::error::JobError;
 
 /// Redirects that are followed.
 const MAX_REDIRECTS: u32 = 5;
@@ -108,7 +108,7 @@ async fn follow(
     let mut authorize = true;
     for _ in 0..=MAX_REDIRECTS {
         let client = registry.clients.pick(&registry.config, &url, endpoint.accept_any_certificate, guard)?;
-        let mut builder = with_headers(client.request(request.method.clone(), url.clone()), request);
+        let mut builder = with_headers(client.request(request.method.clone(), url), request);
         if authorize {
             builder = authorization.apply(builder);
         }
@@ -121,7 +121,7 @@ async fn follow(
                 )
             })
             .and_then(|answer| answer.map_err(|error| asked.network(&error)));
-        measure::registry_request(&host.name, response.as_ref().ok().map(|answer| answer.status().as_u16()));
+        host.requests.count(response.as_ref().ok().map(|answer| answer.status().as_u16()));
         let response = response?;
         if !is_redirect(response.status()) {
             return Ok(response);
@@ -132,7 +132,9 @@ async fn follow(
                 format!("failed to read {}: {} redirects {reason}", request.what, host.name),
             )
         };
-        let target = answer::text(&response, &header::LOCATION).and_then(|location| url.join(location).ok());
+        // The client follows nothing by itself: this is what was asked.
+        let asked_url = response.url();
+        let target = answer::text(&response, &header::LOCATION).and_then(|to| asked_url.join(to).ok());
         let target = target.ok_or_else(|| refused("to no address"))?;
         match target.scheme() {
             "https" => {}
@@ -141,14 +143,14 @@ async fn follow(
         }
         let reach = match response.remote_addr() {
             Some(peer) if !registry.clients.proxied => address::reach(peer.ip()),
-            _ => address::literal(&url).unwrap_or(Reach::Public),
+            _ => address::literal(asked_url).unwrap_or(Reach::Public),
         };
         guard = guard.max(Guard::of(reach, registry.config.private_redirects));
         if !guard.admits_url(&target) {
             return Err(refused("to an address that it may not lead to"));
         }
         // A login is for the host that it was made for, and for no other.
-        authorize &= same_origin(&url, &target);
+        authorize &= same_origin(asked_url, &target);
         url = target;
     }
     Err(JobError::never(
