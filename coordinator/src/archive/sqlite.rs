@@ -59,13 +59,15 @@ impl SqliteArchive {
             .create_if_missing(true)
             .busy_timeout(BUSY)
             .synchronous(SqliteSynchronous::Normal);
-        switch_to_wal(&options).await.map_err(wrong)?;
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(BUSY)
-            .connect_with(options)
+            .connect_with(options.clone())
             .await
             .map_err(wrong)?;
+        if !is_in_wal(&pool).await {
+            switch_to_wal(&options).await.map_err(wrong)?;
+        }
         let archive = Self { pool, writer: Mutex::new(()), fence: Fence::default() };
         archive.migrate().await.map_err(|reason| refused(ACTION, format!("{}: {reason}", file.display())))?;
         Ok(archive)
@@ -127,6 +129,12 @@ async fn number_terms(connection: &mut SqliteConnection) -> Result<(), sqlx::Err
                 .await?;
         }
     }
+}
+
+/// A file stays in that mode: only the first one to open it has to switch.
+async fn is_in_wal(pool: &SqlitePool) -> bool {
+    let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode").fetch_one(pool).await;
+    mode.is_ok_and(|mode| mode.eq_ignore_ascii_case("wal"))
 }
 
 /// Another process may be switching at the same time, for which SQLite does not wait.
