@@ -49,8 +49,8 @@ pub async fn resolve(
         .map(|(place, reference)| {
             // A digest that a listing told is as good as one that is asked for; anything else is not believed.
             let told = job.digests.get(place).filter(|digest| digest.parse::<Digest>().is_ok());
-            // Not at the level that is usual: a sweep has one for each image, whose steps are recorded below the image's own trace.
-            let span = tracing::debug_span!("reference", image = %reference);
+            // Whatever is said within names the image.
+            let span = tracing::info_span!("reference", image = %reference);
             context.ask(reference, told.map(String::as_str)).instrument(span).boxed()
         })
         .collect();
@@ -59,7 +59,7 @@ pub async fn resolve(
     let answers: Vec<BoxFuture<'_, ResolvedReference>> = asked
         .into_iter()
         .map(|asked| {
-            let span = tracing::debug_span!("reference", image = %asked.reference);
+            let span = tracing::info_span!("reference", image = %asked.reference);
             context.answer(asked, &known).instrument(span).boxed()
         })
         .collect();
