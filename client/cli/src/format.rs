@@ -20,7 +20,7 @@ use std::io::{self, Write};
 
 pub(crate) use markdown::{code, escaped};
 pub use since::lines as since_lines;
-pub use table::{counts, heading};
+pub use table::{counts, heading, plural};
 
 use crate::{exit::Failure, results::Results};
 

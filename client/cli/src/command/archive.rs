@@ -63,7 +63,8 @@ pub(super) async fn export(args: ExportArgs, settings: &Settings) -> Result<Exit
     }
     let digest = bundle.finish(signer.as_ref())?;
     let signed = if signer.is_some() { ", signed" } else { "" };
-    super::say(&format!("{} reports{signed}, SHA256SUMS {digest}", found.len()))?;
+    let reports = format::plural(u64::try_from(found.len()).unwrap_or(u64::MAX), "report");
+    super::say(&format!("{reports}{signed}, SHA256SUMS {digest}"))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -116,7 +117,7 @@ impl Account {
             0 => String::new(),
             count => format!(" ({count} of them of an earlier version, which kept no digest)"),
         };
-        (self.wrong, format!("{} reports{old}", self.count))
+        (self.wrong, format!("{}{old}", format::plural(self.count, "report")))
     }
 }
 

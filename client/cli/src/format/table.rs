@@ -62,7 +62,9 @@ pub fn counts(findings: &SeverityCounts) -> String {
     if parts.is_empty() { total } else { format!("{total} ({})", parts.join(", ")) }
 }
 
-fn plural(count: u64, noun: &str) -> String {
+/// `1 report`, `2 reports`.
+#[must_use]
+pub fn plural(count: u64, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 

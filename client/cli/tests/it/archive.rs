@@ -41,7 +41,7 @@ fn an_export_verifies_anywhere_and_damage_is_named() {
     let (export, again) = (place.path().join("audit.zip"), place.path().join("again.zip"));
     let (export_text, again_text) = (export.display().to_string(), again.display().to_string());
     let made = user.run(&["archive", "export", "--commit", &COMMIT[..8], "-o", &export_text]);
-    made.expect(0, &["1 reports, SHA256SUMS sha256:"]);
+    made.expect(0, &["1 report, SHA256SUMS sha256:"]);
     let sums = made.out.split_whitespace().last().expect("a digest").to_owned();
     // On a machine that knows nothing of it.
     let auditor = User::without_database();
@@ -99,8 +99,8 @@ fn a_signed_export_is_known_by_its_key() {
     let path = |name: &str| place.path().join(name).display().to_string();
     let (signed, plain) = (path("signed.zip"), path("plain.zip"));
     user.run(&["report", "export", "--commit", COMMIT, "--key", &private, "-o", &signed])
-        .expect(0, &["1 reports, signed, SHA256SUMS sha256:"]);
-    user.run(&["report", "export", "--commit", COMMIT, "-o", &plain]).expect(0, &["1 reports, SHA256SUMS"]);
+        .expect(0, &["1 report, signed, SHA256SUMS sha256:"]);
+    user.run(&["report", "export", "--commit", COMMIT, "-o", &plain]).expect(0, &["1 report, SHA256SUMS"]);
     let auditor = User::without_database();
     let verify = |export: &str, key: &str| auditor.run(&["archive", "verify", export, "--key", key]);
     verify(&signed, &public).expect(0, &["3 parts", "signed by this key", "0 wrong"]);
@@ -140,9 +140,9 @@ fn a_held_report_says_so_until_it_is_released() {
 #[test]
 fn a_store_is_verified_report_by_report() {
     let user = archived();
-    user.run(&["archive", "verify"]).expect(0, &["1 reports, 0 wrong"]);
+    user.run(&["archive", "verify"]).expect(0, &["1 report, 0 wrong"]);
     let cache = user.home.path().join("cache").display().to_string();
-    user.run(&["archive", "verify", &cache]).expect(0, &["1 reports, 0 wrong"]);
+    user.run(&["archive", "verify", &cache]).expect(0, &["1 report, 0 wrong"]);
     let nothing = user.home.path().display().to_string();
     user.run(&["archive", "verify", &nothing])
         .expect(2, &["neither an unpacked export nor a cache directory"]);

@@ -337,7 +337,7 @@ fn the_policy_decides_the_exit_code() {
     user.run(&["scan", &reference, "-f", "json", "-o", file.to_str().expect("a path")]).expect(0, &[]);
     assert!(Path::new(&file).metadata().is_ok_and(|data| data.len() > 500));
     // The archive remembers.
-    user.run(&["report", "search", "--package", "lodash"]).expect(0, &["1 reports", "app:1"]);
+    user.run(&["report", "search", "--package", "lodash"]).expect(0, &["1 report", "app:1"]);
     user.run(&["report", "search", "--package", "nothing"]).expect(0, &["0 reports"]);
 }
 

@@ -59,9 +59,9 @@ fn reports_are_found_by_the_commit_of_their_build() {
     command.env("STRATA_SOURCE_COMMIT", commit);
     assert!(servers::output(&mut command).status.success());
     for (asked, code, says) in [
-        ("6909610", 0, "1 reports"),
-        (commit, 0, "1 reports"),
-        ("6909610F", 0, "1 reports"),
+        ("6909610", 0, "1 report"),
+        (commit, 0, "1 report"),
+        ("6909610F", 0, "1 report"),
         ("7909610", 0, "0 reports"),
         ("690961", 2, "at least seven digits"),
         ("main-branch", 2, "neither a commit"),

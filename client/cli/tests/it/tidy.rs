@@ -34,9 +34,10 @@ fn packages_import_only_what_they_may() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("strata-proto", &[][..]),
         ("strata-analysis", &[][..]),
-        ("strata-worker", &["strata-analysis", "strata-proto"][..]),
+        ("strata-nats", &["strata-proto"][..]),
+        ("strata-worker", &["strata-analysis", "strata-nats", "strata-proto"][..]),
         ("strata-counts", &["strata-analysis"][..]),
-        ("strata-coordinator", &["strata-proto"][..]),
+        ("strata-coordinator", &["strata-nats", "strata-proto"][..]),
         ("strata-client", &["strata-proto"][..]),
         ("strata-loadtest", &["strata-client", "strata-coordinator", "strata-proto"][..]),
     ]);

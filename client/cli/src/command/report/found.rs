@@ -54,7 +54,7 @@ pub(super) fn table(
         cells
     };
     let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
-    let count = if reports.len() == 1 { "1 report".to_owned() } else { format!("{} reports", reports.len()) };
+    let count = format::plural(u64::try_from(reports.len()).unwrap_or(u64::MAX), "report");
     command::say(&format!("{}\n{count}", screen.rows(&titles, &rows)))
 }
 
