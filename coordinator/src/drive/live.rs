@@ -99,7 +99,9 @@ impl LiveTable {
             let Some(scan) = plan.scan(id) else { continue };
             let mut progress =
                 (entry.sender.receiver_count() > 0).then(|| plan.progress(id)).flatten().unwrap_or_default();
-            hint.clone_into(&mut progress.hint);
+            if !hint.is_empty() {
+                hint.clone_into(&mut progress.hint);
+            }
             entry.sender.send_modify(|live| {
                 live.scan = scan;
                 live.progress = progress;

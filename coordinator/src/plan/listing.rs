@@ -13,6 +13,7 @@ use strata_proto::{
 
 use super::{
     Plan, ScanNumber, glob, later,
+    resolve::words,
     scan::{self, Running},
     work::{Key, Task},
 };
@@ -113,6 +114,15 @@ impl Plan {
         made
     }
 
+    /// A listing that is tried again keeps its whole sweep waiting: whoever watches it should know why.
+    pub(super) fn note_trouble(&mut self, key: &Key, failure: &Failure) {
+        let Some(work) = self.works.get(key).filter(|work| matches!(work.task, Task::List { .. })) else {
+            return;
+        };
+        let Some(scan) = self.scans.get_mut(&work.scan) else { return };
+        scan.trouble = format!("tried again: {}", words(failure));
+    }
+
     /// A listing job has ended.
     pub(super) fn close_listing(&mut self, number: ScanNumber) {
         self.touched.insert(number);
@@ -129,6 +139,9 @@ impl Plan {
         let Some(work) = self.settle(key) else { return };
         let Task::List { listings, round } = work.task else { return };
         self.close_listing(work.scan);
+        if let Some(scan) = self.scans.get_mut(&work.scan) {
+            scan.trouble.clear();
+        }
         match <[Listing; 1]>::try_from(listings) {
             Ok([listing]) => self.page(work.scan, listing, listed),
             Err(listings) => self.pages(key, (work.scan, work.budget), (listings, round), listed),

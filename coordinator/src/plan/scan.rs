@@ -77,6 +77,8 @@ pub(super) struct Running {
     pub(super) seen: HashSet<Name>,
     pub(super) listings: VecDeque<Listing>,
     pub(super) listings_open: usize,
+    /// Why a listing is tried again, until one succeeds.
+    pub(super) trouble: String,
     /// References to be resolved, with the digests that a listing told.
     pub(super) queued: VecDeque<(Box<str>, Option<Digest>)>,
     pub(super) ready: Ready,
@@ -128,6 +130,7 @@ impl Running {
             open: 0,
             seen: HashSet::new(),
             listings: VecDeque::new(),
+            trouble: String::new(),
             listings_open: 0,
             queued: VecDeque::new(),
             ready: Ready::default(),

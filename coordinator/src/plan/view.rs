@@ -36,7 +36,7 @@ impl Plan {
             summary: Some(scan.summary()),
             references_pending: scan.open,
             layers_pending: u64::try_from(layers.len()).unwrap_or(u64::MAX),
-            ..Progress::default()
+            hint: scan.trouble.clone(),
         })
     }
 

@@ -219,6 +219,7 @@ impl Plan {
         self.set_timer(key, pause);
         if Class::of(&failure) == Class::Later {
             self.charge(key, &failure);
+            self.note_trouble(key, &failure);
         }
     }
 

@@ -83,6 +83,20 @@ fn one_bad_repository_fails_alone_and_what_may_pass_is_asked_again_apart() {
 }
 
 #[test]
+fn whoever_watches_hears_why_a_listing_is_tried_again() {
+    let mut bench = bench(1, 32);
+    let hint = |bench: &Bench| bench.plan.progress("s").expect("it runs").hint;
+    assert_eq!(hint(&bench), "");
+    let job = bench.only_job("list");
+    bench.fail(&job, failure("network", Retry::Later, 0));
+    assert!(hint(&bench).starts_with("tried again: "), "{}", hint(&bench));
+    bench.pass(60_000);
+    let job = bench.only_job("list");
+    bench.list(&job, listed(&["1"], ""));
+    assert_eq!(hint(&bench), "");
+}
+
+#[test]
 fn what_is_left_out_is_asked_for_by_itself_and_pages_go_on_by_themselves() {
     let mut bench = bench(16, 8);
     let jobs = bench.take("list");
