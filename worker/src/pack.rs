@@ -13,6 +13,9 @@ use zstd::{
 };
 
 const LEVEL: i32 = 3;
+/// The largest window that a frame may ask for, as a power of two: four times that of the level. A kept context keeps its window's
+/// memory, and whoever can write to the cache chooses the frame.
+const WINDOW_LOG: u32 = 23;
 
 thread_local! {
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
@@ -39,12 +42,14 @@ pub fn compress(plain: &[u8]) -> io::Result<Vec<u8>> {
 /// Reads frames of zstd, up to so many bytes of plain text; what is beyond is left out.
 ///
 /// # Errors
-/// When they are not zstd, or cut short.
+/// When they are not zstd, cut short, or want a larger window than any that [`compress`] wrote.
 pub fn decompress(packed: &[u8], limit: u64) -> io::Result<Vec<u8>> {
     DECOMPRESSOR.with_borrow_mut(|kept| {
         let mut context = kept.take().unwrap_or_else(DCtx::create);
         let mut plain = Vec::new();
-        Decoder::with_context(packed, &mut context).take(limit).read_to_end(&mut plain)?;
+        let mut decoder = Decoder::with_context(packed, &mut context);
+        decoder.window_log_max(WINDOW_LOG)?;
+        decoder.take(limit).read_to_end(&mut plain)?;
         // What was left out must not come before the next one's.
         if context.reset(ResetDirective::SessionOnly).is_ok() {
             *kept = Some(context);
@@ -55,7 +60,21 @@ pub fn decompress(packed: &[u8], limit: u64) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+
+    #[test]
+    fn no_frame_makes_a_thread_keep_a_large_window() {
+        let mut large = zstd::Encoder::new(Vec::new(), LEVEL).expect("an encoder");
+        large.window_log(WINDOW_LOG + 1).expect("a window");
+        large.write_all(&[7; 100]).expect("written");
+        let large = large.finish().expect("a frame");
+        assert_eq!(zstd::decode_all(&large[..]).expect("sound by itself"), [7; 100]);
+        assert!(decompress(&large, 1 << 30).is_err());
+        let packed = compress(b"abc").expect("packed");
+        assert_eq!(decompress(&packed, 1 << 30).expect("a frame"), b"abc");
+    }
 
     #[test]
     fn what_was_packed_before_leaves_nothing_behind() {

@@ -35,7 +35,7 @@ pub(super) struct Debt {
 }
 
 impl Owed {
-    /// Answers the callers. What is left is owed to the queue.
+    /// Answers the callers and pays what is recorded. What is left is owed to the queue.
     pub(super) fn answer(self) -> Debt {
         // A caller that went away needs no answer.
         for reply in self.submitted {

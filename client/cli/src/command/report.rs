@@ -72,7 +72,7 @@ async fn shown(
     let found = show(id, archive, settings).await?;
     accepted(archive, &mut output, settings).await?;
     let mut shown = ImageReported {
-        references: names(id, archive, settings).await,
+        references: names(id, archive, settings).await?,
         database_modified: found.database_modified.clone(),
         report: Some(found),
         ..ImageReported::default()
@@ -128,17 +128,12 @@ pub(super) fn query(args: &SearchArgs) -> Result<SearchReportsRequest, Failure> 
     })
 }
 
-/// What the image of a report is called: policies and accepted risks may be for some repositories only. Who may not search sees
-/// none, and then what is for some does not count.
-async fn names(id: &str, archive: &ArchiveArgs, settings: &Settings) -> Vec<String> {
+/// What the image of a report is called. Policies and accepted risks may be for some repositories only: not to know would judge
+/// by others.
+async fn names(id: &str, archive: &ArchiveArgs, settings: &Settings) -> Result<Vec<String>, Failure> {
     let query = SearchReportsRequest { report_id: id.to_owned(), limit: 1, ..Default::default() };
-    match search(query, archive, settings).await {
-        Ok(found) => found.into_iter().flat_map(|one| one.references).collect(),
-        Err(error) => {
-            tracing::info!(error = error.message, "the image's names are not known");
-            Vec::new()
-        }
-    }
+    let found = search(query, archive, settings).await?;
+    Ok(found.into_iter().flat_map(|one| one.references).collect())
 }
 
 /// Submits what a file holds, or a report of this machine's archive.

@@ -38,7 +38,7 @@ pub(super) async fn run(
     let mut output = follow::Output::new(&plain, false)?;
     let then = show(id, archive, settings).await?;
     accepted(archive, &mut output, settings).await?;
-    let references = names(id, archive, settings).await;
+    let references = names(id, archive, settings).await?;
     let here = Embedded::start(Config::local(settings, db, archive.cache_dir.as_ref())).await?;
     let again = here.again(&then).await;
     here.close().await;
