@@ -180,7 +180,10 @@ fn who_submitted_is_told_and_prefixes_hold() {
     run.expect(0, &["submitted report"]);
     let id = submitted(&run);
     let with = |token: &str, args: &[&str]| run_with(&user, args, &[("STRATA_TOKEN", token)]);
-    with(&ci, &["report", "show", &id, "--server", &url]).expect(0, &["origin: submitted by ci (token:"]);
+    with(&ci, &["report", "show", &id, "--server", &url]).expect(
+        0,
+        &["origin: submitted by ci (token:", "warning: the names of the report's image are not known"],
+    );
     with(&ci, &["report", "search", "--server", &url]).expect(2, &["needs the scope read"]);
     with(&reader, &["report", "search", "--server", &url])
         .expect(0, &[&id, "submitted by ci (token:", "r.example/team/app:1"]);
