@@ -12,6 +12,7 @@
 //! queue refuses as long as it still has the job.
 
 mod basis;
+mod config;
 mod counted;
 mod crew;
 mod flakes;
@@ -28,6 +29,7 @@ mod resolve;
 mod restore;
 mod retry;
 mod scan;
+mod tally;
 mod view;
 mod work;
 
@@ -46,7 +48,6 @@ use strata_proto::{
     v1::{Event, Failure, Job, Outcome, Retry, Scan, outcome},
 };
 
-pub use self::known::{CopyOf, Known, LookUp, Sought};
 use self::{
     basis::Shared,
     counted::Unclaimed,
@@ -58,73 +59,10 @@ use self::{
     scan::Running,
     work::{Key, State, Task, Work},
 };
-
-/// Limits of the planner. The default suits a cluster.
-#[derive(Debug, Clone)]
-pub struct PlanConfig {
-    /// Jobs of one lane that are published and not settled, at most: four for each slot that the workers tell of, and never
-    /// more than this.
-    pub window: usize,
-    /// References in one resolve job.
-    pub resolve_batch: usize,
-    /// The same for a sweep that has so much to do that every slot gets its share.
-    pub resolve_most: usize,
-    /// Listing jobs of one scan at a time; more where the workers have room for them.
-    pub listings: usize,
-    /// Repositories of a sweep in one listing job, at most: so many that every slot gets its share.
-    pub list_batch: usize,
-    /// Listing pauses while this many references of a scan wait to be resolved.
-    pub queued_references: usize,
-    /// Pages of one listing, at most: a registry that pages for ever is cut off, and the ledger says so.
-    pub pages: u32,
-    /// References of one scan, at most.
-    pub references: u64,
-    /// Attempts at one job of an interactive scan before its failure counts. Somebody waits for the answer. All jobs of an image
-    /// together may have as many spells of failures, and one more for each layer (`plan/flakes.rs`).
-    pub attempts: u32,
-    /// The same for a sweep, which outlasts a registry's restart.
-    pub sweep_attempts: u32,
-    /// Milliseconds that one job waits in all because the other side asked for it (429, `Retry-After`), before its failure counts.
-    pub patience_ms: u64,
-    /// How often the inputs of one image, or its report on its way, may vanish from the cache before the image fails. A cache that
-    /// is emptied once costs up to two of them.
-    pub rounds: u32,
-    /// How often a job may come to workers of another analysis than its own, before its image is resolved again for those that
-    /// are there.
-    pub strays: u32,
-    /// First pause before another attempt, in milliseconds; it doubles from there.
-    pub backoff_first_ms: u64,
-    /// Longest pause, in milliseconds. A registry's own `Retry-After` may ask for up to ten times that.
-    pub backoff_most_ms: u64,
-    /// After how many milliseconds without an outcome a job is published again.
-    pub reconcile_ms: u64,
-    /// After how many milliseconds since its first publication a job without an outcome fails.
-    pub outstanding_ms: u64,
-}
-
-impl Default for PlanConfig {
-    fn default() -> Self {
-        Self {
-            window: 32_768,
-            resolve_batch: 32,
-            resolve_most: 128,
-            listings: 4,
-            list_batch: 32,
-            queued_references: 100_000,
-            pages: 100_000,
-            references: 10_000_000,
-            attempts: 5,
-            sweep_attempts: 8,
-            patience_ms: 30 * 60_000,
-            rounds: 10,
-            strays: 10,
-            backoff_first_ms: 1_000,
-            backoff_most_ms: 60_000,
-            reconcile_ms: 10_000,
-            outstanding_ms: 2 * 3_600_000,
-        }
-    }
-}
+pub use self::{
+    config::PlanConfig,
+    known::{CopyOf, Known, LookUp, Sought},
+};
 
 /// What came of a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,7 +143,10 @@ pub enum Command {
     LookUp(LookUp),
     /// Record an event, after those that came before it.
     Append(Box<Event>),
-    /// Record a scan's state and summary.
+    /// Record how far a running scan is, as [`Plan::record`] tells once all of the cycle's events are recorded: there may be
+    /// hundreds of these in a cycle, and a record names every layer that no event has told yet.
+    RecordScan(Arc<str>),
+    /// Record a scan's last state and summary.
     UpdateScan(Box<Scan>),
 }
 
@@ -248,9 +189,10 @@ pub struct Plan {
     next_look_up: u64,
     lanes: Lanes,
     crew: Crew,
-    /// Platforms and databases' dates, each of which a million images have.
+    /// Platforms, databases' dates and media types, each of which a million images have.
     platforms: Shared,
     modified: Shared,
+    media_types: Shared,
     touched: BTreeSet<ScanNumber>,
     updated_ms: i64,
     out: Vec<Command>,
@@ -280,6 +222,7 @@ impl Plan {
             crew: Crew::default(),
             platforms: Shared::default(),
             modified: Shared::default(),
+            media_types: Shared::default(),
             touched: BTreeSet::new(),
             updated_ms: 0,
             out: Vec::new(),
@@ -370,7 +313,7 @@ impl Plan {
             self.updated_ms = self.now_ms;
             for scan in self.scans.values_mut().filter(|scan| scan.changed && !scan.restoring) {
                 scan.changed = false;
-                self.out.push(Command::UpdateScan(Box::new(scan.record())));
+                self.out.push(Command::RecordScan(Arc::clone(&scan.id)));
             }
         }
     }

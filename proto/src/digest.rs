@@ -53,6 +53,21 @@ impl Digest {
         String::from_utf8(self.digits().to_vec()).unwrap_or_default()
     }
 
+    /// From 64 hexadecimal digits, as [`Self::hex`] writes them; `None` for any other text.
+    #[must_use]
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        let (pairs, _) = <&[u8; 64]>::try_from(hex.as_bytes()).ok()?.as_chunks();
+        let mut bytes = [0; 32];
+        // All digits are judged at once: no branch for each.
+        let mut all = 0;
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            let (high, low) = (value(*high), value(*low));
+            all |= high | low;
+            *byte = high << 4 | low;
+        }
+        (all <= 15).then_some(Self(bytes))
+    }
+
     fn digits(&self) -> [u8; 64] {
         let mut digits = [0; 64];
         for ([high, low], byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
@@ -81,20 +96,7 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, BadDigest> {
         let bad = || BadDigest { text: text.chars().take(100).collect() };
-        let digits = text.strip_prefix("sha256:").and_then(|hex| <&[u8; 64]>::try_from(hex.as_bytes()).ok());
-        let (pairs, _) = digits.ok_or_else(bad)?.as_chunks();
-        let mut bytes = [0; 32];
-        // All digits are judged at once: no branch for each.
-        let mut all = 0;
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            let (high, low) = (value(*high), value(*low));
-            all |= high | low;
-            *byte = high << 4 | low;
-        }
-        if all > 15 {
-            return Err(bad());
-        }
-        Ok(Self(bytes))
+        text.strip_prefix("sha256:").and_then(Self::from_hex).ok_or_else(bad)
     }
 }
 
@@ -125,6 +127,8 @@ mod tests {
         assert_eq!(Digest::of(b"").to_string(), empty);
         assert_eq!(empty.parse::<Digest>(), Ok(Digest::of(b"")));
         assert_eq!(Digest::of(b"").hex(), empty["sha256:".len()..]);
+        assert_eq!(Digest::from_hex(&empty["sha256:".len()..]), Some(Digest::of(b"")));
+        assert_eq!(Digest::from_hex(empty), None);
         for bad in [
             "",
             "sha256:",

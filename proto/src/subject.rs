@@ -126,7 +126,7 @@ pub fn index_job_key(layer: &Digest, analysis: &str) -> String {
 #[must_use]
 pub fn layer_of_job(key: &str) -> Option<Digest> {
     let hex = key.split_once('-').map_or(key, |(hex, _)| hex);
-    format!("sha256:{hex}").parse().ok()
+    Digest::from_hex(hex)
 }
 
 /// Whether a text can be the name of an analysis, and so a part of keys.

@@ -1,7 +1,12 @@
 //! Carries out the planner's commands in the order that makes them safe: reports, events, scans. Jobs go to the publisher at
 //! once, and reports of sweeps are stored beside the cycles.
 
-use std::{collections::BTreeMap, future::Future, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
 
 use strata_proto::v1::{Event, Scan, ScanState};
 use tokio_util::sync::CancellationToken;
@@ -20,11 +25,13 @@ impl Drive {
     pub(super) async fn carry_out(&mut self, mut commands: Vec<Command>) -> Option<()> {
         let mut events: Vec<Event> = Vec::new();
         let mut scans: BTreeMap<String, Scan> = BTreeMap::new();
+        let mut news: BTreeSet<Arc<str>> = BTreeSet::new();
         loop {
             let (mut stores, mut look_ups) = (Vec::new(), Vec::new());
             for command in commands {
                 match command {
                     Command::Append(event) => events.push(*event),
+                    Command::RecordScan(id) => drop(news.insert(id)),
                     Command::UpdateScan(scan) => drop(scans.insert(scan.id.clone(), *scan)),
                     Command::StoreReport(store) if self.may_wait(&store) => self.later.add(store),
                     Command::StoreReport(store) => stores.push(store),
@@ -43,6 +50,9 @@ impl Drive {
             commands = self.store(stores).await?;
             commands.extend(self.look_up(look_ups).await?);
         }
+        // Of a scan that ended in this cycle the last record is there already.
+        let records = news.iter().filter_map(|id| self.plan.record(id));
+        scans.extend(records.map(|scan| (scan.id.clone(), scan)));
         // Before its last event can be seen: whoever has seen that event must not be told that the scan still runs.
         for scan in scans.values().filter(|scan| scan.state() != ScanState::Running) {
             self.live.ended(scan);

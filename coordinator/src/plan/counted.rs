@@ -1,7 +1,10 @@
 //! Layers that are counted, each once for a scan, across restarts of the coordinator too: a layer that was analysed for a scan is
 //! in the scan's record from the moment its outcome counts, until an event has it.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use strata_proto::{
     digest::Digest,
@@ -9,30 +12,7 @@ use strata_proto::{
     v1::{Indexed, Outcome, outcome::Result as Answer},
 };
 
-use super::{
-    Command, Plan,
-    layer::LayerKey,
-    pin::told,
-    scan::{Fate, Running},
-};
-
-/// What a scan counted, by the beginnings of the layers' digests.
-#[derive(Debug, Default)]
-pub(super) struct Counted {
-    /// Layers that were counted before a restart, or by an outcome before an image named them. Only membership is asked.
-    pub(super) before: HashSet<u64>,
-    /// Layers that were analysed for the scan. Only membership is asked.
-    pub(super) analysed: HashSet<u64>,
-    /// Those of them that are in no event yet.
-    pub(super) untold: BTreeSet<u64>,
-}
-
-impl Counted {
-    /// Those of an image's layers of which its event has to tell that they were analysed.
-    pub(super) fn tell(&mut self, layers: &[u64]) -> Vec<u64> {
-        layers.iter().copied().filter(|layer| self.untold.remove(layer)).collect()
-    }
-}
+use super::{Command, Plan, layer::LayerKey, pin::told, scan::Running, tally::Fate};
 
 /// Analyses whose outcome came when no job waited for it, of workers that do not tell for whom it was. The scan that finds
 /// the layer in the cache then has paid for it.
@@ -75,7 +55,7 @@ impl Plan {
             Some(scan) => {
                 scan.note_analysed(layer.prefix(), indexed);
                 if !scan.restoring {
-                    self.out.push(Command::UpdateScan(Box::new(scan.record())));
+                    self.out.push(Command::RecordScan(Arc::clone(&scan.id)));
                 }
             }
             None if self.recent.contains(&LayerKey { digest: layer, analysis: told(outcome) }) => {}
@@ -85,17 +65,22 @@ impl Plan {
 }
 
 impl Running {
+    /// Those of an image's layers of which its event has to tell that they were analysed.
+    pub(super) fn tell(&mut self, layers: &[u64]) -> Vec<u64> {
+        layers.iter().copied().filter(|layer| self.untold.remove(layer)).collect()
+    }
+
     /// Counts the layers of an image that ended before a restart, `analysed` among them.
     pub(super) fn recount(&mut self, layers: &[u64], analysed: &[u64]) {
         for layer in analysed {
-            self.counted.untold.remove(layer);
+            self.untold.remove(layer);
             self.count_analysed(*layer);
         }
         for layer in layers {
-            match self.layers.get_mut(layer) {
-                Some(fate @ Fate::Open) => *fate = Fate::Reused,
+            match self.layers.fate(*layer) {
+                Some(Fate::Open) => self.layers.set(*layer, Fate::Reused),
                 Some(_) => continue,
-                None if self.counted.before.insert(*layer) => self.summary.distinct_layers += 1,
+                None if self.layers.insert_before(*layer) => self.summary.distinct_layers += 1,
                 None => continue,
             }
             self.summary.layers_reused += 1;
@@ -105,8 +90,8 @@ impl Running {
     /// Counts layers that an image had failed for want of before a restart.
     pub(super) fn recount_missing(&mut self, layers: &[u64]) {
         for layer in layers {
-            if !self.counted.before.contains(layer) && !self.layers.contains_key(layer) {
-                self.layers.insert(*layer, Fate::Open);
+            if !self.layers.was_before(*layer) && self.layers.fate(*layer).is_none() {
+                self.layers.set(*layer, Fate::Open);
                 self.summary.distinct_layers += 1;
             }
         }
@@ -114,16 +99,17 @@ impl Running {
 
     /// Counts a layer as analysed, whatever it counted as before; false when that was done.
     pub(super) fn count_analysed(&mut self, layer: u64) -> bool {
-        if !self.counted.analysed.insert(layer) {
+        let fate = self.layers.fate(layer);
+        if fate == Some(Fate::Analysed) {
             return false;
         }
+        self.layers.set(layer, Fate::Analysed);
         self.summary.layers_analysed += 1;
-        match self.layers.insert(layer, Fate::Analysed) {
+        match fate {
             Some(Fate::Open) => {}
-            Some(Fate::Reused | Fate::Analysed) => self.reused_less(),
             // No image named it since the last restart.
-            None if self.counted.before.insert(layer) => self.summary.distinct_layers += 1,
-            None => self.reused_less(),
+            None if self.layers.insert_before(layer) => self.summary.distinct_layers += 1,
+            Some(Fate::Reused | Fate::Analysed) | None => self.reused_less(),
         }
         self.changed = true;
         true
@@ -137,18 +123,18 @@ impl Running {
     pub(super) fn note_analysed(&mut self, layer: u64, indexed: &Indexed) {
         if self.count_analysed(layer) {
             self.summary.bytes_read += indexed.bytes;
-            self.counted.untold.insert(layer);
+            self.untold.insert(layer);
         }
     }
 
     /// A layer that the scan waited for is there. What another scan had analysed is reuse for this one.
     pub(super) fn note_layer(&mut self, layer: Digest, indexed: &Indexed, own: bool) {
-        let Some(fate) = self.layers.get_mut(&layer.prefix()) else { return };
+        let Some(fate) = self.layers.fate(layer.prefix()) else { return };
         if indexed.analysed && own {
             self.note_analysed(layer.prefix(), indexed);
-        } else if *fate == Fate::Open {
+        } else if fate == Fate::Open {
             self.summary.layers_reused += 1;
-            *fate = Fate::Reused;
+            self.layers.set(layer.prefix(), Fate::Reused);
         }
         self.changed = true;
     }

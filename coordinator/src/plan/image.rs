@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Deref,
     sync::Arc,
 };
 
@@ -20,15 +21,30 @@ use super::{
     known::Found,
     layer::LayerKey,
     reported::{Done, Reported, prefixes},
+    scan::{self, Name},
     work::{Key, Task},
 };
 
-/// What makes two references the same image, and two scans share its report.
+/// What makes two references the same image, and two scans share its report. Every table of an image that is under way has it,
+/// so it is one pointer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ImageKey {
+pub(super) struct ImageKey(Arc<ImageName>);
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ImageName {
     pub(super) digest: Digest,
     pub(super) platform: Arc<str>,
     pub(super) basis: Basis,
+    /// Digest and platform as a scan remembers them once the image has ended.
+    pub(super) name: Name,
+}
+
+impl Deref for ImageKey {
+    type Target = ImageName;
+
+    fn deref(&self) -> &ImageName {
+        &self.0
+    }
 }
 
 /// A layer as an image names it.
@@ -94,6 +110,11 @@ pub(super) enum Origin {
 }
 
 impl ImageKey {
+    pub(super) fn new(digest: Digest, platform: Arc<str>, basis: Basis) -> Self {
+        let name = scan::name(&format!("{digest} {platform}"));
+        Self(Arc::new(ImageName { digest, platform, basis, name }))
+    }
+
     /// The key of an image whose every digest is well-formed, and the digests of its layers.
     pub(super) fn of(
         image: &ResolvedImage,
@@ -106,7 +127,7 @@ impl ImageKey {
         let digest =
             image.image_digest.parse().map_err(|error: strata_proto::digest::BadDigest| error.to_string())?;
         let platform = platforms.of(&image.platform);
-        Ok((Self { digest, platform, basis: basis.clone() }, layers))
+        Ok((Self::new(digest, platform, basis.clone()), layers))
     }
 }
 
@@ -138,11 +159,13 @@ impl Plan {
         analysis: &Arc<str>,
     ) {
         let Some(scan) = self.scans.get_mut(&number) else { return };
-        match scan.done.get(&key).cloned() {
+        match scan.done.get(&key.name) {
             Some(Done::Failed(failure)) => {
+                let failure = failure.clone();
                 return self.fail(number, vec![reference.into()], &failure.0, &failure.1);
             }
-            Some(Done::Reported(report)) => {
+            Some(Done::Reported(kept)) => {
+                let report = Box::new(kept.report());
                 return self.store(key, report, Origin::Archive, [(number, vec![reference])].into());
             }
             None => {}
@@ -155,7 +178,8 @@ impl Plan {
             .map(|(layer, digest)| {
                 let of = LayerKey { digest, analysis: Arc::clone(analysis) };
                 let cached = layer.cached || self.recent.contains(&of);
-                Part { digest, size: layer.size, media_type: layer.media_type.into(), cached }
+                let media_type = self.media_types.of(&layer.media_type);
+                Part { digest, size: layer.size, media_type, cached }
             })
             .collect();
         // What an image does not wait for is there, however old the answer is that brought it.
@@ -318,7 +342,7 @@ impl Plan {
         self.touched.insert(number);
         let Some(scan) = self.scans.get_mut(&number) else { return };
         scan.note_reported(references.len(), key, report);
-        let analysed = scan.counted.tell(&report.layers);
+        let analysed = scan.tell(&report.layers);
         self.emit(number, Kind::Reported(report.event(key, references, analysed)));
     }
 
@@ -330,7 +354,7 @@ impl Plan {
             if let Some(scan) = self.scans.get_mut(&number) {
                 scan.images.remove(key);
                 let failure = Box::new((code.to_owned(), message.to_owned()));
-                scan.done.insert(key.clone(), Done::Failed(failure));
+                scan.done.insert(key.name, Done::Failed(failure));
             }
             self.fail_with(number, references.into_iter().map(Into::into).collect(), &layers, code, message);
         }

@@ -122,7 +122,10 @@ impl Plan {
             let basis = &found.key.basis;
             // Without a database's name nobody knows what a report would say, and attached documents may be new.
             let may_be_known = !fingerprint.is_empty() && !basis.database.is_empty() && !basis.attached_vex;
-            if !may_be_known || scan.done.contains_key(&found.key) || self.images.contains_key(&found.key) {
+            if !may_be_known
+                || scan.done.contains_key(&found.key.name)
+                || self.images.contains_key(&found.key)
+            {
                 go_on.push(found);
                 continue;
             }
@@ -161,7 +164,7 @@ impl Plan {
         message: &str,
     ) {
         match self.scans.get_mut(&number) {
-            Some(scan) if !scan.done.contains_key(key) => {
+            Some(scan) if !scan.done.contains_key(&key.name) => {
                 scan.queued.extend(references.into_iter().map(|reference| (reference, None)));
             }
             _ => {

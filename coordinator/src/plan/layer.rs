@@ -127,7 +127,7 @@ impl Plan {
                 scan.note_layer(digest, indexed, own);
                 if own && indexed.analysed && !scan.restoring {
                     // In the same step as the outcome: no event tells of it after a restart.
-                    self.out.push(Command::UpdateScan(Box::new(scan.record())));
+                    self.out.push(Command::RecordScan(Arc::clone(&scan.id)));
                 }
             }
         }

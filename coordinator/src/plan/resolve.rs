@@ -17,7 +17,7 @@ use super::{
     known::{Found, Worker},
     later,
     retry::{Budget, Class, Verdict},
-    scan::Fate,
+    tally::Fate,
     tidy, tidy_code,
     work::{Key, Task},
 };
@@ -32,7 +32,9 @@ impl Plan {
             Lane::Sweep => self.config.resolve_most.max(least),
             Lane::Interactive | Lane::Unspecified => least,
         };
-        let count = (scan.queued.len() / share).clamp(least, most).min(scan.queued.len());
+        // What is resolved is soon under way, all of it, and takes room until its layers are there.
+        let room = self.config.under_way.max(1).saturating_sub(scan.images.len() + scan.resolving);
+        let count = (scan.queued.len() / share).clamp(least, most).min(scan.queued.len()).min(room);
         if count == 0 {
             return;
         }
@@ -233,8 +235,8 @@ impl Plan {
         let Some(scan) = self.scans.get_mut(&number) else { return };
         scan.note_failed(references.len(), code);
         let (code, message) = (code.to_owned(), message.to_owned());
-        let layers_analysed = scan.counted.tell(layers);
-        let missing = |layer: &u64| scan.layers.get(layer) == Some(&Fate::Open);
+        let layers_analysed = scan.tell(layers);
+        let missing = |layer: &u64| scan.layers.fate(*layer) == Some(Fate::Open);
         let (layers_missing, layers) = layers.iter().copied().partition(missing);
         self.emit(
             number,

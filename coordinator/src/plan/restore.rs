@@ -15,7 +15,7 @@ impl Plan {
         scan.summary = Summary { bytes_read: saved.bytes_read, ..Summary::default() };
         for layer in untold {
             scan.count_analysed(layer);
-            scan.counted.untold.insert(layer);
+            scan.untold.insert(layer);
         }
         scan.saved_analysed = saved.layers_analysed;
     }
@@ -33,7 +33,7 @@ impl Plan {
                 scan.recount(&reported.layers, &reported.layers_analysed);
                 let Ok(digest) = reported.image_digest.parse() else { return };
                 let platform = self.platforms.of(&reported.platform);
-                let key = ImageKey { digest, platform, basis: scan.basis.clone() };
+                let key = ImageKey::new(digest, platform, scan.basis.clone());
                 reported.references.iter().for_each(|reference| {
                     scan.enumerate(reference);
                 });

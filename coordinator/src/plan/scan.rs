@@ -1,7 +1,7 @@
 //! One scan that runs: its ledger, its summary, its events, its beginning and its end.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -17,11 +17,12 @@ use strata_proto::{
 use super::{
     Command, Plan, ScanNumber,
     basis::Basis,
-    counted::{Counted, Unclaimed},
+    counted::Unclaimed,
     image::ImageKey,
     lanes::Ready,
     listing::Listing,
-    reported::{Done, Reported},
+    reported::{Done, Kept, Reported},
+    tally::{Fate, Tally},
 };
 
 /// Reason → number.
@@ -36,14 +37,6 @@ pub(super) type Name = [u8; 16];
 /// See [`Name`].
 pub(super) fn name(text: &str) -> Name {
     Digest::of(text.as_bytes()).half()
-}
-
-/// What a layer was for a scan so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    Open,
-    Reused,
-    Analysed,
 }
 
 pub(super) struct Running {
@@ -84,14 +77,17 @@ pub(super) struct Running {
     pub(super) ready: Ready,
     /// Images that are under way.
     pub(super) images: BTreeSet<ImageKey>,
-    pub(super) done: BTreeMap<ImageKey, Done>,
-    /// Layers that were counted, and as what, by the beginnings of their digests: there are millions, and nothing hangs on
-    /// it but a count. Never iterated over.
-    pub(super) layers: HashMap<u64, Fate>,
-    pub(super) counted: Counted,
+    /// Images that ended, by [`ImageKey::name`]: there may be a million of them.
+    pub(super) done: BTreeMap<Name, Done>,
+    /// Layers that were counted, and as what.
+    pub(super) layers: Tally,
+    /// Layers that were analysed for the scan and are in no event yet.
+    pub(super) untold: BTreeSet<u64>,
+    /// References that are being resolved.
+    pub(super) resolving: usize,
     /// While it is restored: how many layers had been analysed when it was last recorded.
     pub(super) saved_analysed: u64,
-    /// Whether there is news since the last [`Command::UpdateScan`].
+    /// Whether there is news since the last [`Command::RecordScan`].
     pub(super) changed: bool,
 }
 
@@ -136,8 +132,9 @@ impl Running {
             ready: Ready::default(),
             images: BTreeSet::new(),
             done: BTreeMap::new(),
-            layers: HashMap::new(),
-            counted: Counted::default(),
+            layers: Tally::default(),
+            untold: BTreeSet::new(),
+            resolving: 0,
             saved_analysed: 0,
             changed: true,
         }
@@ -181,7 +178,7 @@ impl Running {
         let count = self.close(references);
         *(if report.unchanged { &mut self.unchanged } else { &mut self.reported }) += count;
         self.images.remove(key);
-        if self.done.insert(key.clone(), Done::Reported(Box::new(report.clone()))).is_none() {
+        if self.done.insert(key.name, Done::Reported(Kept::of(report))).is_none() {
             self.summary.images += 1;
             self.summary.packages += report.packages;
             self.summary.reports_with_problems += u64::from(report.problems > 0);
@@ -208,16 +205,16 @@ impl Running {
 
     /// One of the scan's images has this layer.
     pub(super) fn note_wanted(&mut self, layer: Digest, cached: bool, unclaimed: &mut Unclaimed) {
-        if let Some(fate) = self.layers.get_mut(&layer.prefix()) {
+        if let Some(fate) = self.layers.fate(layer.prefix()) {
             // An image failed for want of it, and now it is there.
-            if cached && *fate == Fate::Open {
-                *fate = Fate::Reused;
+            if cached && fate == Fate::Open {
+                self.layers.set(layer.prefix(), Fate::Reused);
                 self.summary.layers_reused += 1;
             }
             return;
         }
-        let known = self.counted.before.contains(&layer.prefix());
-        self.layers.insert(layer.prefix(), if cached || known { Fate::Reused } else { Fate::Open });
+        let known = self.layers.was_before(layer.prefix());
+        self.layers.set(layer.prefix(), if cached || known { Fate::Reused } else { Fate::Open });
         self.changed = true;
         if known {
             return;

@@ -15,6 +15,13 @@ impl Plan {
         Some(self.scans.get(number)?.scan())
     }
 
+    /// What is recorded of a running scan: all that another coordinator needs beside the events. `None` where it has ended.
+    #[must_use]
+    pub fn record(&self, id: &str) -> Option<Scan> {
+        let scan = self.numbers.get(id).and_then(|number| self.scans.get(number))?;
+        Some(Scan { layers_analysed: scan.untold.iter().copied().collect(), ..scan.scan() })
+    }
+
     /// Whether somebody waits for a running scan. False for one that does not run.
     #[must_use]
     pub fn is_interactive(&self, id: &str) -> bool {
@@ -68,11 +75,6 @@ impl Running {
             findings: Some(self.summary.findings.unwrap_or_default()),
             ..self.summary.clone()
         }
-    }
-
-    /// What is recorded of it while it runs: all that another coordinator needs beside the events.
-    pub(super) fn record(&self) -> Scan {
-        Scan { layers_analysed: self.counted.untold.iter().copied().collect(), ..self.scan() }
     }
 
     pub(super) fn scan(&self) -> Scan {

@@ -119,9 +119,18 @@ impl Plan {
             timer: None,
             key: Arc::clone(&key),
         };
+        self.note_resolving(&work, usize::saturating_add);
         self.works.insert(Arc::clone(&key), work);
         self.enqueue(&key);
         Some(key)
+    }
+
+    fn note_resolving(&mut self, work: &Work, change: fn(usize, usize) -> usize) {
+        if let Task::Resolve { references, .. } = &work.task
+            && let Some(scan) = self.scans.get_mut(&work.scan)
+        {
+            scan.resolving = change(scan.resolving, references.len());
+        }
     }
 
     /// Puts a ready job into its scan's queue.
@@ -150,6 +159,7 @@ impl Plan {
     pub(super) fn settle(&mut self, key: &Key) -> Option<Work> {
         self.clear_timer(key);
         let work = self.works.remove(key)?;
+        self.note_resolving(&work, usize::saturating_sub);
         if work.state == State::Published {
             self.lanes.lane(work.job.lane()).vacate();
         }

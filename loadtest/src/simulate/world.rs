@@ -169,13 +169,16 @@ impl World {
     fn carry_out(&mut self, command: Command) -> Option<PlanEvent> {
         match command {
             Command::Append(_) => self.prediction.events += 1,
-            Command::UpdateScan(scan) => {
-                // The driver writes a scan's last state once for each cycle.
-                self.prediction.scan_updates += u64::from(self.updated_us != Some(self.now_us));
-                self.updated_us = Some(self.now_us);
-                if scan.state() != ScanState::Running {
-                    self.ended = Some(*scan);
+            // The driver makes a scan's record and writes it once for each cycle.
+            Command::RecordScan(id) => {
+                if self.updated_us.replace(self.now_us) != Some(self.now_us) {
+                    self.prediction.scan_updates += u64::from(self.plan.record(&id).is_some());
                 }
+            }
+            Command::UpdateScan(scan) => {
+                let first = self.updated_us.replace(self.now_us) != Some(self.now_us);
+                self.prediction.scan_updates += u64::from(first);
+                self.ended = Some(*scan);
             }
             Command::Publish(job) => {
                 let key = job.key.clone();

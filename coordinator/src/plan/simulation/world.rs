@@ -1,14 +1,16 @@
 //! The model around the planner.
 
+mod commands;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use strata_proto::{
     WIRE_VERSION,
-    v1::{Event, Job, Outcome, RegistryTarget, ReportSummary, Scan, ScanState, SubmitRequest, outcome},
+    v1::{Event, Job, Outcome, RegistryTarget, Scan, ScanState, SubmitRequest, outcome},
 };
 
 use super::worker::{VERSIONS, Version};
-use crate::plan::{Command, Plan, PlanConfig, PlanEvent, Publication};
+use crate::plan::{Plan, PlanConfig, PlanEvent};
 
 /// How long outcomes that a coordinator had may take to come again.
 const OWED_MS: u64 = 15_000;
@@ -119,6 +121,7 @@ impl World {
             resolve_most: 1 + random.below(8) as usize,
             listings: 1 + random.below(3) as usize,
             list_batch: 1 + random.below(4) as usize,
+            under_way: 1 + random.below(10) as usize,
             queued_references: 1 + random.below(10) as usize,
             // Where nothing is lost nothing needs to be published again.
             reconcile_ms: if chaos.lose + chaos.crash == 0 { 3_600_000 } else { 10_000 },
@@ -283,55 +286,6 @@ impl World {
                 events.extend(self.carry_out(command));
             }
         }
-    }
-
-    fn carry_out(&mut self, command: Command) -> Option<PlanEvent> {
-        match command {
-            Command::Append(event) => {
-                self.events.entry(event.scan_id.clone()).or_default().push(*event);
-            }
-            Command::UpdateScan(scan) => drop(self.scans.insert(scan.id.clone(), *scan)),
-            Command::Withdraw(job) => drop(self.queue.remove(&strata_proto::subject::job(&job))),
-            Command::LookUp(look_up) => {
-                let summary = |id: &String| ReportSummary {
-                    report_id: id.clone(),
-                    created_unix_ms: self.made.get(id).copied().unwrap_or_default(),
-                    ..ReportSummary::default()
-                };
-                let ids = look_up.wanted.iter().map(|sought| &sought.report_id);
-                let known = ids.filter(|id| self.reports.contains_key(*id));
-                let known = known.map(|id| (id.clone(), summary(id).into())).collect();
-                return Some(PlanEvent::LookedUp { look_up: look_up.look_up, known });
-            }
-            Command::Publish(job) => {
-                let key = job.key.clone();
-                let result = if self.random.chance(self.chaos.lose) {
-                    // Either it did not arrive and we know, or it is lost and we do not.
-                    if self.random.chance(50) { Publication::Failed } else { Publication::Accepted }
-                } else if self.queue.insert(strata_proto::subject::job(&job), *job).is_some() {
-                    Publication::AlreadyQueued
-                } else {
-                    Publication::Accepted
-                };
-                return Some(PlanEvent::Published { key, result });
-            }
-            Command::StoreReport(store) => {
-                let known = match &store.parcel {
-                    Some(parcel) => self.parcels.remove(parcel),
-                    None => self.reports.contains_key(&store.report_id),
-                };
-                if !known {
-                    return Some(PlanEvent::Lost { store: store.store });
-                }
-                self.made.entry(store.report_id.clone()).or_insert(self.now_ms);
-                let references = self.reports.entry(store.report_id).or_default();
-                for (scan, names) in store.wanted_by {
-                    references.extend(names.into_iter().map(|name| (scan.clone(), name)));
-                }
-                return Some(PlanEvent::Stored { store: store.store });
-            }
-        }
-        None
     }
 
     /// Whose worker takes the next job.

@@ -100,6 +100,7 @@ impl Bench {
             match command {
                 Command::Publish(job) => self.published.push((**job).clone()),
                 Command::Append(event) => self.events.push((**event).clone()),
+                Command::RecordScan(id) => self.scans.extend(self.plan.record(id)),
                 Command::UpdateScan(scan) => self.scans.push((**scan).clone()),
                 Command::Withdraw(_) | Command::StoreReport(_) | Command::LookUp(_) => {}
             }
