@@ -154,6 +154,11 @@ impl Stage<'_> {
         self.args.count.unwrap_or(default)
     }
 
+    /// Workers, one where the server works itself.
+    fn workers(&self) -> u32 {
+        if self.args.embedded { 1 } else { self.args.workers }
+    }
+
     fn database(&self) -> anyhow::Result<PathBuf> {
         database(&self.strata, self.home.path())
     }

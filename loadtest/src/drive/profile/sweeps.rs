@@ -19,7 +19,8 @@ use crate::drive::{
 
 /// How long each of the two plain load generators asks, before and after.
 const ASK: Duration = Duration::from_secs(3);
-const CONNECTIONS: u32 = 16;
+/// Requests that a worker has under way at one registry at most: the load generators have as many, for each worker.
+const CONNECTIONS: u32 = 32;
 
 pub(super) async fn cold(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let (content, deployment) = (stage.content(), stage.deploy()?);
@@ -110,7 +111,9 @@ async fn sweep_unchanged(stage: &mut Stage<'_>, swept: &Swept) -> anyhow::Result
     let Swept { content, deployment, registry, .. } = swept;
     let paths = Arc::new(heads::paths(&**content)?);
     let host = registry.host();
-    let ask = |way| heads::ask(way, &host, Arc::clone(&paths), CONNECTIONS, ASK);
+    let connections = CONNECTIONS * stage.workers();
+    stage.measured.setting("connections", connections);
+    let ask = |way| heads::ask(way, &host, Arc::clone(&paths), connections, ASK);
     let first = (ask(Way::Sockets).await?, ask(Way::Library).await?);
     registry.reset_counts();
     let before = deployment.spent()?;
