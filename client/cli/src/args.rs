@@ -23,6 +23,8 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand};
 
+use self::gate::{order, severity};
+
 pub use self::{
     about::{CompletionsArgs, ConfigCommand, ManArgs},
     advise::AdviseArgs,
@@ -183,7 +185,7 @@ pub struct OutputArgs {
     pub output: Vec<PathBuf>,
     /// What findings are sorted by: `risk`, `severity`, `epss`, `kev`, `package` or `vulnerability`. The table's default is
     /// `risk`, the other formats' the report's own order.
-    #[arg(long, value_name = "ORDER")]
+    #[arg(long, value_name = "ORDER", value_parser = order)]
     pub sort: Option<String>,
     /// VEX document (OpenVEX, CSAF or CycloneDX) whose statements suppress findings; shown with the reason (repeatable).
     /// `oci` takes those that are attached to each image in its registry, from whoever may push there: no signature is
@@ -254,7 +256,7 @@ pub struct SweepArgs {
     #[arg(long, conflicts_with = "detach")]
     pub since_last: bool,
     /// Fail when a finding of this severity or worse is new since the last sweep. `--fail-on` judges all findings.
-    #[arg(long, value_name = "SEVERITY", requires = "since_last")]
+    #[arg(long, value_name = "SEVERITY", value_parser = severity, requires = "since_last")]
     pub fail_on_new: Option<String>,
     /// Submit to the server and return the scan's id without following it.
     #[arg(long, requires = "server")]

@@ -8,6 +8,7 @@
 pub mod file;
 mod keys;
 pub mod show;
+mod value;
 
 use std::{ffi::OsString, path::PathBuf};
 

@@ -18,6 +18,7 @@ use crate::{
         accepted::{self, Accepted, Tally},
         file, yaml,
     },
+    row,
 };
 
 /// Lines of one rule that are printed; the JSON document has all.
@@ -34,6 +35,8 @@ pub struct Gate {
     exit_on_eol: Option<u8>,
     policies: Vec<Policy>,
     accepted: Vec<Accepted>,
+    /// What the images will be called where they are pushed: what holds for these names holds already.
+    pub push_refs: Vec<String>,
     /// The moment for ages and expiry.
     pub now: Moment,
     /// Where images are judged.
@@ -92,6 +95,7 @@ impl Gate {
             exit_on_eol: args.exit_on_eol,
             policies: Vec::new(),
             accepted: Vec::new(),
+            push_refs: Vec::new(),
             now,
             stage: Stage::default(),
         };
@@ -151,9 +155,9 @@ impl Gate {
 
     /// Marks accepted risks, judges, and leaves out what is not to be shown. Policies see the whole report.
     pub fn judge(&self, reported: &mut ImageReported, seen: &mut Seen) {
-        let references = reported.references.clone();
+        let (references, places) = (self.names(reported), self.places(reported));
         let Some(report) = &mut reported.report else { return };
-        let tally = accepted::apply(&self.accepted, report, &references, self.now);
+        let tally = accepted::apply(&self.accepted, report, &places, self.now);
         let facts = Facts { report, references: &references, now: self.now, stage: self.stage };
         let verdicts: Vec<Verdict> = self.policies.iter().map(|policy| policy.judge(&facts)).collect();
         let distribution = report.distribution.as_ref();
@@ -182,11 +186,22 @@ impl Gate {
         reported.findings = Some(counts);
     }
 
+    /// All names of an image, for policies.
+    fn names(&self, reported: &ImageReported) -> Vec<String> {
+        reported.references.iter().chain(&self.push_refs).cloned().collect()
+    }
+
+    /// The names that must all be in an accepted risk's scope: a file that is to be pushed is no longer a place of the image.
+    fn places(&self, reported: &ImageReported) -> Vec<String> {
+        let stays = |name: &&String| self.push_refs.is_empty() || row::file(name).is_none();
+        reported.references.iter().filter(stays).chain(&self.push_refs).cloned().collect()
+    }
+
     /// Marks accepted risks, and no more: for reports that are compared rather than judged.
     pub fn accept(&self, reported: &mut ImageReported) {
-        let references = reported.references.clone();
+        let places = self.places(reported);
         if let Some(report) = &mut reported.report {
-            accepted::apply(&self.accepted, report, &references, self.now);
+            accepted::apply(&self.accepted, report, &places, self.now);
         }
     }
 
@@ -313,4 +328,27 @@ pub fn severity(text: &str) -> Result<Severity, Failure> {
         Failure::usage(format!("`{text}` is not a severity"))
             .hint(format!("severities: {}", names.join(", ")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_judged_by_the_names_that_it_will_have() {
+        let mut gate = Gate::new(&GateArgs::default()).expect("a gate");
+        let reported = |references: &[&str]| ImageReported {
+            references: references.iter().map(ToString::to_string).collect(),
+            ..ImageReported::default()
+        };
+        let here = reported(&["docker-archive:image.tar@0", "r.example/old:1"]);
+        assert_eq!(gate.names(&here), here.references);
+        assert_eq!(gate.places(&here), here.references);
+        gate.push_refs = vec!["r.example/team/app:1".to_owned()];
+        assert_eq!(
+            gate.names(&here),
+            ["docker-archive:image.tar@0", "r.example/old:1", "r.example/team/app:1"]
+        );
+        assert_eq!(gate.places(&here), ["r.example/old:1", "r.example/team/app:1"]);
+    }
 }

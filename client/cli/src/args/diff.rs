@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args as Group;
 
-use super::TargetArgs;
+use super::{TargetArgs, gate::severity};
 use crate::diff::Form;
 
 /// Arguments of `strata diff`.
@@ -34,7 +34,7 @@ pub struct DiffArgs {
     pub output: Vec<(Form, PathBuf)>,
     /// Fail when the second image has a finding of this severity or worse that the first has not; of any severity where
     /// none is named.
-    #[arg(long, value_name = "SEVERITY", num_args = 0..=1, default_missing_value = "UNKNOWN")]
+    #[arg(long, value_name = "SEVERITY", value_parser = severity, num_args = 0..=1, default_missing_value = "UNKNOWN")]
     pub fail_on_new: Option<String>,
     /// Fail when not all is known of the second image.
     #[arg(long)]

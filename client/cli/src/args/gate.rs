@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Subcommand};
 
+use crate::exit::Failure;
+
 /// What is shown, and what makes the command fail.
 #[derive(Debug, Clone, Default, Group)]
 pub struct GateArgs {
     /// Show and judge findings of these severities only: `HIGH,CRITICAL`. How many are left out is said on stderr.
-    #[arg(long, value_delimiter = ',', value_name = "SEVERITY,…")]
+    #[arg(long, value_delimiter = ',', value_name = "SEVERITY,…", value_parser = severity)]
     pub severity: Vec<String>,
     /// Show and judge only findings that have a fix.
     #[arg(long)]
@@ -20,7 +22,7 @@ pub struct GateArgs {
     #[arg(long)]
     pub fail_on_problems: bool,
     /// Fail when there is a finding of this severity or worse.
-    #[arg(long, value_name = "SEVERITY")]
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     pub fail_on: Option<String>,
     /// Exit code when the policy fails, instead of 1. Without another condition, any finding that is shown fails.
     #[arg(long, value_name = "N")]
@@ -46,4 +48,27 @@ pub enum PolicyCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+}
+
+/// A severity's name, in any case, as it was written.
+///
+/// # Errors
+/// When there is none of that name; the error names those that there are.
+pub(super) fn severity(text: &str) -> Result<String, String> {
+    known(text, crate::gate::severity(text))
+}
+
+/// The name of an order of findings, as it was written.
+///
+/// # Errors
+/// As there.
+pub(super) fn order(text: &str) -> Result<String, String> {
+    known(text, crate::order::parse(text))
+}
+
+fn known<T>(text: &str, found: Result<T, Failure>) -> Result<String, String> {
+    match found {
+        Ok(_) => Ok(text.to_owned()),
+        Err(failure) => Err(format!("{}; {}", failure.message, failure.hint.unwrap_or_default())),
+    }
 }

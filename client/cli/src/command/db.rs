@@ -27,6 +27,11 @@ pub(super) async fn run(command: DbCommand, settings: &Settings) -> Result<ExitC
         }
         DbCommand::Status { db, verify } => status(&open(db.as_deref(), settings)?, verify)?,
         DbCommand::Update { db, url, ecosystem, from } => {
+            // Before a download of many minutes.
+            if let Some(missing) = from.iter().find(|path| !path.exists()) {
+                let reason = "there is no such file or directory";
+                return Err(Failure::usage(format!("failed to read {}: {reason}", missing.display())));
+            }
             let mut advisories = vec![update::download(&url, &ecosystem, settings).await?];
             advisories.extend(from);
             let output = db.unwrap_or_else(|| settings.default_db());

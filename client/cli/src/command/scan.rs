@@ -35,6 +35,7 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
     };
     let target = if here { TargetArgs { server: None, ..args.target.clone() } } else { args.target.clone() };
     let backend = backend(&target, settings).await?;
+    output.gate.push_refs.clone_from(&args.submit.push_ref);
     shared::accept(client.as_ref().or(backend.client()), &mut output.gate).await;
     let images = references(&args.named(), &backend).await?;
     if let Some(remote) = images.iter().find(|image| args.offline && archive::name::scheme(image).is_none()) {

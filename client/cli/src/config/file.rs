@@ -8,7 +8,10 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::keys::{SECRETS, VARIABLES, is_option, like};
+use super::{
+    keys::{SECRETS, VARIABLES, is_option, like},
+    value::refused,
+};
 use crate::exit::Failure;
 
 /// Largest file, in bytes.
@@ -208,7 +211,10 @@ impl File {
             },
             (ArgAction::Count, _) => wrong("is a number"),
             (ArgAction::Set, Kind::List) => wrong("takes one value, not a list"),
-            _ => Ok(setting.values.iter().map(|value| format!("{flag}={value}").into()).collect()),
+            _ => match refused(option, &setting.values) {
+                Some(reason) => wrong(&reason),
+                None => Ok(setting.values.iter().map(|value| format!("{flag}={value}").into()).collect()),
+            },
         }
     }
 

@@ -179,6 +179,16 @@ fn who_submitted_is_told_and_prefixes_hold() {
     let run = as_ci(&["--push-ref", "r.example/team/app:1"]);
     run.expect(0, &["submitted report"]);
     let id = submitted(&run);
+    // What holds for the repository that it is to be pushed to holds here already.
+    let policy = place.path().join("policy.yaml");
+    let rule = "rules: [{ id: high, vuln: { severity_at_least: high } }]";
+    let text = format!(
+        "apiVersion: strata/v1\npolicies:\n- name: team\n  scope: {{ repos: [\"team/**\"] }}\n  {rule}\n"
+    );
+    std::fs::write(&policy, text).expect("a policy");
+    let policy = policy.display().to_string();
+    as_ci(&["--policy", &policy]).expect(0, &[]);
+    as_ci(&["--policy", &policy, "--push-ref", "r.example/team/app:1"]).expect(1, &["high"]);
     let with = |token: &str, args: &[&str]| run_with(&user, args, &[("STRATA_TOKEN", token)]);
     with(&ci, &["report", "show", &id, "--server", &url]).expect(
         0,

@@ -140,6 +140,9 @@ fn a_part_never_becomes_a_database() {
 #[test]
 fn an_export_without_a_list_is_an_error() {
     let (_runtime, url, _export) = serve(Fault::NoList);
+    // What is not there is said before anything is asked of anybody.
+    let missing = ["db", "update", "--url", &url, "--from", "/no/such/place"];
+    User::without_database().run(&missing).expect(2, &["failed to read /no/such/place"]);
     User::without_database().run(&["db", "update", "--url", &url]).expect(3, &["ecosystems.txt", "404"]);
     let (_runtime, url, _export) = serve(Fault::EndlessList);
     User::without_database()
