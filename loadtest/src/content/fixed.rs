@@ -10,7 +10,8 @@ use strata_proto::digest::Digest;
 
 use super::{
     Store,
-    blob::Blob,
+    blob::{Blob, LayerDescriptor},
+    giant::Giant,
     layer::Arch,
     manifest::{Image, Manifest},
     page,
@@ -36,7 +37,7 @@ pub struct FixedImage<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Fixed {
     repositories: BTreeMap<String, Repository>,
-    blobs: HashMap<Digest, Bytes>,
+    blobs: HashMap<Digest, Rope>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -54,15 +55,33 @@ impl Fixed {
 
     /// Adds a whole image: blobs, configuration and manifest. Returns its manifest's digest.
     pub fn image(&mut self, image: &FixedImage<'_>) -> Digest {
-        let layers = image.layers.iter().map(|blob| (blob.descriptor, "COPY . /".to_owned())).collect();
-        let built = Image { arch: image.arch, docker: image.docker, layers, labels: BTreeMap::new() };
-        for layer in image.layers {
-            self.blobs.insert(layer.descriptor.digest, layer.bytes.clone());
+        let layers = image.layers.iter().map(|blob| (blob.descriptor, Rope::from(blob.bytes.clone())));
+        self.add_image((image.repository, image.tag), image.arch, image.docker, layers)
+    }
+
+    /// Adds a whole image of large layers. Returns its manifest's digest.
+    pub fn giant(&mut self, repository: &str, tag: &str, layers: &[Giant]) -> Digest {
+        let layers = layers.iter().map(|giant| (giant.descriptor, giant.rope.clone()));
+        self.add_image((repository, tag), Arch::Amd64, false, layers)
+    }
+
+    fn add_image(
+        &mut self,
+        (repository, tag): (&str, &str),
+        arch: Arch,
+        docker: bool,
+        layers: impl Iterator<Item = (LayerDescriptor, Rope)>,
+    ) -> Digest {
+        let mut steps = Vec::new();
+        for (descriptor, rope) in layers {
+            self.blobs.insert(descriptor.digest, rope);
+            steps.push((descriptor, "COPY . /".to_owned()));
         }
+        let built = Image { arch, docker, layers: steps, labels: BTreeMap::new() };
         let config = built.config();
         let manifest = built.manifest(&config);
         self.add_blob(config);
-        self.add_manifest(image.repository, Some(image.tag), manifest)
+        self.add_manifest(repository, Some(tag), manifest)
     }
 
     /// Adds a manifest, under a tag or only under its digest, whatever it says. Returns its digest.
@@ -80,13 +99,13 @@ impl Fixed {
     pub fn add_blob(&mut self, bytes: impl Into<Bytes>) -> Digest {
         let bytes = bytes.into();
         let digest = Digest::of(&bytes);
-        self.blobs.insert(digest, bytes);
+        self.blobs.insert(digest, bytes.into());
         digest
     }
 
     /// Adds a blob under a digest that need not be its own.
     pub fn blob_as(&mut self, digest: Digest, bytes: impl Into<Bytes>) {
-        self.blobs.insert(digest, bytes.into());
+        self.blobs.insert(digest, Rope::from(bytes.into()));
     }
 
     /// Takes a blob away again: its manifests then name something that is missing.
@@ -112,11 +131,12 @@ impl Store for Fixed {
     }
 
     fn blob_size(&self, repository: &str, digest: &Digest) -> io::Result<Option<u64>> {
-        self.blob(repository, digest).map(|blob| blob.map(|rope| rope.len() as u64))
+        let blob = self.repositories.get(repository).and_then(|_| self.blobs.get(digest));
+        Ok(blob.map(|rope| rope.len() as u64))
     }
 
     fn blob(&self, repository: &str, digest: &Digest) -> io::Result<Option<Rope>> {
         let blob = self.repositories.get(repository).and_then(|_| self.blobs.get(digest));
-        Ok(blob.cloned().map(Rope::from))
+        Ok(blob.cloned())
     }
 }

@@ -41,6 +41,30 @@ pub(crate) fn private(pid: u32) -> anyhow::Result<u64> {
     status(pid, "RssAnon:")
 }
 
+/// Resident memory of its mappings of deleted files of that many bytes, in KiB: such is the database that a worker maps.
+pub(crate) fn mapped(pid: u32, bytes: u64) -> anyhow::Result<u64> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/smaps")).context("look at a process's mappings")?;
+    Ok(mapped_in(&maps, bytes))
+}
+
+/// See `proc_pid_smaps(5)`: a line with the range and the file's name, then its figures.
+fn mapped_in(maps: &str, bytes: u64) -> u64 {
+    const PAGE: u64 = 4096;
+    let (mut is_it, mut sum) = (false, 0);
+    for line in maps.lines() {
+        let range = line.split_whitespace().next().and_then(|range| range.split_once('-'));
+        let ends = range.and_then(|(from, to)| {
+            Some((u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?))
+        });
+        if let Some((from, to)) = ends {
+            is_it = line.ends_with(" (deleted)") && to.saturating_sub(from) == bytes.next_multiple_of(PAGE);
+        } else if let Some(rss) = line.strip_prefix("Rss:").filter(|_| is_it) {
+            sum += rss.trim().trim_end_matches("kB").trim().parse().unwrap_or(0);
+        }
+    }
+    sum
+}
+
 fn status(pid: u32, field: &str) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).context("look at a process")?;
     let line = status.lines().find_map(|line| line.strip_prefix(field)).context("find its memory")?;
@@ -82,6 +106,23 @@ fn fields(pid: u32) -> anyhow::Result<Vec<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mappings_of_one_size() {
+        let maps = "\
+7f00-8f00 r--s 00000000 fe:00 12  /tmp/#12 (deleted)
+Size:                  4 kB
+Rss:                   3 kB
+7f0000000000-7f0000003000 r--s 00000000 fe:00 13  /tmp/#13 (deleted)
+Rss:                   8 kB
+Pss:                   8 kB
+7f0000004000-7f0000007000 r-xp 00000000 fe:00 14  /lib/some.so
+Rss:                  12 kB
+";
+        for (bytes, kib) in [(4096, 3), (8193, 8), (12_288, 8), (12_289, 0), (0, 0)] {
+            assert_eq!(mapped_in(maps, bytes), kib, "{bytes}");
+        }
+    }
 
     #[test]
     fn this_process() {

@@ -4,6 +4,7 @@
 mod databases;
 mod deployment;
 mod interactive;
+mod memory;
 mod scaling;
 mod search;
 mod start;
@@ -58,6 +59,8 @@ pub(crate) enum Profile {
     Search,
     /// `strata scan` of one image at a time, from its start to the first byte from the registry
     Start,
+    /// The most memory that a worker takes for a layer of gigabytes, one of millions of files, a thousand jobs
+    Memory,
 }
 
 /// Arguments of a profile.
@@ -78,6 +81,8 @@ pub(crate) struct ProfileArgs {
     /// Search the archive of this coordinator, which runs already and may hold what `seed_reports.py` made, instead of sweeping first
     #[arg(long, value_name = "URL", requires = "profile")]
     at: Option<String>,
+    #[command(flatten)]
+    memory: memory::MemoryArgs,
     #[command(flatten)]
     program: ProgramArgs,
     #[command(flatten)]
@@ -118,6 +123,7 @@ pub(super) async fn profile(name: Profile, args: &ProfileArgs, run: &RunArgs) ->
         Profile::Scaling => scaling::scaling(&mut stage).await?,
         Profile::Search => search::search(&mut stage).await?,
         Profile::Start => start::start(&mut stage).await?,
+        Profile::Memory => memory::memory(&mut stage).await?,
     }
     let mut measured = stage.measured;
     measured.wrong.extend(thresholds.broken(&measured));
