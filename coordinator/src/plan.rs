@@ -39,7 +39,7 @@ mod simulation;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -57,7 +57,7 @@ use self::{
     lanes::Lanes,
     layer::{Layer, LayerKey, Recent},
     scan::Running,
-    work::{Key, State, Task, Work},
+    work::{Alarm, Key, State, Task, Work},
 };
 pub use self::{
     config::PlanConfig,
@@ -177,12 +177,15 @@ pub struct Plan {
     scans: BTreeMap<ScanNumber, Running>,
     numbers: BTreeMap<Arc<str>, ScanNumber>,
     next_scan: ScanNumber,
-    works: BTreeMap<Key, Work>,
-    timers: BTreeSet<(i64, Key)>,
-    layers: BTreeMap<LayerKey, Layer>,
+    /// Boxed: a table has room for more than it holds.
+    works: HashMap<Key, Box<Work>>,
+    /// By time, and then in the order in which they were set.
+    timers: BTreeMap<Alarm, Key>,
+    next_timer: u64,
+    layers: HashMap<LayerKey, Layer>,
     recent: Recent,
     unclaimed: Unclaimed,
-    images: BTreeMap<ImageKey, Image>,
+    images: HashMap<ImageKey, Image>,
     stores: BTreeMap<u64, Store>,
     next_store: u64,
     asking: BTreeMap<u64, Asking>,
@@ -208,12 +211,13 @@ impl Plan {
             scans: BTreeMap::new(),
             numbers: BTreeMap::new(),
             next_scan: 0,
-            works: BTreeMap::new(),
-            timers: BTreeSet::new(),
-            layers: BTreeMap::new(),
+            works: HashMap::new(),
+            timers: BTreeMap::new(),
+            next_timer: 0,
+            layers: HashMap::new(),
             recent: Recent::default(),
             unclaimed: Unclaimed::default(),
-            images: BTreeMap::new(),
+            images: HashMap::new(),
             stores: BTreeMap::new(),
             next_store: 0,
             asking: BTreeMap::new(),

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    hash::{Hash, Hasher},
     ops::Deref,
     sync::Arc,
 };
@@ -27,7 +28,7 @@ use super::{
 
 /// What makes two references the same image, and two scans share its report. Every table of an image that is under way has it,
 /// so it is one pointer.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ImageKey(Arc<ImageName>);
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +38,12 @@ pub(super) struct ImageName {
     pub(super) basis: Basis,
     /// Digest and platform as a scan remembers them once the image has ended.
     pub(super) name: Name,
+}
+
+impl Hash for ImageName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
 }
 
 impl Deref for ImageKey {
@@ -111,7 +118,7 @@ pub(super) enum Origin {
 
 impl ImageKey {
     pub(super) fn new(digest: Digest, platform: Arc<str>, basis: Basis) -> Self {
-        let name = scan::name(&format!("{digest} {platform}"));
+        let name = scan::name(&[&digest.bytes(), platform.as_bytes()].concat());
         Self(Arc::new(ImageName { digest, platform, basis, name }))
     }
 
@@ -371,8 +378,8 @@ impl Plan {
     }
 
     /// A scan does not want its images any more.
-    pub(super) fn abandon_images(&mut self, number: ScanNumber, keys: &BTreeSet<ImageKey>) {
-        for key in keys {
+    pub(super) fn abandon_images(&mut self, number: ScanNumber, keys: BTreeSet<ImageKey>) {
+        for key in &keys {
             let Some(image) = self.images.get_mut(key) else { continue };
             image.wanted_by.remove(&number);
             if image.wanted_by.is_empty() && image.stage != Stage::Storing {

@@ -263,7 +263,7 @@ impl Running {
             if !reference::is_repository(name) {
                 malformed += 1;
             // The space keeps a repository apart from every reference.
-            } else if below(&target, name) && self.seen.insert(scan::name(&format!(" {name}"))) {
+            } else if below(&target, name) && self.seen.insert(scan::name(format!(" {name}").as_bytes())) {
                 self.listings.push_back(Listing::first(name));
             }
         }

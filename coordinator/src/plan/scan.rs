@@ -35,8 +35,8 @@ const PLATFORM: &str = "linux/amd64";
 pub(super) type Name = [u8; 16];
 
 /// See [`Name`].
-pub(super) fn name(text: &str) -> Name {
-    Digest::of(text.as_bytes()).half()
+pub(super) fn name(text: &[u8]) -> Name {
+    Digest::of(text).half()
 }
 
 pub(super) struct Running {
@@ -76,7 +76,7 @@ pub(super) struct Running {
     pub(super) queued: VecDeque<(Box<str>, Option<Digest>)>,
     pub(super) ready: Ready,
     /// Images that are under way.
-    pub(super) images: BTreeSet<ImageKey>,
+    pub(super) images: HashSet<ImageKey>,
     /// Images that ended, by [`ImageKey::name`]: there may be a million of them.
     pub(super) done: BTreeMap<Name, Done>,
     /// Layers that were counted, and as what.
@@ -130,7 +130,7 @@ impl Running {
             listings_open: 0,
             queued: VecDeque::new(),
             ready: Ready::default(),
-            images: BTreeSet::new(),
+            images: HashSet::new(),
             done: BTreeMap::new(),
             layers: Tally::default(),
             untold: BTreeSet::new(),
@@ -150,7 +150,7 @@ impl Running {
 
     /// Counts a reference; false when it was counted before.
     pub(super) fn enumerate(&mut self, reference: &str) -> bool {
-        let new = self.seen.insert(name(reference));
+        let new = self.seen.insert(name(reference.as_bytes()));
         if new {
             self.enumerated += 1;
             self.open += 1;
@@ -309,13 +309,15 @@ impl Plan {
 
     /// Records a scan's end and forgets it.
     pub(super) fn close(&mut self, number: ScanNumber, state: ScanState) {
-        let Some(scan) = self.scans.remove(&number) else { return };
+        let Some(mut scan) = self.scans.remove(&number) else { return };
         self.numbers.remove(&scan.id);
         self.lanes.leave(scan.lane, &scan.tenant, number);
-        self.abandon_images(number, &scan.images);
+        // In an order of their own: a table has none.
+        let images = std::mem::take(&mut scan.images);
+        self.abandon_images(number, images.into_iter().collect());
         self.bequeath(number);
-        let own: Vec<_> =
-            self.works.values().filter(|work| work.scan == number).map(super::Work::key).collect();
+        let own: BTreeSet<_> =
+            self.works.values().filter(|work| work.scan == number).map(|work| work.key()).collect();
         for key in own {
             self.withdraw(&key);
         }

@@ -19,6 +19,9 @@ use super::{
 /// Key of a job; shared between the tables that hold it.
 pub(super) type Key = Arc<str>;
 
+/// When a timer goes off, and its number.
+pub(super) type Alarm = (i64, u64);
+
 /// What a job is for.
 #[derive(Debug, Clone)]
 pub(super) enum Task {
@@ -62,7 +65,7 @@ pub(super) struct Work {
     first_ms: Option<i64>,
     accepted: bool,
     refusals: u32,
-    timer: Option<i64>,
+    timer: Option<Alarm>,
     key: Key,
 }
 
@@ -120,7 +123,7 @@ impl Plan {
             key: Arc::clone(&key),
         };
         self.note_resolving(&work, usize::saturating_add);
-        self.works.insert(Arc::clone(&key), work);
+        self.works.insert(Arc::clone(&key), Box::new(work));
         self.enqueue(&key);
         Some(key)
     }
@@ -158,7 +161,7 @@ impl Plan {
     /// Removes a job, whatever its state.
     pub(super) fn settle(&mut self, key: &Key) -> Option<Work> {
         self.clear_timer(key);
-        let work = self.works.remove(key)?;
+        let work = *self.works.remove(key)?;
         self.note_resolving(&work, usize::saturating_sub);
         if work.state == State::Published {
             self.lanes.lane(work.job.lane()).vacate();
@@ -282,10 +285,8 @@ impl Plan {
 
     /// Wakes every job whose time has come: another attempt, or another publication of what has no outcome yet.
     pub(super) fn wake(&mut self) {
-        while let Some((at, key)) = self.timers.first().cloned() {
-            if at > self.now_ms {
-                return;
-            }
+        while let Some(first) = self.timers.first_entry().filter(|first| first.key().0 <= self.now_ms) {
+            let key = Arc::clone(first.get());
             self.clear_timer(&key);
             let Some(work) = self.works.get(&key) else { continue };
             let outstanding = self.config.outstanding_ms;
@@ -315,16 +316,17 @@ impl Plan {
         self.clear_timer(key);
         let at = self.now_ms.saturating_add(i64::try_from(in_ms.max(1)).unwrap_or(i64::MAX));
         if let Some(work) = self.works.get_mut(key) {
-            work.timer = Some(at);
-            self.timers.insert((at, Arc::clone(key)));
+            self.next_timer += 1;
+            work.timer = Some((at, self.next_timer));
+            self.timers.insert((at, self.next_timer), Arc::clone(key));
         }
     }
 
     fn clear_timer(&mut self, key: &Key) {
         if let Some(work) = self.works.get_mut(key)
-            && let Some(at) = work.timer.take()
+            && let Some(alarm) = work.timer.take()
         {
-            self.timers.remove(&(at, Arc::clone(key)));
+            self.timers.remove(&alarm);
         }
     }
 }
