@@ -33,11 +33,13 @@ impl Plan {
             Lane::Interactive | Lane::Unspecified => least,
         };
         // What is resolved is soon under way, all of it, and takes room until its layers are there.
-        let room = self.config.under_way.max(1).saturating_sub(scan.images.len() + scan.resolving);
-        let count = (scan.queued.len() / share).clamp(least, most).min(scan.queued.len()).min(room);
-        if count == 0 {
+        let whole = self.config.under_way.max(1);
+        let room = whole.saturating_sub(scan.images.len() + scan.resolving);
+        // Not a job for each image that ends: a whole batch, or all that is left.
+        if scan.queued.is_empty() || room < least.min(whole).min(scan.queued.len()) {
             return;
         }
+        let count = (scan.queued.len() / share).clamp(least, most).min(scan.queued.len()).min(room);
         let (references, told): (Vec<_>, Vec<_>) = scan.queued.drain(..count).unzip();
         self.resolve_again(number, references, &told, 0);
     }

@@ -16,17 +16,13 @@ fn references(bench: &mut Bench) -> Vec<String> {
 
 #[test]
 fn references_wait_while_enough_images_are_under_way() {
-    let mut bench =
-        Bench::new(PlanConfig { resolve_batch: 2, resolve_most: 2, under_way: 3, ..PlanConfig::default() });
+    let config = PlanConfig { resolve_batch: 2, resolve_most: 2, under_way: 3, ..PlanConfig::default() };
+    let mut bench = Bench::new(config);
     let names = ["r.example/a:1", "r.example/b:1", "r.example/c:1", "r.example/d:1", "r.example/e:1"];
     bench.submit("s", images(&names));
-    let jobs = bench.take("resolve");
-    assert_eq!(jobs.len(), 2, "two references and one: {jobs:?}");
-    bench.resolve(&jobs[0].key, &[(names[0], image("a", &["x"], &[])), (names[1], image("b", &["y"], &[]))]);
-    assert!(references(&mut bench).is_empty(), "two under way, one is being resolved");
-    // Two names of one image are one that is under way.
-    bench.resolve(&jobs[1].key, &[(names[2], image("a", &["x"], &[]))]);
-    assert_eq!(references(&mut bench), [names[3]]);
+    let job = bench.only_job("resolve");
+    bench.resolve(&job, &[(names[0], image("a", &["x"], &[])), (names[1], image("b", &["y"], &[]))]);
+    assert!(references(&mut bench).is_empty(), "there is room for one, and jobs are of two");
     for layer in bench.jobs("index") {
         bench.index(&layer);
     }
@@ -35,7 +31,11 @@ fn references_wait_while_enough_images_are_under_way() {
     let stores = bench.assess(&assess[0], "report");
     assert!(references(&mut bench).is_empty(), "and what is being archived");
     bench.apply(PlanEvent::Stored { store: stores[0].store });
-    assert_eq!(references(&mut bench), [names[4]]);
+    let next = bench.take("resolve");
+    assert_eq!(next.len(), 1, "one under way, and what is being resolved counts too: {next:?}");
+    // Two names of one image are one that is under way.
+    bench.resolve(&next[0].key, &[(names[2], image("b", &["y"], &[])), (names[3], image("b", &["y"], &[]))]);
+    assert_eq!(references(&mut bench), [names[4]], "the last one need not be one of two");
 }
 
 #[test]

@@ -56,10 +56,16 @@ pub(crate) struct MemoryArgs {
     giant_files: u64,
 }
 
-/// One case: the servers, one worker, and a registry in this process.
-struct Case {
+/// The servers, and one worker after the other.
+struct Crew {
     cluster: Cluster,
     database: PathBuf,
+    /// The most that any worker took so far, in MiB.
+    most: f64,
+}
+
+/// One case: a registry in this process.
+struct Case {
     registry: Registry,
     layers: Vec<Giant>,
     end: Instant,
@@ -82,18 +88,21 @@ pub(super) async fn memory(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         stage.measured.setting(name, value);
     }
     stage.measured.figure("worker.memory.target", TARGET, "MiB", Better::Neither);
-    let mut most = 0.0_f64;
+    let database = stage.database()?;
+    let layout = Layout { workers: 1, ..Layout::new(&stage.strata, &database) };
+    let cluster = tokio::task::spawn_blocking(move || Cluster::start(&layout)).await??;
+    let mut crew = Crew { cluster, database, most: 0.0 };
     let case = Case::start(stage, move || Giant::family(giant_mib, 1)).await?;
-    case.scan(stage).await?;
-    most = most.max(case.end(stage, "large-layer").await?);
+    case.scan(&crew, stage).await?;
+    case.end(&mut crew, stage, "large-layer").await?;
     let case = Case::start(stage, move || Ok(vec![Giant::of_empty_files(giant_files)?])).await?;
-    case.scan(stage).await?;
-    most = most.max(case.end(stage, "many-files").await?);
-    let mut case = Case::start(stage, move || Giant::family(EACH, jobs.into())).await?;
-    case.queue(stage).await?;
-    most = most.max(case.end(stage, "many-jobs").await?);
-    stage.measured.figure("worker.memory", most, "MiB", Better::Lower);
-    Ok(())
+    case.scan(&crew, stage).await?;
+    case.end(&mut crew, stage, "many-files").await?;
+    let case = Case::start(stage, move || Giant::family(EACH, jobs.into())).await?;
+    case.queue(&mut crew, stage).await?;
+    case.end(&mut crew, stage, "many-jobs").await?;
+    stage.measured.figure("worker.memory", crew.most, "MiB", Better::Lower);
+    tokio::task::spawn_blocking(move || drop(crew)).await.context("stop the servers")
 }
 
 impl Case {
@@ -108,11 +117,8 @@ impl Case {
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen on a loopback port")?;
         let registry = Registry::serve(listener, Arc::new(content), stage.run.plan.options())
             .context("start the registry")?;
-        let database = stage.database()?;
-        let layout = Layout { workers: 1, ..Layout::new(&stage.strata, &database) };
-        let cluster = tokio::task::spawn_blocking(move || Cluster::start(&layout)).await??;
         let end = Instant::now() + Duration::from_secs(stage.run.target.timeout);
-        Ok(Self { cluster, database, registry, layers, end })
+        Ok(Self { registry, layers, end })
     }
 
     fn reference(&self) -> String {
@@ -120,8 +126,8 @@ impl Case {
     }
 
     /// Scans the image to its report.
-    async fn scan(&self, stage: &mut Stage<'_>) -> anyhow::Result<()> {
-        let url = self.cluster.urls().into_iter().next().context("find the coordinator")?;
+    async fn scan(&self, crew: &Crew, stage: &mut Stage<'_>) -> anyhow::Result<()> {
+        let url = crew.cluster.urls().into_iter().next().context("find the coordinator")?;
         let mut client = Client::connect(&url).await.context("connect")?;
         let request = SubmitRequest {
             images: vec![self.reference()],
@@ -155,12 +161,12 @@ impl Case {
 
     /// Puts a job for each layer into the queue, lets the worker see them all at once, and waits for their outcomes. The coordinator,
     /// which would publish as many as the worker has slots for, is not there.
-    async fn queue(&mut self, stage: &mut Stage<'_>) -> anyhow::Result<()> {
-        for coordinator in &mut self.cluster.coordinators {
+    async fn queue(&self, crew: &mut Crew, stage: &mut Stage<'_>) -> anyhow::Result<()> {
+        for coordinator in &mut crew.cluster.coordinators {
             coordinator.terminate()?;
         }
-        let worker = self.cluster.workers.first().context("find the worker")?;
-        let nats = format!("nats://127.0.0.1:{}", self.cluster.nats.port);
+        let worker = crew.cluster.workers.first().context("find the worker")?;
+        let nats = format!("nats://127.0.0.1:{}", crew.cluster.nats.port);
         let queue = NatsQueue::connect(NatsConfig::new(&nats)).await?;
         worker.freeze()?;
         let mut open = BTreeSet::new();
@@ -211,11 +217,12 @@ impl Case {
         job
     }
 
-    /// Says what the worker took, and ends all. Returns its memory besides the database.
-    async fn end(self, stage: &mut Stage<'_>, name: &str) -> anyhow::Result<f64> {
-        let worker = self.cluster.workers.first().context("find the worker")?;
-        let Taken { most, database } = taken(worker.pid(), &self.database)?;
+    /// Says what the worker took, and puts another in its place.
+    async fn end(self, crew: &mut Crew, stage: &mut Stage<'_>, name: &str) -> anyhow::Result<()> {
+        let worker = crew.cluster.workers.first_mut().context("find the worker")?;
+        let Taken { most, database } = taken(worker.pid(), &crew.database)?;
         let own = most - database;
+        crew.most = crew.most.max(own);
         let seconds = process::processor(worker.pid())?.as_secs_f64();
         let bytes: u64 = self.layers.iter().map(|layer| layer.descriptor.size).sum();
         let figures = [
@@ -227,9 +234,8 @@ impl Case {
         for (what, value, unit, better) in figures {
             stage.measured.figure(format!("{name}.{what}"), value, unit, better);
         }
-        self.registry.shutdown().await.context("stop the registry")?;
-        tokio::task::spawn_blocking(move || drop(self.cluster)).await.context("stop the servers")?;
-        Ok(own)
+        worker.restart()?;
+        self.registry.shutdown().await.context("stop the registry")
     }
 }
 
