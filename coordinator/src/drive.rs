@@ -46,7 +46,11 @@ pub(crate) use self::clock::now_ms;
 pub(crate) use self::live::{Live, LiveTable};
 pub use self::retain::Retention;
 pub(crate) use self::term::Leading;
-use self::{later::Later, owed::Owed, traces::Traces};
+use self::{
+    later::{Gather, Later},
+    owed::Owed,
+    traces::Traces,
+};
 use crate::{
     databases::{Publisher, tidy},
     handle::Handle,
@@ -70,7 +74,7 @@ pub struct CoordinatorConfig {
     pub outcomes: usize,
     /// Publications at a time.
     pub publications: usize,
-    /// Reports archived at a time.
+    /// Reports archived at a time: those that somebody waits for, and all where the archive is in this process.
     pub stores: usize,
     /// How often databases that no scan needs are looked for; they go at the second look.
     pub tidy_databases: Duration,
@@ -195,6 +199,10 @@ impl Role {
         let (config, ports) = (&self.config, &self.ports);
         let (publisher, published, publishing) =
             publisher::start(Arc::clone(&ports.queue), config.publications, term.clone());
+        let gather = match &ports.lead {
+            Some(_) => Gather::SERVER,
+            None => Gather::file(config.stores.max(1)),
+        };
         let mut drive = Drive {
             plan: Plan::new(config.plan.clone()),
             ports: ports.clone(),
@@ -202,7 +210,7 @@ impl Role {
             publisher,
             shutdown: term.clone(),
             stores: config.stores.max(1),
-            later: Later::new(ports.clone(), config.stores.max(1), term.clone()),
+            later: Later::new(ports.clone(), gather, term.clone()),
             deserted: Arc::default(),
             traces: Traces::default(),
             standing: standing::Standing::default(),
@@ -308,7 +316,7 @@ impl Drive {
                 let deserted = self.deserted.load(Ordering::Relaxed) && self.plan.outstanding() > 0;
                 self.live.progress(&self.plan, if deserted { attend::NO_WORKER } else { "" });
             }
-            self.later.settle(owed);
+            self.later.settle(owed, self.plan.awaits_outcomes());
         }
     }
 

@@ -81,8 +81,8 @@ pub trait OutcomeHandle: Send + Sync {
 pub trait Parcels: Send + Sync {
     /// Takes a parcel; `None` when it is gone.
     async fn take(&self, name: &str) -> Result<Option<Bytes>, PortError>;
-    /// It is archived: it need not be kept.
-    async fn discard(&self, name: &str) -> Result<(), PortError>;
+    /// They are archived: they need not be kept.
+    async fn discard(&self, names: &[&str]) -> Result<(), PortError>;
 }
 
 /// Who plans: of all coordinators that share an archive one leads, the others stand by and answer what the archive knows.

@@ -351,8 +351,10 @@ impl Parcels for Shelved {
         Ok(self.0.get(name))
     }
 
-    async fn discard(&self, name: &str) -> Result<(), PortError> {
-        self.0.discard(name);
+    async fn discard(&self, names: &[&str]) -> Result<(), PortError> {
+        for name in names {
+            self.0.discard(name);
+        }
         Ok(())
     }
 }

@@ -1,9 +1,15 @@
 //! Reports of sweeps on their way into the archive, beside the cycles: whoever waits for one image shall not wait for those
-//! of thousands. One transaction is under way at a time; what came in meanwhile shares the next one. The plan publishes no
+//! of thousands. One transaction is under way at a time; what came in meanwhile shares the next one, and where the archive is
+//! a server a moment is waited for more, because a transaction costs as much as several reports. The plan publishes no
 //! more jobs of sweeps while too many of these wait (`plan/lanes.rs`).
 
-use std::{collections::VecDeque, sync::Arc, time::SystemTime};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::Instrument as _;
 
@@ -15,15 +21,35 @@ use super::{
 };
 use crate::plan::{Command, StoreReport};
 
+/// How reports of sweeps are gathered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gather {
+    /// New reports that are stored in one transaction.
+    pub(super) most: usize,
+    /// How long the first of them waits for others while there is work that may bring some.
+    pub(super) wait: Duration,
+}
+
+impl Gather {
+    /// For an archive that is a server: others write while a transaction is under way.
+    pub(super) const SERVER: Self = Self { most: 256, wait: Duration::from_millis(100) };
+
+    /// For an archive in this process, which one writes to at a time.
+    pub(super) const fn file(most: usize) -> Self {
+        Self { most, wait: Duration::ZERO }
+    }
+}
+
 /// Reports that may wait.
 pub(super) struct Later {
     ports: Ports,
     shutdown: CancellationToken,
-    /// New reports that are stored in one transaction.
-    at_once: usize,
+    gather: Gather,
     /// Those of the cycle that is under way.
     fresh: Vec<StoreReport>,
     waiting: VecDeque<(StoreReport, Arc<Debt>)>,
+    /// When the oldest that waits has waited long enough.
+    due: Instant,
     storing: Option<Storing>,
 }
 
@@ -42,8 +68,9 @@ pub(super) struct Stored {
 }
 
 impl Later {
-    pub(super) fn new(ports: Ports, at_once: usize, shutdown: CancellationToken) -> Self {
-        Self { ports, shutdown, at_once, fresh: Vec::new(), waiting: VecDeque::new(), storing: None }
+    pub(super) fn new(ports: Ports, gather: Gather, shutdown: CancellationToken) -> Self {
+        let due = Instant::now();
+        Self { ports, shutdown, gather, fresh: Vec::new(), waiting: VecDeque::new(), due, storing: None }
     }
 
     /// A report of the cycle that is under way.
@@ -52,19 +79,28 @@ impl Later {
     }
 
     /// A cycle is recorded but for the reports that were added in it: callers are answered, outcomes are acknowledged with
-    /// the last of those.
-    pub(super) fn settle(&mut self, owed: Owed) {
+    /// the last of those. `more` is whether further reports may come soon.
+    pub(super) fn settle(&mut self, owed: Owed, more: bool) {
+        if !more {
+            self.due = Instant::now();
+        }
         let debt = owed.answer();
         if self.fresh.is_empty() {
             return debt.pay();
         }
         let debt = Arc::new(debt);
+        if more && self.waiting.is_empty() {
+            self.due = Instant::now() + self.gather.wait;
+        }
         self.waiting.extend(self.fresh.drain(..).map(|store| (store, Arc::clone(&debt))));
     }
 
     /// The next reports that are stored; `None` when none are under way, or at shutdown. A call that is dropped loses nothing.
     pub(super) async fn stored(&mut self) -> Option<Stored> {
         if self.storing.is_none() {
+            if !self.waiting.is_empty() && self.waiting.len() < self.gather.most {
+                tokio::time::sleep_until(self.due).await;
+            }
             self.begin();
         }
         let ended = (&mut self.storing.as_mut()?.task).await;
@@ -81,7 +117,7 @@ impl Later {
     /// Begins with the oldest, and all of its kind that one transaction takes.
     fn begin(&mut self) {
         let Some(kind) = self.waiting.front().map(|(store, _)| Kind::of(store)) else { return };
-        let most = kind.most(self.at_once);
+        let most = kind.most(self.gather.most);
         let (mut stores, mut debts) = (Vec::new(), Vec::new());
         let mut others = VecDeque::new();
         for (store, debt) in self.waiting.drain(..) {
@@ -126,13 +162,14 @@ impl Drive {
     pub(super) async fn last_stores(&mut self) {
         let shutdown = self.shutdown.clone();
         let stores = async {
+            self.later.settle(Owed::default(), false);
             while let Some(stored) = self.later.stored().await {
                 let mut owed = Owed::default();
                 let commands = self.stored_later(stored, &mut owed);
                 if self.carry_out(commands).await.is_none() {
                     return;
                 }
-                self.later.settle(owed);
+                self.later.settle(owed, false);
             }
         };
         tokio::select! {

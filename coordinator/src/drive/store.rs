@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
+use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -17,12 +18,10 @@ use crate::{
 /// Reports of the archive that get names in one transaction.
 const NAMED: usize = 1_000;
 
-/// A report that is ready to be stored.
-struct Ready {
-    content: Content,
-    /// Where it waits.
-    parcel: String,
-}
+/// Parcels that are taken at once.
+const TAKEN: usize = 16;
+/// Bytes of new reports from which on a transaction takes no more.
+const BYTES: usize = 8 << 20;
 
 /// What is to be done with a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,15 +149,31 @@ async fn copy(ports: &Ports, shutdown: &CancellationToken, stores: &[StoreReport
 
 /// Stores reports of parcels. False where there is nothing to store.
 async fn put(ports: &Ports, shutdown: &CancellationToken, stores: &[StoreReport]) -> Option<Vec<bool>> {
-    // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
-    let ready: Vec<BoxFuture<'_, Option<Option<Ready>>>> =
-        stores.iter().map(|store| prepare(ports, shutdown, store).boxed()).collect();
-    let ready = futures::future::join_all(ready).await;
-    let ready = ready.into_iter().collect::<Option<Vec<Option<Ready>>>>()?;
+    let mut stored = Vec::with_capacity(stores.len());
+    let (mut ready, mut bytes): (Vec<(&StoreReport, Content)>, usize) = (Vec::new(), 0);
+    for part in stores.chunks(TAKEN) {
+        for (store, content) in part.iter().zip(prepare(ports, shutdown, part).await?) {
+            stored.push(content.is_some());
+            bytes += content.as_ref().map_or(0, |content| content.body.len());
+            ready.extend(content.map(|content| (store, content)));
+        }
+        if bytes >= BYTES {
+            write(ports, shutdown, &ready).await?;
+            (ready, bytes) = (Vec::new(), 0);
+        }
+    }
+    write(ports, shutdown, &ready).await?;
+    Some(stored)
+}
+
+/// Stores reports in one transaction.
+async fn write(ports: &Ports, shutdown: &CancellationToken, ready: &[(&StoreReport, Content)]) -> Option<()> {
+    if ready.is_empty() {
+        return Some(());
+    }
     let stored_unix_ms = now_ms();
     let mut puts = Vec::new();
-    for (store, ready) in stores.iter().zip(&ready) {
-        let Some(Ready { content, .. }) = ready else { continue };
+    for (store, content) in ready {
         puts.extend(store.wanted_by.iter().map(|(scan, references)| PutReport {
             id: &store.report_id,
             content,
@@ -169,46 +184,69 @@ async fn put(ports: &Ports, shutdown: &CancellationToken, stores: &[StoreReport]
         }));
     }
     persist(shutdown, || ports.archive.put_reports(&puts)).await?;
-    let parcels = ready.iter().flatten().map(|ready| ready.parcel.as_str());
-    let gone: Vec<BoxFuture<'_, ()>> = parcels.map(|parcel| discard(ports, parcel).boxed()).collect();
-    futures::future::join_all(gone).await;
-    Some(ready.iter().map(Option::is_some).collect())
-}
-
-/// Fetches what is to be stored; an inner `None` when there is nothing any more.
-async fn prepare(ports: &Ports, shutdown: &CancellationToken, store: &StoreReport) -> Option<Option<Ready>> {
-    let Some(parcel) = &store.parcel else { return Some(None) };
-    let mut content = open(ports, shutdown, parcel).await?;
-    if content.is_none() {
-        // The id says all that a report is made of: who archived it before archived the same, and that stays as it is.
-        let archived = persist(shutdown, || ports.archive.report(&store.report_id)).await?;
-        content = archived.and_then(|report| Content::of(report, None).ok());
+    let parcels: Vec<&str> = ready.iter().filter_map(|(store, _)| store.parcel.as_deref()).collect();
+    if let Err(error) = ports.parcels.discard(&parcels).await {
+        tracing::debug!(%error, parcels = parcels.len(), "parcels stay until they expire");
     }
-    Some(content.map(|content| Ready { content, parcel: parcel.clone() }))
+    Some(())
 }
 
-async fn discard(ports: &Ports, parcel: &str) {
-    if let Err(error) = ports.parcels.discard(parcel).await {
-        tracing::debug!(%error, parcel, "a parcel stays until it expires");
-    }
-}
-
-/// A parcel's report; an inner `None` when it is gone or damaged.
-async fn open(ports: &Ports, shutdown: &CancellationToken, parcel: &str) -> Option<Option<Content>> {
-    let Some(bytes) = persist(shutdown, || ports.parcels.take(parcel)).await? else {
-        tracing::warn!(parcel, "a report's parcel is gone");
-        return Some(None);
-    };
-    let opened = tokio::task::spawn_blocking(move || open_parcel(&bytes)).await;
-    match opened {
-        Ok(Ok(opened)) => Some(Some(opened)),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, parcel, "a report's parcel is damaged");
-            Some(None)
-        }
+/// Fetches what is to be stored; `None` where there is nothing any more.
+async fn prepare(
+    ports: &Ports,
+    shutdown: &CancellationToken,
+    stores: &[StoreReport],
+) -> Option<Vec<Option<Content>>> {
+    // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
+    let taken: Vec<BoxFuture<'_, Option<Option<Bytes>>>> =
+        stores.iter().map(|store| take(ports, shutdown, store).boxed()).collect();
+    let taken = futures::future::join_all(taken).await.into_iter().collect::<Option<Vec<_>>>()?;
+    let opened = tokio::task::spawn_blocking(move || {
+        taken.iter().map(|bytes| bytes.as_ref().map(|bytes| open_parcel(bytes))).collect::<Vec<_>>()
+    });
+    let opened = match opened.await {
+        Ok(opened) => opened,
         Err(error) => {
-            tracing::error!(%error, parcel, "opening a parcel ended early");
-            Some(None)
+            tracing::error!(%error, "opening parcels ended early");
+            stores.iter().map(|_| None).collect()
         }
+    };
+    let mut contents = Vec::with_capacity(stores.len());
+    for (store, opened) in stores.iter().zip(opened) {
+        let content = match opened {
+            Some(Ok(content)) => Some(content),
+            Some(Err(error)) => {
+                tracing::warn!(%error, parcel = store.parcel, "a report's parcel is damaged");
+                None
+            }
+            None => None,
+        };
+        contents.push(match content {
+            Some(content) => Some(content),
+            None if store.parcel.is_some() => archived(ports, shutdown, store).await?,
+            None => None,
+        });
     }
+    Some(contents)
+}
+
+/// A report's parcel; an inner `None` when it is gone.
+async fn take(ports: &Ports, shutdown: &CancellationToken, store: &StoreReport) -> Option<Option<Bytes>> {
+    let Some(parcel) = &store.parcel else { return Some(None) };
+    let taken = persist(shutdown, || ports.parcels.take(parcel)).await?;
+    if taken.is_none() {
+        tracing::warn!(parcel, "a report's parcel is gone");
+    }
+    Some(taken)
+}
+
+/// A report whose parcel is gone. The id says all that a report is made of: who archived it before archived the same, and that
+/// stays as it is.
+async fn archived(
+    ports: &Ports,
+    shutdown: &CancellationToken,
+    store: &StoreReport,
+) -> Option<Option<Content>> {
+    let archived = persist(shutdown, || ports.archive.report(&store.report_id)).await?;
+    Some(archived.and_then(|report| Content::of(report, None).ok()))
 }

@@ -79,8 +79,11 @@ impl Parcels for MemoryParcels {
         Ok(state.parcels.get(name).filter(|(end, _)| *end > now).map(|(_, parcel)| parcel.clone()))
     }
 
-    async fn discard(&self, name: &str) -> Result<(), PortError> {
-        self.lock().remove(name);
+    async fn discard(&self, names: &[&str]) -> Result<(), PortError> {
+        let mut state = self.lock();
+        for name in names {
+            state.remove(name);
+        }
         Ok(())
     }
 }

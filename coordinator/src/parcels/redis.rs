@@ -106,9 +106,13 @@ impl Parcels for RedisParcels {
         }
     }
 
-    async fn discard(&self, name: &str) -> Result<(), PortError> {
+    async fn discard(&self, names: &[&str]) -> Result<(), PortError> {
+        if names.is_empty() {
+            return Ok(());
+        }
         let mut connection = self.connection.clone();
-        let discarded: Result<u64, RedisError> = connection.unlink(subject::parcel(name)).await;
+        let keys: Vec<String> = names.iter().map(|name| subject::parcel(name)).collect();
+        let discarded: Result<u64, RedisError> = connection.unlink(keys).await;
         match discarded {
             Ok(_) => Ok(()),
             Err(error) => Err(PortError { action: "discard a parcel", reason: error.to_string() }),

@@ -70,7 +70,6 @@ impl Lanes {
     }
 
     /// Jobs outstanding, by lane.
-    #[cfg(test)]
     pub(super) fn outstanding(&self) -> [usize; 2] {
         [self.interactive.outstanding, self.sweep.outstanding]
     }

@@ -53,6 +53,12 @@ impl Plan {
         self.numbers.keys().map(|id| id.to_string()).collect()
     }
 
+    /// Whether a published job may still bring something.
+    #[must_use]
+    pub(crate) fn awaits_outcomes(&self) -> bool {
+        self.lanes.outstanding().iter().any(|outstanding| *outstanding > 0)
+    }
+
     /// Jobs that are published and not settled.
     #[must_use]
     pub fn outstanding(&self) -> usize {

@@ -311,8 +311,11 @@ impl Parcels for Model {
         Ok(state.parcels.get(name).cloned())
     }
 
-    async fn discard(&self, name: &str) -> Result<(), PortError> {
-        self.state().parcels.remove(name);
+    async fn discard(&self, names: &[&str]) -> Result<(), PortError> {
+        let mut state = self.state();
+        for name in names {
+            state.parcels.remove(*name);
+        }
         Ok(())
     }
 }

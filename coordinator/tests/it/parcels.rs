@@ -38,10 +38,11 @@ async fn conforms(place: Place) {
     }
     put("a", Bytes::from_static(b"again")).await;
     assert_eq!(parcels.take("a").await.unwrap(), Some(Bytes::from_static(b"again")));
-    for _ in 0..2 {
-        parcels.discard("a").await.unwrap();
+    for names in [&["a"][..], &["a", "c", "never"], &[]] {
+        parcels.discard(names).await.unwrap();
         assert_eq!(parcels.take("a").await.unwrap(), None);
     }
+    assert_eq!(parcels.take("c").await.unwrap(), None);
     assert!(parcels.take("b").await.unwrap().is_some());
 }
 
@@ -66,7 +67,7 @@ async fn memory_has_a_limit_and_forgets_nothing_for_it() {
     assert!(refused.to_string().contains("wait for the archive"), "{refused}");
     assert!(parcels.take("a").await.unwrap().is_some());
     parcels.put("a", half).unwrap();
-    parcels.discard("a").await.unwrap();
+    parcels.discard(&["a"]).await.unwrap();
     parcels.put("c", Bytes::from_static(b"x")).unwrap();
 }
 
@@ -91,7 +92,7 @@ async fn without_redis_a_parcel_is_an_error_and_not_absent() {
     server.kill();
     let error = parcels.take("a").await.unwrap_err().to_string();
     assert!(error.starts_with("failed to take a parcel: "), "{error}");
-    let error = parcels.discard("a").await.unwrap_err().to_string();
+    let error = parcels.discard(&["a"]).await.unwrap_err().to_string();
     assert!(error.starts_with("failed to discard a parcel: "), "{error}");
     server.restart();
     let back = async {

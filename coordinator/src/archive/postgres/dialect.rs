@@ -22,6 +22,10 @@ pub(super) use sqlx::{PgConnection as Connection, Postgres as Database, postgres
 /// Takes the lock that keeps reports from being stored while others go: a report and its terms are looked for and written
 /// in several statements, between which nothing of them may disappear. The first is one message with the transaction's beginning.
 const REFER: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(91759600301153)";
+/// As [`REFER`], for what is worth nothing without the event that follows: the log is written in order, so that the event's
+/// transaction, which waits for the disk, waits for this one too.
+const REFER_FOLLOWED: &str =
+    "BEGIN; SET LOCAL synchronous_commit TO off; SELECT pg_advisory_xact_lock_shared(91759600301153)";
 const FORGET: &str = "SELECT pg_advisory_xact_lock(91759600301153)";
 
 /// Texts that a statement gathered.
@@ -90,7 +94,7 @@ impl DerefMut for Writing<'_> {
 
 impl Adapter {
     pub(super) async fn write(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
-        let transaction = self.pool.begin().await.map_err(failed(action))?;
+        let transaction = self.writers.begin().await.map_err(failed(action))?;
         Ok(Writing { transaction, action })
     }
 
@@ -103,7 +107,13 @@ impl Adapter {
 
     /// As [`Self::write`]: nothing that is referred to is forgotten meanwhile.
     pub(super) async fn write_referring(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
-        let transaction = self.pool.begin_with(REFER).await.map_err(failed(action))?;
+        let transaction = self.writers.begin_with(REFER).await.map_err(failed(action))?;
+        Ok(Writing { transaction, action })
+    }
+
+    /// As [`Self::write_referring`], where an event follows before anybody relies on what is written.
+    pub(super) async fn write_followed(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
+        let transaction = self.writers.begin_with(REFER_FOLLOWED).await.map_err(failed(action))?;
         Ok(Writing { transaction, action })
     }
 
@@ -123,7 +133,7 @@ impl Adapter {
         if let Some(term) = self.fence.term()
             && rows.len() <= many::ROWS
         {
-            let led = many::insert_events_of_term(&self.pool, rows, term).await.map_err(failed(action))?;
+            let led = many::insert_events_of_term(&self.writers, rows, term).await.map_err(failed(action))?;
             return if led { Ok(()) } else { Err(fence::over(action)) };
         }
         let mut writing = self.write_led(action).await?;

@@ -26,7 +26,7 @@ const NAMED: &str = "WITH
 const NAMES: &str = "INSERT INTO report_references (report, scan, reference)
      SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING";
 const POSTINGS: &str = "INSERT INTO postings (term, list)
-     SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING";
+     SELECT * FROM unnest($1::bigint[], $2::bigint[])";
 const DROP_POSTINGS: &str = "DELETE FROM postings p USING unnest($1::bigint[], $2::bigint[]) u (term, list)
      WHERE p.term = u.term AND p.list = u.list";
 const CONTENTS: &str = "SELECT key, number FROM contents WHERE key = ANY($1)";
@@ -107,7 +107,7 @@ pub(super) async fn insert_names(
     Ok(())
 }
 
-/// Puts lists under terms: pairs of term and list.
+/// Puts lists that are new under their terms: pairs of term and list, each once.
 pub(super) async fn insert_postings(
     connection: &mut PgConnection,
     postings: &[(i64, i64)],
@@ -162,21 +162,16 @@ pub(super) async fn insert_contents(
     rows: &[ContentRow<'_>],
 ) -> Result<Vec<(i64, bool)>, sqlx::Error> {
     let keys: Vec<&[u8]> = rows.iter().map(|row| row.key).collect();
-    let mut known = numbers(connection, CONTENTS, &keys).await?;
-    let missing: Vec<&ContentRow<'_>> = rows.iter().filter(|row| !known.contains_key(row.key)).collect();
-    let mut new = Numbers::new();
-    if !missing.is_empty() {
-        let inserted: Vec<(Vec<u8>, i64)> = sqlx::query_as(NEW_CONTENTS)
-            .bind(missing.iter().map(|row| row.key).collect::<Vec<_>>())
-            .bind(missing.iter().map(|row| row.body).collect::<Vec<_>>())
-            .bind(missing.iter().map(|row| row.asked).collect::<Vec<_>>())
-            .fetch_all(&mut *connection)
-            .await?;
-        new = inserted.into_iter().collect();
-        if new.len() < missing.len() {
-            known = numbers(connection, CONTENTS, &keys).await?;
-        }
-    }
+    // Nearly always all are new: what an earlier report says is not made again.
+    let inserted: Vec<(Vec<u8>, i64)> = sqlx::query_as(NEW_CONTENTS)
+        .bind(&keys)
+        .bind(rows.iter().map(|row| row.body).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.asked).collect::<Vec<_>>())
+        .fetch_all(&mut *connection)
+        .await?;
+    let new: Numbers = inserted.into_iter().collect();
+    let old: Vec<&[u8]> = keys.iter().copied().filter(|key| !new.contains_key(*key)).collect();
+    let known = if old.is_empty() { Numbers::new() } else { numbers(connection, CONTENTS, &old).await? };
     in_order(&keys, &known, &new)
 }
 

@@ -54,6 +54,7 @@ pub(super) async fn keep(connection: &mut Connection, contents: &[&Content]) -> 
         .collect();
     // As they are kept: what is next to each other is written together.
     postings.sort_unstable();
+    postings.dedup();
     insert_postings(connection, &postings).await?;
 
     let number =

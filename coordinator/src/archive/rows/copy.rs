@@ -28,19 +28,16 @@ impl Adapter {
         if copies.is_empty() {
             return Ok(Vec::new());
         }
-        let mut writing = self.write_referring(ACTION).await?;
+        let mut writing = self.write_followed(ACTION).await?;
         let originals = originals(&mut writing, copies).await?;
         let ids: BTreeSet<String> = copies.iter().map(|copy| copy.id.to_owned()).collect();
-        let mut numbers = put::numbers(&mut writing, &ids).await.map_err(failed(ACTION))?;
         // In order, as everywhere.
-        let news: BTreeMap<&str, &CopyReport<'_>> =
-            copies.iter().filter(|copy| !numbers.contains_key(copy.id)).map(|copy| (copy.id, copy)).collect();
-        let rows = news.into_values().filter_map(|copy| Some(row(copy, originals.get(copy.of)?)));
+        let each: BTreeMap<&str, &CopyReport<'_>> = copies.iter().map(|copy| (copy.id, copy)).collect();
+        let rows = each.into_values().filter_map(|copy| Some(row(copy, originals.get(copy.of)?)));
         let rows = rows.collect::<Result<Vec<ReportRow<'_>>, PortError>>()?;
         let inserted = insert_reports(&mut writing, &rows).await.map_err(failed(ACTION))?;
-        let all = inserted.len() == rows.len();
-        numbers.extend(inserted);
-        if !all {
+        let mut numbers: BTreeMap<String, i64> = inserted.into_iter().collect();
+        if numbers.len() < ids.len() {
             numbers = put::numbers(&mut writing, &ids).await.map_err(failed(ACTION))?;
         }
         let stored: Vec<Stored<'_>> = copies

@@ -8,7 +8,7 @@ use strata_proto::v1::{ReportHold, ReportOrigin, ReportSummary, SearchReportsReq
 use super::super::dialect::{Adapter, SCANS, SUMMARIES, Texts, WORDS, list, name_reports, texts};
 use crate::{
     access::sight::Sight,
-    archive::{decode, decode_all, failed, origin, scans_of, search, sql},
+    archive::{decode, decode_all, failed, origin, scans_of, search},
     drive::now_ms,
     ports::{Naming, PortError},
 };
@@ -19,13 +19,10 @@ impl Adapter {
         if namings.is_empty() {
             return Ok(Vec::new());
         }
-        let mut writing = self.write_referring(ACTION).await?;
+        let mut writing = self.write_followed(ACTION).await?;
         let there = name_reports(&mut writing, namings).await.map_err(failed(ACTION))?;
         writing.commit().await?;
-        // After that transaction: whoever began to wait before it ended is seen, and whoever does later sees what it wrote.
-        let awaited: bool =
-            sqlx::query_scalar(sql::AWAITED).fetch_one(&self.pool).await.map_err(failed(ACTION))?;
-        if awaited {
+        if self.awaits().await? {
             self.bind_waiting(namings, now_ms()).await?;
             self.tell_tags(&there, now_ms()).await?;
         }

@@ -61,25 +61,19 @@ pub(super) async fn reports(
 ) -> Result<(BTreeMap<String, i64>, BTreeSet<String>), PortError> {
     // In order, so that two transactions which store the same reports do not wait for each other.
     let each: BTreeMap<&str, &PutReport<'_>> = puts.iter().map(|put| (put.id, put)).collect();
-    let ids: BTreeSet<String> = each.keys().map(|id| (*id).to_owned()).collect();
-    let mut all = numbers(connection, &ids).await.map_err(failed(action))?;
-    let news: Vec<&PutReport<'_>> = each.into_values().filter(|put| !all.contains_key(put.id)).collect();
-    let mut fresh = BTreeSet::new();
-    if !news.is_empty() {
-        let contents: Vec<&Content> = news.iter().map(|put| put.content).collect();
-        let kept = contents::keep(connection, &contents).await.map_err(failed(action))?;
-        let rows: Vec<ReportRow<'_>> =
-            news.iter().zip(kept.refers).map(|(put, refers)| row(put, refers)).collect();
-        let inserted = insert_reports(connection, &rows).await.map_err(failed(action))?;
-        fresh = inserted.iter().map(|(id, _)| id.clone()).collect();
-        if inserted.len() == rows.len() {
-            all.extend(inserted);
-        } else {
-            // Another stored one of them meanwhile, and perhaps what it says in other words.
-            let drop = contents::drop_unsaid(connection, &kept.fresh_contents, kept.fresh_lists);
-            drop.await.map_err(failed(action))?;
-            all = numbers(connection, &ids).await.map_err(failed(action))?;
-        }
+    let contents: Vec<&Content> = each.values().map(|put| put.content).collect();
+    let kept = contents::keep(connection, &contents).await.map_err(failed(action))?;
+    let rows: Vec<ReportRow<'_>> =
+        each.values().zip(kept.refers).map(|(put, refers)| row(put, refers)).collect();
+    let inserted = insert_reports(connection, &rows).await.map_err(failed(action))?;
+    let fresh: BTreeSet<String> = inserted.iter().map(|(id, _)| id.clone()).collect();
+    let mut all: BTreeMap<String, i64> = inserted.into_iter().collect();
+    if all.len() < rows.len() {
+        // Nearly always all are new. One that is there stays as it is; this one says it perhaps in other words.
+        let drop = contents::drop_unsaid(connection, &kept.fresh_contents, kept.fresh_lists);
+        drop.await.map_err(failed(action))?;
+        let ids: BTreeSet<String> = each.keys().map(|id| (*id).to_owned()).collect();
+        all = numbers(connection, &ids).await.map_err(failed(action))?;
     }
     let namings: Vec<Naming<'_>> = puts.iter().map(|put| Stored::of(put).naming()).collect();
     names(connection, &all, &namings).await.map_err(failed(action))?;
@@ -173,7 +167,7 @@ impl Adapter {
         }
         let stored: Vec<Stored<'_>> = puts.iter().map(Stored::of).collect();
         {
-            let mut writing = self.write_referring(ACTION).await?;
+            let mut writing = self.write_followed(ACTION).await?;
             let (numbers, _) = reports(ACTION, &mut writing, puts).await?;
             wait_all(ACTION, &mut writing, &numbers, &stored).await?;
             writing.commit().await?;
@@ -188,10 +182,20 @@ impl Adapter {
         for one in &waiting {
             self.bind_seen(one.id, one.stored_unix_ms).await?;
         }
+        if waiting.is_empty() && !self.awaits().await? {
+            return Ok(());
+        }
         let namings: Vec<Naming<'_>> = others.iter().map(Stored::naming).collect();
         self.bind_waiting(&namings, latest(&others).unwrap_or_default()).await?;
         let ids: BTreeSet<&str> = stored.iter().map(|one| one.id).collect();
         self.tell_tags(ids, latest(stored).unwrap_or_default()).await
+    }
+
+    /// Whether anything may have to do with a report that was stored or named. To be asked after that transaction: whoever began
+    /// to wait before it ended is seen, and whoever does later sees what it wrote.
+    pub(super) async fn awaits(&self) -> Result<bool, PortError> {
+        let asked = sqlx::query_scalar(sql::AWAITED).fetch_one(&self.pool).await;
+        asked.map_err(failed("look for what waits for a report"))
     }
 }
 

@@ -107,6 +107,11 @@ impl Adapter {
         self.write(action).await
     }
 
+    /// As [`Self::write_referring`]: one log has all that is written, in order.
+    pub(super) async fn write_followed(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
+        self.write(action).await
+    }
+
     /// As [`Self::write_led`]: nothing is referred to meanwhile, because there is one writer.
     pub(super) async fn write_forgetting(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
         self.write_led(action).await

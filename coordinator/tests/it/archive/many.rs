@@ -5,7 +5,7 @@ use strata_coordinator::{
     archive::content::Content,
     ports::{Archive, Naming, PutReport},
 };
-use strata_proto::v1::SearchReportsRequest;
+use strata_proto::v1::{Report, SearchReportsRequest};
 
 use super::suite::{names, report};
 
@@ -46,4 +46,52 @@ pub(super) async fn several_at_once(archive: &dyn Archive) {
         let found: Vec<_> = found.iter().map(|one| (one.report_id.as_str(), one.references.len())).collect();
         assert_eq!(found, [(package, expected)]);
     }
+}
+
+/// Many new reports at once, among them some that are there: in other words, with the same words, and a content that
+/// another report has.
+pub(super) async fn new_ones_beside_known_ones(archive: &dyn Archive) {
+    let of = |id: &str, said: &str| report(&format!("sha256:{id}"), &["zlib", said], &["CVE-2009-2"]);
+    let content = |report: &Report| Content::of(report.clone(), None).expect("packed");
+    let put = |id, content, references| PutReport {
+        id,
+        content,
+        stored_unix_ms: 100,
+        assessed_unix_ms: 0,
+        scan: "s1",
+        references,
+    };
+    let there = of("beside-0", "beside-first");
+    let reference = names(&["r.example/beside:1"]);
+    archive.put_reports(&[put("beside-0", &content(&there), &reference)]).await.expect("stored");
+
+    let news: Vec<(String, Report)> = (1..300)
+        .map(|number| (format!("beside-{number}"), of(&format!("beside-{number}"), &format!("only-{number}"))))
+        .collect();
+    let contents: Vec<Content> = news.iter().map(|(_, report)| content(report)).collect();
+    let (other_words, same) = (content(&of("beside-0", "beside-second")), content(&news[0].1));
+    let mut puts: Vec<PutReport<'_>> =
+        news.iter().zip(&contents).map(|((id, _), content)| put(id, content, &reference)).collect();
+    puts.push(put("beside-0", &other_words, &reference));
+    puts.push(put("beside-same", &same, &reference));
+    for _ in 0..2 {
+        archive.put_reports(&puts).await.expect("stored");
+    }
+
+    for (id, report) in &news {
+        assert_eq!(archive.report(id).await.expect("read").as_ref(), Some(report), "{id}");
+    }
+    assert_eq!(archive.report("beside-0").await.expect("read"), Some(there), "it stays as it was");
+    assert_eq!(archive.report("beside-same").await.expect("read").as_ref(), Some(&news[0].1));
+    let found = async |package: &str| {
+        let query = SearchReportsRequest { package: package.to_owned(), limit: 10, ..Default::default() };
+        let found = archive.search(&query, &Sight::default()).await.expect("searched");
+        found.into_iter().map(|one| one.report_id).collect::<Vec<String>>()
+    };
+    assert_eq!(found("beside-first").await, ["beside-0"]);
+    assert!(found("beside-second").await.is_empty(), "what was not stored is not found");
+    let mut both = found("only-1").await;
+    both.sort();
+    assert_eq!(both, ["beside-1", "beside-same"]);
+    assert_eq!(found("only-299").await, ["beside-299"]);
 }

@@ -26,6 +26,7 @@ pub(super) async fn conformance<A: Archive + Tokens + Forget + 'static>(archive:
     reports_are_stored_once_with_all_their_references(&*archive).await;
     what_is_there_is_known_and_gets_further_references(&*archive).await;
     many::several_at_once(&*archive).await;
+    many::new_ones_beside_known_ones(&*archive).await;
     every_field_of_a_search_must_match(&*archive).await;
     hostile_names_are_stored_and_found(&*archive).await;
     what_is_hidden_is_not_found(&*archive).await;
