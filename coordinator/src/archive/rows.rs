@@ -52,19 +52,15 @@ impl Archive for Adapter {
 
     async fn update_scan(&self, scan: &Scan) -> Result<(), PortError> {
         const ACTION: &str = "update a scan";
-        let mut writing = self.write_led(ACTION).await?;
-        let large = has_large_request(scan);
-        if large {
-            let keep = sqlx::query(sql::KEEP_REQUEST).bind(&scan.id);
-            keep.execute(&mut *writing).await.map_err(failed(ACTION))?;
+        let state = i64::from(scan.state);
+        if !has_large_request(scan) {
+            return self.update_led(ACTION, (&scan.id, state, scan_body(scan, false))).await;
         }
-        sqlx::query(sql::UPDATE_SCAN)
-            .bind(&scan.id)
-            .bind(i64::from(scan.state))
-            .bind(scan_body(scan, large))
-            .execute(&mut *writing)
-            .await
-            .map_err(failed(ACTION))?;
+        let mut writing = self.write_led(ACTION).await?;
+        let keep = sqlx::query(sql::KEEP_REQUEST).bind(&scan.id);
+        keep.execute(&mut *writing).await.map_err(failed(ACTION))?;
+        let update = sqlx::query(sql::UPDATE_SCAN).bind(&scan.id).bind(state).bind(scan_body(scan, true));
+        update.execute(&mut *writing).await.map_err(failed(ACTION))?;
         writing.commit().await
     }
 

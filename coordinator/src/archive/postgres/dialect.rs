@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::{
-    super::{failed, fence, search::Words},
+    super::{failed, fence, search::Words, sql},
     many,
 };
 use crate::ports::PortError;
@@ -26,6 +26,11 @@ const REFER: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(91759600301153)"
 /// transaction, which waits for the disk, waits for this one too.
 const REFER_FOLLOWED: &str =
     "BEGIN; SET LOCAL synchronous_commit TO off; SELECT pg_advisory_xact_lock_shared(91759600301153)";
+/// As [`sql::UPDATE_SCAN`], as long as the term `$4` lasts, and whether it does: until the statement's end nobody takes it over.
+const UPDATE_SCAN_OF_TERM: &str = "WITH
+     held AS MATERIALIZED (SELECT term FROM leads WHERE name = 'coordinator' AND term = $4 FOR SHARE),
+     updated AS (UPDATE scans SET state = $2, body = $3 WHERE id = $1 AND EXISTS (SELECT 1 FROM held))
+     SELECT EXISTS (SELECT 1 FROM held)";
 const FORGET: &str = "SELECT pg_advisory_xact_lock(91759600301153)";
 
 /// Texts that a statement gathered.
@@ -122,6 +127,21 @@ impl Adapter {
         let mut writing = self.write_led(action).await?;
         sqlx::query(FORGET).execute(&mut *writing).await.map_err(failed(action))?;
         Ok(writing)
+    }
+
+    /// Updates the row of a scan (id, state, body) for a coordinator that leads, in one statement; an error when it does no longer.
+    pub(super) async fn update_led(
+        &self,
+        action: &'static str,
+        (id, state, body): (&str, i64, Vec<u8>),
+    ) -> Result<(), PortError> {
+        let Some(term) = self.fence.term() else {
+            let update = sqlx::query(sql::UPDATE_SCAN).bind(id).bind(state).bind(body);
+            return update.execute(&self.writers).await.map(drop).map_err(failed(action));
+        };
+        let update = sqlx::query_scalar(UPDATE_SCAN_OF_TERM).bind(id).bind(state).bind(body).bind(term);
+        let led: bool = update.fetch_one(&self.writers).await.map_err(failed(action))?;
+        if led { Ok(()) } else { Err(fence::over(action)) }
     }
 
     /// Appends the events of a coordinator that leads, in one statement where that is enough; an error when it does no longer.

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 use tokio::sync::MutexGuard;
 
-use super::super::{failed, refused, search::Words};
+use super::super::{failed, refused, search::Words, sql};
 use crate::ports::PortError;
 
 pub(super) use super::{
@@ -115,6 +115,18 @@ impl Adapter {
     /// As [`Self::write_led`]: nothing is referred to meanwhile, because there is one writer.
     pub(super) async fn write_forgetting(&self, action: &'static str) -> Result<Writing<'_>, PortError> {
         self.write_led(action).await
+    }
+
+    /// Updates the row of a scan (id, state, body) for a coordinator that leads; an error when it does no longer.
+    pub(super) async fn update_led(
+        &self,
+        action: &'static str,
+        (id, state, body): (&str, i64, Vec<u8>),
+    ) -> Result<(), PortError> {
+        let mut writing = self.write_led(action).await?;
+        let update = sqlx::query(sql::UPDATE_SCAN).bind(id).bind(state).bind(body);
+        update.execute(&mut *writing).await.map_err(failed(action))?;
+        writing.commit().await
     }
 
     /// Appends the events of a coordinator that leads; an error when it does no longer.

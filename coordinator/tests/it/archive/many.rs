@@ -66,7 +66,9 @@ pub(super) async fn new_ones_beside_known_ones(archive: &dyn Archive) {
     archive.put_reports(&[put("beside-0", &content(&there), &reference)]).await.expect("stored");
 
     let news: Vec<(String, Report)> = (1..300)
-        .map(|number| (format!("beside-{number}"), of(&format!("beside-{number}"), &format!("only-{number}"))))
+        .map(|number| {
+            (format!("beside-{number}"), of(&format!("beside-{number}"), &format!("only-{number}")))
+        })
         .collect();
     let contents: Vec<Content> = news.iter().map(|(_, report)| content(report)).collect();
     let (other_words, same) = (content(&of("beside-0", "beside-second")), content(&news[0].1));
