@@ -63,7 +63,8 @@ pub(super) async fn new_ones_beside_known_ones(archive: &dyn Archive) {
     };
     let there = of("beside-0", "beside-first");
     let reference = names(&["r.example/beside:1"]);
-    archive.put_reports(&[put("beside-0", &content(&there), &reference)]).await.expect("stored");
+    let first = content(&there);
+    archive.put_reports(&[put("beside-0", &first, &reference)]).await.expect("stored");
 
     let news: Vec<(String, Report)> = (1..300)
         .map(|number| {
