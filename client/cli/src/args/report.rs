@@ -22,6 +22,15 @@ pub enum ReportCommand {
         /// Advisory database that `--reassess` assesses with.
         #[arg(long, alias = "db-path", env = "STRATA_DB", value_name = "FILE")]
         db: Option<PathBuf>,
+        /// Ask the registries whether the image is still there, as `report search --check` does, and say it on stderr.
+        #[arg(long)]
+        check: bool,
+        /// Any certificate of a registry, or plain HTTP where it is not on loopback, for `--check`.
+        #[arg(long, visible_alias = "allow-insecure-registry")]
+        insecure: bool,
+        /// Registries' certificates and logins, for `--check`.
+        #[command(flatten)]
+        registry: Box<RegistryArgs>,
         /// Where to look.
         #[command(flatten)]
         archive: ArchiveArgs,

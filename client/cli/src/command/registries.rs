@@ -28,7 +28,9 @@ pub(super) fn apply(command: &Command, settings: &mut Settings) -> Result<(), Fa
             (&args.target.registry, Some(&args.target.login), names.cloned().collect())
         }
         Command::Diff(args) => (&args.target.registry, Some(&args.target.login), args.images.clone()),
-        Command::Report(ReportCommand::Search { registry, .. }) => (&**registry, None, Vec::new()),
+        Command::Report(ReportCommand::Search { registry, .. } | ReportCommand::Show { registry, .. }) => {
+            (&**registry, None, Vec::new())
+        }
         Command::Worker(args) => (&args.registry, None, Vec::new()),
         Command::Server(args) => (&args.registry, None, Vec::new()),
         _ => return Ok(()),
@@ -90,7 +92,7 @@ mod tests {
     use crate::{args::Args, config::File};
 
     /// Each command that takes `--authfile`, as somebody types it.
-    const LINES: [&str; 11] = [
+    const LINES: [&str; 12] = [
         "scan r.example/app",
         "sweep r.example",
         "db push oci://r.example/db:1",
@@ -100,6 +102,7 @@ mod tests {
         "advise r.example/app --candidates r.example/base:2",
         "diff r.example/app:1 r.example/app:2",
         "report search",
+        "report show some.id",
         "worker --nats nats://127.0.0.1:1 --redis redis://127.0.0.1:1",
         "server",
     ];

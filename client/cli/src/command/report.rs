@@ -38,11 +38,14 @@ pub(super) async fn run(command: ReportCommand, settings: &Settings) -> Result<E
         ReportCommand::Release { report, archive } => {
             return hold::release(&report, &archive, settings).await;
         }
-        ReportCommand::Show { report, reassess: true, db, archive, output } => {
-            return reassess::run(&report, db.as_ref(), &archive, &output, settings).await;
-        }
-        ReportCommand::Show { report, archive, output, .. } => {
-            return shown(&report, &archive, &output, settings).await;
+        ReportCommand::Show { report, reassess, check, insecure, db, archive, output, .. } => {
+            if check {
+                told(&report, insecure, &archive, settings).await?;
+            }
+            return match reassess {
+                true => reassess::run(&report, db.as_ref(), &archive, &output, settings).await,
+                false => shown(&report, &archive, &output, settings).await,
+            };
         }
         ReportCommand::Search { search, format, check, insecure, archive, .. } => {
             let found = self::search(query(&search)?, &archive, settings).await?;
@@ -85,6 +88,16 @@ async fn shown(
     output.write(&mut results)?;
     output.gate.explain(&results.seen);
     Ok(ExitCode::from(output.gate.code(results.worst(), results.problems, &results.seen, None)))
+}
+
+/// Says on stderr whether a report's image is still where it was.
+async fn told(id: &str, insecure: bool, archive: &ArchiveArgs, settings: &Settings) -> Result<(), Failure> {
+    let query = SearchReportsRequest { report_id: id.to_owned(), limit: 1, ..Default::default() };
+    let found = search(query, archive, settings).await?;
+    for presence in presence::of(&found, insecure, settings).await?.values() {
+        exit::note(&format!("the image of report {id}: {}", presence.told()));
+    }
+    Ok(())
 }
 
 /// The risks that the server keeps count as those of a policy file do.

@@ -54,10 +54,13 @@ fn a_report_outlives_its_image_and_tells_what_became_known() {
     user.run(&["scan", &image]).expect(0, &["TEST-STAYS", "TEST-GOES"]);
     let checked = ["report", "search", "--check"];
     user.run(&checked).expect(0, &["there"]);
-    drop(beside);
     let (run, found) = user.json(&["report", "search"]);
     run.expect(0, &[]);
     let id = found[0]["report"].as_str().expect("an id");
+    let shown = ["report", "show", id, "--check"];
+    user.run(&shown).expect(0, &["TEST-STAYS", "note: the image of report", ": there"]);
+    drop(beside);
+    user.run(&shown).expect(0, &["TEST-STAYS", ": unknown: failed to"]);
     let (_, unanswered) = user.json(&checked);
     assert_eq!(unanswered[0]["image"]["state"], "unknown", "nobody says that it is gone: {unanswered}");
     write_database(&user, &[("TEST-STAYS", "lodash"), ("TEST-NEW", "ws")]);
