@@ -4,6 +4,7 @@ use strata_proto::v1::{Lane, Ledger, LedgerLine, Progress, Scan, ScanState, Summ
 
 use super::{
     Plan,
+    layer::Layer,
     scan::{Lines, Running},
 };
 
@@ -33,16 +34,12 @@ impl Plan {
     #[must_use]
     pub fn progress(&self, id: &str) -> Option<Progress> {
         let scan = self.scans.get(self.numbers.get(id)?)?;
-        let layers: std::collections::BTreeSet<_> = scan
-            .images
-            .iter()
-            .filter_map(|key| self.images.get(key))
-            .flat_map(|image| image.waiting.iter())
-            .collect();
+        let wanted = |layer: &&Layer| layer.waiting().any(|key| scan.images.contains(key));
+        let layers = self.layers.values().filter(wanted).count();
         Some(Progress {
             summary: Some(scan.summary()),
             references_pending: scan.open,
-            layers_pending: u64::try_from(layers.len()).unwrap_or(u64::MAX),
+            layers_pending: u64::try_from(layers).unwrap_or(u64::MAX),
             hint: scan.trouble.clone(),
         })
     }
@@ -62,7 +59,7 @@ impl Plan {
     /// Jobs that are published and not settled.
     #[must_use]
     pub fn outstanding(&self) -> usize {
-        self.works.values().filter(|work| work.state == super::State::Published).count()
+        self.lanes.outstanding().into_iter().sum()
     }
 }
 
