@@ -6,6 +6,8 @@
 #![expect(clippy::print_stdout, reason = "measurements say what they measure")]
 #![expect(clippy::unwrap_used, reason = "a measurement without its data is none")]
 
+#[path = "layers/bare.rs"]
+mod bare;
 #[path = "layers/blobs.rs"]
 mod blobs;
 #[path = "layers/clock.rs"]
@@ -15,24 +17,16 @@ mod median;
 #[path = "layers/worker.rs"]
 mod worker;
 
-use std::{
-    collections::HashMap,
-    io::{BufReader, Read},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
+use bare::bare;
 use blobs::Layer;
 use clock::{Took, took};
 use median::median;
-use sha2::{Digest as _, Sha256};
-use strata_proto::digest::Digest;
 use worker::Layers;
 
 /// Pairs of one layer, after one that does not count.
 const PAIRS: usize = 15;
-/// Bytes that the bare side reads and writes at once: what was measured as the fastest.
-const READ: usize = 128 << 10;
-const CHUNK: usize = 256 << 10;
 
 fn main() {
     let mut layers = blobs::named(&blobs::arguments());
@@ -98,39 +92,4 @@ fn compare(runtime: &tokio::runtime::Runtime, layer: &Layer) {
 #[expect(clippy::cast_precision_loss, reason = "for people")]
 fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
-}
-
-/// Decompresses the layer and checks its digest, and nothing else. Returns the tar's bytes.
-fn bare(layer: &Layer) -> usize {
-    let mut hashing = Hashing { bytes: &layer.bytes, hasher: Sha256::new() };
-    let buffered = BufReader::with_capacity(READ, &mut hashing);
-    let mut tar: Box<dyn Read> = if layer.bytes.starts_with(&[0x1f, 0x8b]) {
-        Box::new(flate2::bufread::MultiGzDecoder::new(buffered))
-    } else {
-        Box::new(zstd::stream::read::Decoder::with_buffer(buffered).unwrap())
-    };
-    let (mut buffer, mut total) = (vec![0; CHUNK], 0);
-    loop {
-        match tar.read(&mut buffer).unwrap() {
-            0 => break,
-            read => total += read,
-        }
-    }
-    drop(tar);
-    let digest = Digest::from_bytes(hashing.hasher.finalize().into()).to_string();
-    assert_eq!(digest, layer.digest, "the digest of {}", layer.name);
-    total
-}
-
-struct Hashing<'a> {
-    bytes: &'a [u8],
-    hasher: Sha256,
-}
-
-impl Read for Hashing<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.bytes.read(buffer)?;
-        self.hasher.update(buffer.get(..read).unwrap());
-        Ok(read)
-    }
 }

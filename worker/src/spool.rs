@@ -1,5 +1,5 @@
-//! A place on disk for wanted files that are too large for memory: temporary files without a name, read back as mapped
-//! bytes. The analysis core never sees a path.
+//! Places for large wanted files: mapped memory, and for those that are too large for that temporary files without a name,
+//! read back as mapped bytes. The analysis core never sees a path.
 
 use std::{
     fs::File,
@@ -7,10 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 use strata_analysis::layer::{Content, Spool, SpoolFile};
 
 use crate::error::JobError;
+
+/// A large page of the processors that we build for.
+const LARGE_PAGE: usize = 2 << 20;
 
 /// Spools into unlinked files of a directory: nothing is left behind, however the process ends.
 #[derive(Debug, Clone)]
@@ -31,6 +34,56 @@ impl Spool for DirectorySpool {
         let directory = self.directory.clone();
         let file = tempfile::tempfile_in(&directory).map_err(|error| failed(&directory, &error))?;
         Ok(Box::new(Growing { file, directory }))
+    }
+
+    fn memory(&self, bytes: usize) -> io::Result<Box<dyn SpoolFile>> {
+        // To give memory in pages of 4 KiB takes the kernel as long as zstd to fill them. Larger ones are had for mappings that
+        // are made of them, and may be declined.
+        let whole = bytes.max(1).checked_next_multiple_of(LARGE_PAGE).unwrap_or(bytes);
+        let map = MmapMut::map_anon(whole).map_err(exhausted)?;
+        #[cfg(target_os = "linux")]
+        if let Err(error) = map.advise(memmap2::Advice::HugePage) {
+            tracing::trace!(%error, "large files are kept in small pages");
+        }
+        Ok(Box::new(Filling { map, filled: 0, bytes }))
+    }
+}
+
+/// Memory that is mapped, how much of it has content, and how much may have.
+struct Filling {
+    map: MmapMut,
+    filled: usize,
+    bytes: usize,
+}
+
+/// Memory that is short now says nothing of the layer.
+fn exhausted(error: io::Error) -> io::Error {
+    let message = format!("failed to take memory for a large file: {error}");
+    io::Error::other(JobError::later("spool", message))
+}
+
+impl Write for Filling {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let room = self.map.get_mut(self.filled..self.bytes).unwrap_or_default();
+        let written = io::Write::write(&mut &mut *room, buffer)?;
+        self.filled += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl SpoolFile for Filling {
+    fn finish(self: Box<Self>) -> io::Result<Content> {
+        Ok(self)
+    }
+}
+
+impl AsRef<[u8]> for Filling {
+    fn as_ref(&self) -> &[u8] {
+        self.map.get(..self.filled).unwrap_or_default()
     }
 }
 
@@ -89,6 +142,13 @@ mod tests {
             let back = file.finish().expect("it is mapped");
             assert_eq!((*back).as_ref(), content);
             assert_eq!(std::fs::read_dir(directory.path()).expect("it exists").count(), 0);
+        }
+        for content in [&b""[..], b"one", &[7; 300_000]] {
+            let mut file = spool.memory(content.len()).expect("there is memory");
+            file.write_all(content).expect("it holds what was asked for");
+            let more = file.write_all(&[0; 2]);
+            assert!(more.is_err(), "it holds no more");
+            assert!((*file.finish().expect("it is there")).as_ref().starts_with(content));
         }
         let nowhere = DirectorySpool::new(directory.path().join("nowhere"));
         assert!(nowhere.create().err().is_some_and(|error| error.to_string().contains("nowhere")));

@@ -124,6 +124,14 @@ impl Facts {
         }
     }
 
+    /// Adds a property to the package at that place, as far as it was kept.
+    pub(crate) fn property(&mut self, place: usize, name: &str, value: String) {
+        if let Some(package) = self.packages.get_mut(place) {
+            self.text = self.text.saturating_add(name.len() + value.len());
+            package.properties.insert(name.to_owned(), value);
+        }
+    }
+
     /// Adds a path that the package owns; beyond the limit on records, or on their texts, a problem instead, once.
     pub fn own(&mut self, file: File<'_>, path: impl Into<String>) {
         let path = path.into();

@@ -9,6 +9,7 @@ use crate::{
     model::Inventory,
 };
 
+mod batches;
 mod blob;
 mod collect;
 mod hard;
@@ -53,7 +54,8 @@ pub fn wants(path: &str, size: u64, executable: bool) -> bool {
 /// Reads a layer (gzip, zstd or plain tar, told apart by their first bytes) to its end.
 ///
 /// Memory is bounded by the budget of the limits and by what the inventory keeps: it does not grow with entries that
-/// no row wants. Wanted files are parsed with rayon, a batch at a time; the inventory does not depend on their order.
+/// no row wants. Wanted files are parsed with rayon, a batch at a time, while the layer is read on; the inventory does not
+/// depend on their order.
 ///
 /// # Errors
 /// When the layer cannot be read to its end within the limits. Bad content of single files is not an error but a

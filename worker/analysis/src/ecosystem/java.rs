@@ -39,6 +39,8 @@ pub(super) static ROW: Ecosystem = Ecosystem {
 const EXTENSIONS: [&str; 11] = ["jar", "war", "ear", "par", "hpi", "jpi", "sar", "nar", "kar", "lpkg", "rar"];
 /// Bytes of a manifest or of properties that are read: the main section comes first.
 const TEXT_BYTES: u64 = 1 << 20;
+/// Bytes from which on an archive's content is hashed beside the archives within it.
+const WORTH_SHARING: usize = 256 << 10;
 
 fn wants(candidate: Candidate<'_>) -> Want {
     if is_archive(candidate.name) { Want::Whole } else { Want::No }
@@ -95,12 +97,29 @@ impl Walk<'_, '_> {
         let own = coordinates::own(path, &found.poms, &found.manifest);
         // What nothing names is kept by its content alone: an index may know it.
         let own = own.or_else(|| found.poms.is_empty().then(|| coordinates::unknown(path)));
-        let hash = found.poms.is_empty().then(|| hash(bytes));
+        let own_place = self.facts.packages.len();
         for coordinates in own.iter().chain(&found.poms) {
-            let hash = hash.as_deref().filter(|_| own.as_ref() == Some(coordinates));
-            self.report(coordinates, inner, hash);
+            self.report(coordinates, inner);
         }
-        for entry in found.nested {
+        let reported = self.facts.packages.len() > own_place;
+        if !found.poms.is_empty() {
+            return self.within(archive, found.nested, inner, depth);
+        }
+        let hash = if found.nested.is_empty() || bytes.len() < WORTH_SHARING {
+            let hash = hash(bytes);
+            self.within(archive, found.nested, inner, depth);
+            hash
+        } else {
+            rayon::join(|| hash(bytes), || self.within(archive, found.nested, inner, depth)).0
+        };
+        if reported {
+            self.facts.property(own_place, SHA1, hash);
+        }
+    }
+
+    /// Reads the archives within one.
+    fn within(&mut self, archive: Archive<'_>, nested: Vec<Entry<'_>>, inner: &str, depth: u32) {
+        for entry in nested {
             if self.spent {
                 return;
             }
@@ -163,16 +182,14 @@ impl Walk<'_, '_> {
         found
     }
 
-    fn report(&mut self, coordinates: &Coordinates, inner: &str, hash: Option<&str>) {
+    fn report(&mut self, coordinates: &Coordinates, inner: &str) {
         let name = coordinates.name();
         if !self.found.insert((name.clone(), coordinates.version.clone(), inner.to_owned())) {
             return;
         }
         let mut package = Package { name, version: coordinates.version.clone(), ..Package::default() };
-        for (key, value) in [("inner-path", inner), (SHA1, hash.unwrap_or_default())] {
-            if !value.is_empty() {
-                package.properties.insert(key.to_owned(), value.to_owned());
-            }
+        if !inner.is_empty() {
+            package.properties.insert("inner-path".to_owned(), inner.to_owned());
         }
         self.facts.package(self.file, package);
     }

@@ -7,9 +7,11 @@ use std::{
 
 use super::{
     LayerError,
+    batches::Batches,
     hard::{self, HardLink},
     header::Kind,
-    keep, parse,
+    keep,
+    parse::{self, Parsed},
     path::{normalise, readable},
     pending::Pending,
     replace,
@@ -41,6 +43,7 @@ pub(super) struct Collector<'l> {
     /// Hard links, in the archive's order: their targets may still be unparsed.
     hard_links: Vec<HardLink>,
     pending: Pending<'l>,
+    batches: Batches,
     room: Room,
     problems: Vec<Problem>,
     problems_left_out: u64,
@@ -126,6 +129,7 @@ impl<'l> Collector<'l> {
             opaques: BTreeSet::new(),
             hard_links: Vec::new(),
             pending: Pending::new(spool),
+            batches: Batches::new(limits),
             room: Room::new(limits),
             problems: Vec::new(),
             problems_left_out: 0,
@@ -135,6 +139,7 @@ impl<'l> Collector<'l> {
     /// The archive was read to its end.
     pub(super) fn finish(mut self, end: End, bytes: u64) -> Inventory {
         self.parse_pending();
+        while self.take_batch() {}
         for link in std::mem::take(&mut self.hard_links) {
             self.follow(link);
         }
@@ -149,8 +154,8 @@ impl<'l> Collector<'l> {
         self.problems.sort_unstable();
         self.problems.dedup();
         let mut inventory = Inventory {
-            whiteouts: self.whiteouts.into_iter().collect(),
-            opaques: self.opaques.into_iter().collect(),
+            whiteouts: Vec::from_iter(self.whiteouts),
+            opaques: Vec::from_iter(self.opaques),
             problems: self.problems,
             entries: self.entries,
             bytes,
@@ -193,19 +198,19 @@ impl<'l> Collector<'l> {
             return Ok(false);
         }
         let claimed = usize::try_from(file.stored).unwrap_or(usize::MAX);
-        let stored = parse::Stored::Memory(Vec::new());
+        let stored = parse::Stored::Within(0..0);
         let sparse = file.sparse.clone();
         let wanted = parse::Wanted { entry, path: path.to_owned(), rows, release, sparse, claimed, stored };
         if memory <= self.limits.file_bytes {
-            if self.pending.is_full(memory, self.limits.budget_bytes) {
-                self.parse_pending();
-            }
-            self.pending.start(wanted, memory);
+            self.make_room(memory);
+            self.pending.start(wanted, memory).map_err(LayerError::Read)?;
             return Ok(true);
         }
         let spooled = self.pending.has_spool() && file.sparse.is_none();
         if spooled && file.stored <= self.limits.spool_bytes {
             self.parse_pending();
+            // One spooled file at a time.
+            while self.take_batch() {}
             self.pending.start_spooled(wanted).map_err(LayerError::Read)?;
             return Ok(true);
         }
@@ -319,26 +324,46 @@ impl<'l> Collector<'l> {
         Ok(())
     }
 
-    /// Parses what is in memory and lets go of it.
+    /// Makes room in the budget for so many bytes, as far as there is any: a single file may take all of it.
+    fn make_room(&mut self, memory: u64) {
+        let budget = self.limits.budget_bytes.saturating_sub(memory);
+        if self.pending.memory().saturating_add(self.batches.memory()) <= budget {
+            return;
+        }
+        self.parse_pending();
+        while self.batches.memory() > budget && self.take_batch() {}
+    }
+
+    /// Has what is in memory parsed, while the archive is read on.
     fn parse_pending(&mut self) {
-        let files = self.pending.take();
-        for (wanted, parsed) in files.iter().zip(parse::batch(&files, self.limits)) {
-            let Some(record) =
-                self.records.get_mut(&wanted.path).filter(|record| record.entry == wanted.entry)
-            else {
-                continue;
-            };
-            let weight = Weight::of(&parsed.facts, parsed.release.as_ref());
-            if let Err(message) = self.room.take(weight) {
-                self.problem("limit", wanted.path.clone(), message);
-                continue;
-            }
-            record.weight = weight;
-            record.facts = parsed.facts;
-            record.release = parsed.release;
-            for problem in parsed.problems {
-                self.problem(problem.code, problem.file, problem.message);
-            }
+        if self.batches.are_full() {
+            self.take_batch();
+        }
+        self.batches.start(self.pending.take());
+    }
+
+    /// Keeps what the first batch says; false when there is none.
+    fn take_batch(&mut self) -> bool {
+        let Some((batch, memory)) = self.batches.take() else { return false };
+        self.pending.reuse(memory);
+        for parsed in batch {
+            self.keep(parsed);
+        }
+        true
+    }
+
+    fn keep(&mut self, parsed: Parsed) {
+        let record = self.records.get_mut(&parsed.path).filter(|record| record.entry == parsed.entry);
+        let Some(record) = record else { return };
+        let weight = Weight::of(&parsed.facts, parsed.release.as_ref());
+        if let Err(message) = self.room.take(weight) {
+            return self.problem("limit", parsed.path, message);
+        }
+        record.weight = weight;
+        record.facts = parsed.facts;
+        record.release = parsed.release;
+        for problem in parsed.problems {
+            self.problem(problem.code, problem.file, problem.message);
         }
     }
 

@@ -1,10 +1,13 @@
 //! Wanted files → facts: a batch at a time, on all cores, in the batch's order.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
-use super::{sparse::Sparse, spool::Content};
+use super::{pending::Batch, sparse::Sparse, spool::Content};
 use crate::{
     distro,
     ecosystem::{self, Ecosystem, Facts, File},
@@ -12,8 +15,8 @@ use crate::{
     model::{FileFacts, Problem, Release},
 };
 
-/// Below this many bytes a batch is not worth waking other threads.
-const WORTH_SHARING: usize = 256 << 10;
+/// Below this many bytes a batch is not worth dividing.
+const WORTH_DIVIDING: usize = 1 << 20;
 
 /// Bytes of a package's name, or of its version.
 const MAX_TEXT: usize = 4_096;
@@ -34,42 +37,59 @@ pub(super) struct Wanted {
 
 /// The bytes that the archive has for a file.
 pub(super) enum Stored {
-    Memory(Vec<u8>),
-    Spooled(Content),
+    /// Within the content of its batch.
+    Within(Range<usize>),
+    Apart(Content),
 }
 
 impl Stored {
-    fn bytes(&self) -> &[u8] {
+    fn bytes<'b>(&'b self, content: &'b [u8]) -> &'b [u8] {
         match self {
-            Self::Memory(bytes) => bytes,
-            Self::Spooled(content) => (**content).as_ref(),
+            Self::Within(range) => content.get(range.clone()).unwrap_or_default(),
+            Self::Apart(content) => (**content).as_ref(),
         }
+    }
+}
+
+impl Batch {
+    /// Bytes that the archive has for the files.
+    pub(super) fn length(&self) -> usize {
+        self.files.iter().map(|file| file.stored.bytes(&self.content).len()).sum()
     }
 }
 
 /// What a wanted file says.
 #[derive(Default)]
 pub(super) struct Parsed {
+    /// Number of its entry.
+    pub(super) entry: u64,
+    pub(super) path: String,
     pub(super) facts: Vec<FileFacts>,
     pub(super) release: Option<Release>,
     pub(super) problems: Vec<Problem>,
 }
 
-/// Parses a batch; the results are in its order.
-pub(super) fn batch(files: &[Wanted], limits: &Limits) -> Vec<Parsed> {
-    let bytes: usize = files.iter().map(|file| file.stored.bytes().len()).sum();
-    if files.len() < 2 || bytes < WORTH_SHARING {
-        return files.iter().map(|file| parse(file, limits)).collect();
-    }
-    files.par_iter().map(|file| parse(file, limits)).collect()
+/// Parses a batch; the results are in its order. Its memory is given back.
+pub(super) fn batch(batch: Batch, limits: &Limits) -> (Vec<Parsed>, Vec<u8>) {
+    let divided = batch.files.len() > 1 && batch.length() >= WORTH_DIVIDING;
+    let Batch { files, content, .. } = batch;
+    let parse = |file: Wanted| {
+        let parsed = parse(&file, file.stored.bytes(&content), limits);
+        Parsed { entry: file.entry, path: file.path, ..parsed }
+    };
+    let parsed = match divided {
+        true => files.into_par_iter().map(parse).collect(),
+        false => files.into_iter().map(parse).collect(),
+    };
+    (parsed, content)
 }
 
-fn parse(wanted: &Wanted, limits: &Limits) -> Parsed {
+fn parse(wanted: &Wanted, stored: &[u8], limits: &Limits) -> Parsed {
     let mut parsed = Parsed::default();
     let expanded;
     let bytes = match &wanted.sparse {
-        None => wanted.stored.bytes(),
-        Some(sparse) => match sparse.expand(wanted.stored.bytes(), limits.file_bytes) {
+        None => stored,
+        Some(sparse) => match sparse.expand(stored, limits.file_bytes) {
             Some(content) => {
                 expanded = content;
                 expanded.as_slice()

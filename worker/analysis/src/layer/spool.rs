@@ -1,14 +1,20 @@
-//! Where wanted files wait that are too large for memory. The core opens no file: its caller may lend it a place.
+//! Where large wanted files wait. The core opens no file and maps no memory: its caller may lend it places.
 
 use std::io;
 
-/// A place for large files, lent by the caller: an unlinked temporary file, read back as mapped bytes.
+/// Places for large files, lent by the caller.
 pub trait Spool: Sync {
-    /// Starts an empty file.
+    /// Starts an empty file that is too large for memory: an unlinked temporary one, read back as mapped bytes.
     ///
     /// # Errors
     /// When there is no room for it.
     fn create(&self) -> io::Result<Box<dyn SpoolFile>>;
+
+    /// Starts an empty file in memory, of at most so many bytes. It takes no more than is written to it.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    fn memory(&self, bytes: usize) -> io::Result<Box<dyn SpoolFile>>;
 }
 
 /// A file that is being written.

@@ -11,6 +11,7 @@ use crate::{
     testing::{Archive, indexed, put, sealed},
 };
 
+mod batches;
 mod limits;
 
 fn manifest(name: &str) -> String {

@@ -34,6 +34,31 @@ fn listed(facts: &Facts) -> Vec<String> {
 }
 
 #[test]
+fn a_large_archive_is_known_by_its_content_beside_those_within() {
+    let filler = vec![b'x'; WORTH_SHARING];
+    let plain = jar(&[("x.class", b"y")], false);
+    let named = jar(&[("META-INF/maven/g/in/pom.properties", pom("in").as_bytes())], false);
+    let outer = jar(&[("f.bin", &filler), ("a.jar", &plain), ("b.jar", &named)], false);
+    let facts = read("app/outer.jar", &outer);
+    let found: Vec<_> = facts
+        .packages
+        .iter()
+        .map(|package| {
+            let of = |name: &str| package.properties.get(name).cloned().unwrap_or_default();
+            (package.name.clone(), of("inner-path"), of(SHA1))
+        })
+        .collect();
+    let line = |name: &str, inner: &str, hash: String| (name.to_owned(), inner.to_owned(), hash);
+    let expected = [
+        line("outer", "", hash(&outer)),
+        line("a", "a.jar", hash(&plain)),
+        line("g:in", "b.jar", String::new()),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(facts.problems.len(), 0);
+}
+
+#[test]
 fn a_jar_200_deep_is_read_to_the_limit_and_says_so() {
     let mut inner = jar(&[("META-INF/maven/g/deep/pom.properties", pom("deep").as_bytes())], false);
     for level in 0..200 {

@@ -46,9 +46,21 @@ fn a_version_that_fills_pages_is_none() {
 
 /// A spool in memory, which counts its files.
 #[derive(Default)]
-struct MemorySpool {
+pub(super) struct MemorySpool {
     created: AtomicUsize,
+    lent: AtomicUsize,
     broken: bool,
+}
+
+impl MemorySpool {
+    pub(super) fn created(&self) -> usize {
+        self.created.load(Ordering::Relaxed)
+    }
+
+    /// How often memory was lent.
+    pub(super) fn lent(&self) -> usize {
+        self.lent.load(Ordering::Relaxed)
+    }
 }
 
 struct MemoryFile(Vec<u8>, bool);
@@ -57,6 +69,11 @@ impl Spool for MemorySpool {
     fn create(&self) -> io::Result<Box<dyn SpoolFile>> {
         self.created.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(MemoryFile(Vec::new(), self.broken)))
+    }
+
+    fn memory(&self, bytes: usize) -> io::Result<Box<dyn SpoolFile>> {
+        self.lent.fetch_add(1, Ordering::Relaxed);
+        Ok(Box::new(MemoryFile(Vec::with_capacity(bytes), self.broken)))
     }
 }
 
@@ -82,7 +99,7 @@ fn large_files_go_through_the_spool() {
     let limits = Limits { file_bytes: 5, ..Limits::default() };
     let spool = MemorySpool::default();
     assert_eq!(index_with(&mut &*tar, &limits, &spool).unwrap(), indexed(&tar).unwrap());
-    assert_eq!(spool.created.load(Ordering::Relaxed), 2);
+    assert_eq!(spool.created(), 2);
     let too_large = Limits { spool_bytes: 5, ..limits.clone() };
     assert_eq!(codes(&index_with(&mut &*tar, &too_large, &spool).unwrap()), ["limit", "limit"]);
     let broken = MemorySpool { broken: true, ..MemorySpool::default() };
