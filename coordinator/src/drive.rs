@@ -7,6 +7,7 @@
 
 mod abandon;
 mod attend;
+mod bundles;
 mod carry;
 mod clock;
 mod later;
@@ -47,6 +48,7 @@ pub(crate) use self::live::{Live, LiveTable};
 pub use self::retain::Retention;
 pub(crate) use self::term::Leading;
 use self::{
+    bundles::Bundles,
     later::{Gather, Later},
     owed::Owed,
     traces::Traces,
@@ -213,6 +215,7 @@ impl Role {
             later: Later::new(ports.clone(), gather, term.clone()),
             deserted: Arc::default(),
             traces: Traces::default(),
+            bundles: Bundles::default(),
             standing: standing::Standing::default(),
         };
         let restored = !config.restore || drive.restore().await.is_some();
@@ -258,6 +261,7 @@ struct Drive {
     /// Whether no worker is there.
     deserted: Arc<AtomicBool>,
     traces: Traces,
+    bundles: Bundles,
     standing: standing::Standing,
 }
 
@@ -342,12 +346,15 @@ impl Drive {
             Input::Outcomes(outcomes) => {
                 let mut commands = Vec::new();
                 for OutcomeDelivery { outcome, trace, handle } in outcomes {
-                    if let Some(Answer::Indexed(_)) = &outcome.result {
-                        Traces::layer_came(&self.plan, &self.live, &outcome.key, &trace);
-                    }
-                    owed.members.extend(members::told(&outcome));
+                    // A bundle's is acknowledged with all that its jobs caused.
                     owed.outcomes.push((outcome.key.clone(), handle));
-                    commands.extend(self.plan.apply(PlanEvent::Outcome(Box::new(outcome))));
+                    for (outcome, trace) in self.bundles.open(outcome, trace) {
+                        if let Some(Answer::Indexed(_)) = &outcome.result {
+                            Traces::layer_came(&self.plan, &self.live, &outcome.key, &trace);
+                        }
+                        owed.members.extend(members::told(&outcome));
+                        commands.extend(self.plan.apply(PlanEvent::Outcome(Box::new(outcome))));
+                    }
                 }
                 commands
             }

@@ -135,6 +135,8 @@ pub enum PlanEvent {
 pub enum Command {
     /// Publish a job and report back with [`PlanEvent::Published`].
     Publish(Box<Job>),
+    /// The same of a small job that nothing has become of yet. It may travel with others ([`Plan::bundling`]).
+    PublishSmall(Box<Job>),
     /// Remove a job from the queue if no worker has it; there is nothing to report.
     Withdraw(Box<Job>),
     /// Archive a report for these scans and report back with [`PlanEvent::Stored`] or [`PlanEvent::Lost`].
@@ -254,7 +256,7 @@ impl Plan {
     }
 
     fn outcome(&mut self, outcome: Outcome) {
-        self.crew.heard(&outcome.worker, outcome.slots, self.now_ms);
+        self.crew.heard(&outcome, self.now_ms);
         let Some(work) = self.works.get(outcome.key.as_str()) else {
             // Late, repeated, of a scan that is gone, or of one that has not asked again after a restart.
             return self.unclaimed(&outcome);

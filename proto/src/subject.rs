@@ -67,6 +67,7 @@ pub const fn verb(job: &Job) -> &'static str {
         Some(Verb::Resolve(_)) => "resolve",
         Some(Verb::Index(_)) => "index",
         Some(Verb::Assess(_)) => "assess",
+        Some(Verb::Bundle(_)) => "bundle",
         None => "unknown",
     }
 }
@@ -138,6 +139,9 @@ pub fn is_analysis(text: &str) -> bool {
 
 /// Code of the failure of a job that is another analysis' (`Job.analysis`). It counts as no attempt.
 pub const OTHER_ANALYSIS: &str = "other-analysis";
+
+/// Code of the failure of a job whose bundle was not carried out: it is to be published by itself. It counts as no attempt.
+pub const APART: &str = "apart";
 
 /// Key of a job that has no digest of its own: a digest over what it is about.
 #[must_use]

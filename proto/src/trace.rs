@@ -13,9 +13,28 @@ use opentelemetry::{
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::v1::Property;
+
 /// Headers that carry a trace context, with lower-case names (`traceparent`, `tracestate`). Empty when no trace is recorded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TraceHeaders(pub BTreeMap<String, String>);
+
+impl TraceHeaders {
+    /// As fields of a message that holds several messages with headers of their own.
+    #[must_use]
+    pub fn to_properties(&self) -> Vec<Property> {
+        let property = |(key, value): (&String, &String)| Property { key: key.clone(), value: value.clone() };
+        self.0.iter().map(property).collect()
+    }
+
+    /// The headers in such fields.
+    #[must_use]
+    pub fn from_properties(properties: Vec<Property>) -> Self {
+        let known = |name: &str| crate::subject::TRACE_HEADERS.contains(&name);
+        let headers = properties.into_iter().filter(|property| known(&property.key));
+        Self(headers.map(|property| (property.key, property.value)).collect())
+    }
+}
 
 impl Injector for TraceHeaders {
     fn set(&mut self, key: &str, value: String) {

@@ -122,6 +122,16 @@ fn jobs_of_every_version_are_read() {
     check(1, "job-assess", &job(Verb::Assess(assess.clone()), Sweep));
     let pinned = v1::Job { analysis: text("0123456789abcdef"), ..job(Verb::Assess(assess), Sweep) };
     check(1, "job-assess-pinned", &pinned);
+    let bundled = v1::BundledJob { job: Some(pinned), trace: trace() };
+    let bundle = v1::Bundle { jobs: vec![bundled.clone(), bundled] };
+    check(1, "job-bundle", &job(Verb::Bundle(bundle), Sweep));
+}
+
+fn trace() -> Vec<v1::Property> {
+    vec![v1::Property {
+        key: text("traceparent"),
+        value: text("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    }]
 }
 
 fn outcome(answer: Answer) -> v1::Outcome {
@@ -222,6 +232,8 @@ fn outcomes_of_every_version_are_read() {
     check(1, "outcome-scan", &told);
     let told = v1::Outcome { analysis: text("0123456789abcdef"), ..told };
     check(1, "outcome-analysis", &told);
+    let told = v1::Outcome { bundles: true, ..told };
+    check(1, "outcome-bundles", &told);
     check(
         1,
         "outcome-indexed",
@@ -231,6 +243,13 @@ fn outcomes_of_every_version_are_read() {
     check(1, "outcome-failure", &outcome(Answer::Failure(failure())));
     let missing = v1::Missing { layers: vec![digest('b')], image: true };
     check(1, "outcome-missing", &outcome(Answer::Missing(missing)));
+    let of = |key: &str, answer| {
+        let outcome = v1::Outcome { key: text(key), result: Some(answer), ..v1::Outcome::default() };
+        v1::BundledOutcome { outcome: Some(outcome), trace: trace() }
+    };
+    let indexed = v1::Indexed { analysed: true, bytes: 5, packages: 6 };
+    let outcomes = vec![of("a", Answer::Indexed(indexed)), of("b", Answer::Failure(failure()))];
+    check(1, "outcome-bundled", &outcome(Answer::Bundled(v1::Bundled { outcomes })));
 }
 
 #[test]

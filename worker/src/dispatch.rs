@@ -2,18 +2,20 @@
 //! slots that are kept for interactive scans, and makes way for these (`precedence.rs`).
 
 mod answer;
+mod bundle;
 mod trial;
 
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use strata_proto::{
-    WIRE_VERSION, subject, trace,
+    WIRE_VERSION, subject,
+    trace::{self, TraceHeaders},
     v1::{Job, Lane, Outcome, job::Verb},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{Instrument as _, info_span};
+use tracing::{Instrument as _, Span, info_span};
 
 use crate::{
     error::JobError,
@@ -184,17 +186,7 @@ impl LaneLoop {
             (self.config.clone(), self.ports.clone(), self.hard_stop.clone());
         ports.context.turn = self.precedence.turn(self.lane);
         let trials = Arc::clone(&self.trials);
-        let span = info_span!(
-            "job",
-            otel.kind = "consumer",
-            verb = subject::verb(&delivery.job),
-            key = %delivery.job.key,
-            scan = %delivery.job.scan_id,
-            layer = layer_of(&delivery.job),
-            image = image_of(&delivery.job),
-            executions = delivery.executions,
-        );
-        trace::set_parent(&span, &delivery.trace);
+        let span = span_of(&delivery.job, &delivery.trace, delivery.executions);
         let work = async move {
             measure::job_started();
             settle(&config, (&ports, &trials), delivery, hard_stop).await;
@@ -212,7 +204,7 @@ async fn settle(
     delivery: Delivery,
     hard_stop: CancellationToken,
 ) {
-    let Delivery { job, executions, sequence, handle, .. } = delivery;
+    let Delivery { mut job, executions, sequence, handle, .. } = delivery;
     if job.wire_version != WIRE_VERSION {
         tracing::warn!(
             version = job.wire_version,
@@ -221,11 +213,15 @@ async fn settle(
         report_failure(handle.release(Duration::from_secs(5)).await);
         return;
     }
+    let token = Token { sequence, executions, owner: ports.context.name.clone() };
+    if let Some(jobs) = bundle::open(&mut job) {
+        let parcel = bundle::Parcel::new(&job, jobs, &token, handle.as_ref());
+        return parcel.settle(config, (ports, trials), hard_stop).await;
+    }
     if is_foreign(&ports.context, &job) && (2..=LEFT).contains(&executions) {
         report_failure(handle.release(LEFT_FOR).await);
         return;
     }
-    let token = Token { sequence, executions, owner: ports.context.name.clone() };
     let trial = trials.of(&job, &token);
     tokio::select! {
         () = work(config, ports, (&trial, &token), &job, handle.as_ref()) => {}
@@ -300,6 +296,22 @@ fn work<'a>(
 /// How many jobs this worker carries out at once, for the coordinator's windows.
 fn told(config: &Config) -> u32 {
     u32::try_from(config.slots.max(2)).unwrap_or(u32::MAX)
+}
+
+/// What a job is traced and logged as.
+fn span_of(job: &Job, headers: &TraceHeaders, executions: u64) -> Span {
+    let span = info_span!(
+        "job",
+        otel.kind = "consumer",
+        verb = subject::verb(job),
+        key = %job.key,
+        scan = %job.scan_id,
+        layer = layer_of(job),
+        image = image_of(job),
+        executions,
+    );
+    trace::set_parent(&span, headers);
+    span
 }
 
 /// The layer that a job is about, for its log lines.

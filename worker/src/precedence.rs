@@ -83,6 +83,15 @@ impl Turn {
         matches!(self.0, Some(Place::First { .. }))
     }
 
+    /// The place of another job of the same lane, which came with this one.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self(self.0.as_ref().map(|place| match place {
+            Place::First { _kept } => Place::First { _kept: Arc::clone(_kept) },
+            Place::After(urgent, _) => Place::After(urgent.clone(), Arc::new(Mutex::new(MOST))),
+        }))
+    }
+
     /// Before the next step of a job: waits until nobody else goes first, or the job has paused for long enough.
     pub async fn pause(&self) {
         let Some(Place::After(urgent, left)) = &self.0 else { return };

@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use strata_proto::v1::{Event, Scan, ScanState};
+use strata_proto::v1::{Event, Job, Scan, ScanState};
 use tokio_util::sync::CancellationToken;
 
-use super::{Drive, publisher::Order};
+use super::{Drive, bundles::Outbound};
 use crate::{plan::Command, ports::PortError};
 
 /// Pauses between tries of what must not be dropped.
@@ -27,7 +27,7 @@ impl Drive {
         let mut scans: BTreeMap<String, Scan> = BTreeMap::new();
         let mut news: BTreeSet<Arc<str>> = BTreeSet::new();
         loop {
-            let (mut stores, mut look_ups) = (Vec::new(), Vec::new());
+            let (mut stores, mut look_ups, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
             for command in commands {
                 match command {
                     Command::Append(event) => events.push(*event),
@@ -36,14 +36,15 @@ impl Drive {
                     Command::StoreReport(store) if self.may_wait(&store) => self.later.add(store),
                     Command::StoreReport(store) => stores.push(store),
                     Command::LookUp(look_up) => look_ups.push(look_up),
-                    Command::Publish(job) => {
-                        let trace = self.traces.of_job(&self.plan, &self.live, &job);
-                        // Nothing is waited for: what comes of a job is heard in a later cycle.
-                        self.publisher.send(Order::Publish(job, trace));
+                    Command::Publish(job) => jobs.push(self.outbound(job, false)),
+                    Command::PublishSmall(job) => jobs.push(self.outbound(job, true)),
+                    Command::Withdraw(job) => {
+                        self.publish(std::mem::take(&mut jobs));
+                        self.bundles.withdraw(job).into_iter().for_each(|order| self.publisher.send(order));
                     }
-                    Command::Withdraw(job) => self.publisher.send(Order::Withdraw(job)),
                 }
             }
+            self.publish(jobs);
             if stores.is_empty() && look_ups.is_empty() {
                 break;
             }
@@ -72,6 +73,21 @@ impl Drive {
             self.live.leave(&scan.id);
         }
         Some(())
+    }
+}
+
+impl Drive {
+    fn outbound(&mut self, job: Box<Job>, small: bool) -> Outbound {
+        let trace = self.traces.of_job(&self.plan, &self.live, &job);
+        Outbound { job, trace, small }
+    }
+
+    /// Nothing is waited for: what comes of a job is heard in a later cycle.
+    fn publish(&mut self, jobs: Vec<Outbound>) {
+        if !jobs.is_empty() {
+            let orders = self.bundles.pack(jobs, self.plan.bundling());
+            orders.into_iter().for_each(|order| self.publisher.send(order));
+        }
     }
 }
 

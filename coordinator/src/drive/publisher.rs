@@ -17,7 +17,12 @@ use crate::{
 
 /// What to do with a job.
 pub(super) enum Order {
-    Publish(Box<Job>, TraceHeaders),
+    Publish {
+        job: Box<Job>,
+        trace: TraceHeaders,
+        /// The job, or those of the bundle that it is.
+        keys: Vec<String>,
+    },
     Withdraw(Box<Job>),
 }
 
@@ -33,7 +38,7 @@ pub(super) struct Orders {
 
 impl Orders {
     pub(super) fn send(&self, order: Order) {
-        let (Order::Publish(job, _) | Order::Withdraw(job)) = &order;
+        let (Order::Publish { job, .. } | Order::Withdraw(job)) = &order;
         let line = match job.lane() {
             Lane::Sweep => &self.sweep,
             Lane::Interactive | Lane::Unspecified => &self.interactive,
@@ -92,7 +97,7 @@ async fn carry_out(
     results: &mpsc::UnboundedSender<(String, Publication)>,
 ) {
     match order {
-        Order::Publish(job, trace) => publish(queue, job, trace, results).await,
+        Order::Publish { job, trace, keys } => publish(queue, (&job, &trace), keys, results).await,
         Order::Withdraw(job) => {
             if let Err(error) = queue.withdraw(&job).await {
                 // It runs for nothing: its outcome is ignored.
@@ -104,11 +109,11 @@ async fn carry_out(
 
 async fn publish(
     queue: &dyn JobQueue,
-    job: Box<Job>,
-    trace: TraceHeaders,
+    (job, trace): (&Job, &TraceHeaders),
+    keys: Vec<String>,
     results: &mpsc::UnboundedSender<(String, Publication)>,
 ) {
-    let result = match queue.publish(&job, &trace).await {
+    let result = match queue.publish(job, trace).await {
         Ok(Published::Accepted) => Publication::Accepted,
         Ok(Published::AlreadyQueued) => Publication::AlreadyQueued,
         Err(error) => {
@@ -117,5 +122,7 @@ async fn publish(
         }
     };
     // The receiver ends at shutdown only.
-    let _ = results.send((job.key, result));
+    for key in keys {
+        let _ = results.send((key, result));
+    }
 }

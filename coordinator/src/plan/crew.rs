@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use strata_proto::v1::Outcome;
+
 /// A worker that was not heard of for so many milliseconds may be gone.
 const GONE_MS: i64 = 5 * 60_000;
 /// Workers that are remembered.
@@ -17,29 +19,41 @@ const UNTOLD: usize = 256;
 
 #[derive(Default)]
 pub(super) struct Crew {
-    /// When each worker was heard of last, and its slots.
-    workers: BTreeMap<String, (i64, u32)>,
+    workers: BTreeMap<String, Known>,
     /// The sum of these slots: asked for at every step, and there may be thousands of workers.
     slots: usize,
     /// Workers that did not tell.
     untold: usize,
+    /// Workers that do not know bundles.
+    plain: usize,
+}
+
+/// What a worker told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Known {
+    /// When it was heard of last.
+    heard_ms: i64,
+    slots: u32,
+    bundles: bool,
 }
 
 impl Crew {
-    pub(super) fn heard(&mut self, worker: &str, slots: u32, now_ms: i64) {
+    pub(super) fn heard(&mut self, outcome: &Outcome, now_ms: i64) {
         // A job that the queue itself gave up has an outcome of nobody.
-        if worker.is_empty() {
+        if outcome.worker.is_empty() {
             return;
         }
+        let told = Known { heard_ms: now_ms, slots: outcome.slots, bundles: outcome.bundles };
         let room = self.workers.len() < MOST;
-        match self.workers.get_mut(worker) {
-            Some((heard_ms, known)) if *known == slots => *heard_ms = now_ms,
+        match self.workers.get_mut(&outcome.worker) {
             Some(known) => {
-                *known = (now_ms, slots);
-                self.count();
+                let before = std::mem::replace(known, told);
+                if (before.slots, before.bundles) != (told.slots, told.bundles) {
+                    self.count();
+                }
             }
             None if room => {
-                self.workers.insert(worker.to_owned(), (now_ms, slots));
+                self.workers.insert(outcome.worker.clone(), told);
                 self.count();
             }
             None => {}
@@ -48,16 +62,23 @@ impl Crew {
 
     pub(super) fn tick(&mut self, now_ms: i64) {
         let before = self.workers.len();
-        self.workers.retain(|_, (heard_ms, _)| now_ms.saturating_sub(*heard_ms) < GONE_MS);
+        self.workers.retain(|_, known| now_ms.saturating_sub(known.heard_ms) < GONE_MS);
         if self.workers.len() < before {
             self.count();
         }
     }
 
     fn count(&mut self) {
-        let slots = self.workers.values().map(|(_, slots)| usize::try_from(*slots).unwrap_or(usize::MAX));
+        let slots = self.workers.values().map(|known| usize::try_from(known.slots).unwrap_or(usize::MAX));
         self.slots = slots.fold(0, usize::saturating_add);
-        self.untold = self.workers.values().filter(|(_, slots)| *slots == 0).count();
+        self.untold = self.workers.values().filter(|known| known.slots == 0).count();
+        self.plain = self.workers.values().filter(|known| !known.bundles).count();
+    }
+
+    /// Slots of workers all of which know bundles; `None` as long as one is known that does not, or none is.
+    pub(super) fn bundling(&self) -> Option<usize> {
+        let all = !self.workers.is_empty() && self.plain == 0 && self.untold == 0;
+        all.then(|| self.slots.max(1))
     }
 
     /// Jobs that can be done at once, where at most so many are published; a guess until somebody tells. Never 0.
@@ -83,6 +104,35 @@ impl Crew {
 mod tests {
     use super::*;
 
+    fn told(worker: &str, slots: u32, bundles: bool) -> Outcome {
+        Outcome { worker: worker.to_owned(), slots, bundles, ..Outcome::default() }
+    }
+
+    #[test]
+    fn jobs_are_bundled_while_every_worker_knows_bundles() {
+        for (heard, slots) in [
+            (&[][..], None),
+            (&[("", 6, true)], None),
+            (&[("a", 6, true)], Some(6)),
+            (&[("a", 6, true), ("b", 10, true)], Some(16)),
+            (&[("a", 6, true), ("old", 6, false)], None),
+            (&[("a", 6, true), ("old", 6, false), ("old", 6, true)], Some(12)),
+            (&[("a", 6, true), ("a", 6, false)], None),
+            (&[("a", 0, true)], None),
+        ] {
+            let mut crew = Crew::default();
+            for (worker, slots, bundles) in heard {
+                crew.heard(&told(worker, *slots, *bundles), 0);
+            }
+            assert_eq!(crew.bundling(), slots, "{heard:?}");
+        }
+        let mut crew = Crew::default();
+        crew.heard(&told("old", 6, false), 0);
+        crew.heard(&told("new", 6, true), GONE_MS);
+        crew.tick(GONE_MS);
+        assert_eq!(crew.bundling(), Some(6), "the other one is gone");
+    }
+
     #[test]
     fn slots_are_what_the_workers_tell_or_a_guess() {
         for (heard, slots) in [
@@ -94,7 +144,7 @@ mod tests {
         ] {
             let mut crew = Crew::default();
             for (worker, slots) in heard {
-                crew.heard(worker, *slots, 0);
+                crew.heard(&told(worker, *slots, false), 0);
             }
             assert_eq!(crew.slots(10_000), slots, "{heard:?}");
             assert!(crew.slots(1) > 0, "{heard:?}");
@@ -118,7 +168,7 @@ mod tests {
         ] {
             let mut crew = Crew::default();
             for (worker, slots, at_ms) in heard {
-                crew.heard(worker, *slots, *at_ms);
+                crew.heard(&told(worker, *slots, false), *at_ms);
             }
             crew.tick(now_ms);
             assert_eq!(crew.window(10_000), window, "{heard:?}");

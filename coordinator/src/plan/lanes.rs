@@ -1,6 +1,9 @@
 //! Windowed dispatch: each lane has at most a window of jobs published, shared fairly between those who ask
 //! (deficit round robin over tenants, in turn over the scans of one tenant). What is not published can be cancelled,
 //! promoted and shared without the queue knowing.
+//!
+//! Where the workers know bundles, small jobs of sweeps take a part of a place in the window, because several of them travel as one
+//! message; and a sweep's window is filled up only when a quarter of it is free, so that several are published together.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -26,11 +29,14 @@ pub(super) struct Lanes {
     sweep: LaneState,
 }
 
+/// Parts of a place in the window: a small job takes one, any other all.
+pub(super) const PLACE: usize = 8;
+
 /// One lane.
 #[derive(Default)]
 pub(super) struct LaneState {
-    /// Published and not settled.
-    pub(super) outstanding: usize,
+    /// Published and not settled, in parts of places.
+    outstanding: usize,
     turns: VecDeque<Arc<str>>,
     flows: BTreeMap<Arc<str>, Flow>,
 }
@@ -94,19 +100,28 @@ impl Lanes {
 }
 
 impl LaneState {
-    /// A published job is settled.
-    pub(super) fn vacate(&mut self) {
-        self.outstanding = self.outstanding.saturating_sub(1);
+    /// A job is published that takes so many parts of a place.
+    pub(super) fn occupy(&mut self, parts: usize) {
+        self.outstanding = self.outstanding.saturating_add(parts);
+    }
+
+    /// It is settled.
+    pub(super) fn vacate(&mut self, parts: usize) {
+        self.outstanding = self.outstanding.saturating_sub(parts);
     }
 }
 
 impl Plan {
     /// Publishes as much as the windows allow.
     pub(super) fn dispatch(&mut self) {
-        let window = self.crew.window(self.config.window);
+        let window = self.crew.window(self.config.window).saturating_mul(PLACE);
         for lane in [Lane::Interactive, Lane::Sweep] {
             if lane == Lane::Sweep && self.stores.len() >= BACKLOG {
                 break;
+            }
+            let together = lane == Lane::Sweep && self.crew.bundling().is_some();
+            if together && self.lanes.lane(lane).outstanding > window - window / 4 {
+                continue;
             }
             // How many tenants in a row had nothing to publish.
             let mut idle = 0;

@@ -60,7 +60,7 @@ impl Plan {
             return self.nobody_takes(key);
         }
         if work.state == State::Published {
-            self.lanes.lane(work.job.lane()).vacate();
+            self.lanes.lane(work.job.lane()).vacate(work.parts);
         }
         work.state = State::Waiting;
         let doubled = FIRST_MS.saturating_mul(1 << (work.strays - 1).min(30)).min(LONGEST_MS);

@@ -56,6 +56,12 @@ impl Plan {
         self.lanes.outstanding().iter().any(|outstanding| *outstanding > 0)
     }
 
+    /// Slots of the workers, where all of them know bundles: then small jobs may travel together.
+    #[must_use]
+    pub fn bundling(&self) -> Option<usize> {
+        self.crew.bundling()
+    }
+
     /// Jobs that are published and not settled.
     #[must_use]
     pub fn outstanding(&self) -> usize {

@@ -10,6 +10,7 @@ use strata_proto::{
 use super::{
     Command, Plan, Publication, ScanNumber,
     image::ImageKey,
+    lanes::PLACE,
     later,
     layer::LayerKey,
     listing::Listing,
@@ -65,6 +66,8 @@ pub(super) struct Work {
     first_ms: Option<i64>,
     accepted: bool,
     refusals: u32,
+    /// Parts of a place in its lane's window that it takes while it is published.
+    pub(super) parts: usize,
     timer: Option<Alarm>,
     key: Key,
 }
@@ -72,6 +75,19 @@ pub(super) struct Work {
 impl Work {
     pub(super) fn key(&self) -> Key {
         Arc::clone(&self.key)
+    }
+
+    /// Whether it is a sweep's job that is done in less time than it takes to publish, deliver and answer it.
+    fn is_small(&self) -> bool {
+        /// Stored bytes of a layer.
+        const LAYER: u64 = 256 << 10;
+        self.job.lane() == Lane::Sweep
+            && match &self.job.verb {
+                Some(Verb::Index(index)) => (1..=LAYER).contains(&index.size),
+                // Attached documents are fetched from the registry.
+                Some(Verb::Assess(assess)) => !assess.attached_vex,
+                _ => false,
+            }
     }
 
     /// How much of its scan's share of a lane a job takes.
@@ -119,6 +135,7 @@ impl Plan {
             first_ms: None,
             accepted: false,
             refusals: 0,
+            parts: PLACE,
             timer: None,
             key: Arc::clone(&key),
         };
@@ -149,13 +166,16 @@ impl Plan {
     pub(super) fn send(&mut self, key: &Key) {
         let Some(work) = self.works.get_mut(key) else { return };
         work.state = State::Published;
+        // What failed once, however, travels alone: so it is known what it comes to.
+        let small = work.first_ms.is_none() && work.is_small() && self.crew.bundling().is_some();
         work.first_ms.get_or_insert(self.now_ms);
         work.accepted = false;
         work.refusals = 0;
-        let job = work.job.clone();
-        self.lanes.lane(job.lane()).outstanding += 1;
+        work.parts = if small { 1 } else { PLACE };
+        let job = Box::new(work.job.clone());
+        self.lanes.lane(job.lane()).occupy(work.parts);
         self.set_timer(key, self.config.reconcile_ms);
-        self.out.push(Command::Publish(Box::new(job)));
+        self.out.push(if small { Command::PublishSmall(job) } else { Command::Publish(job) });
     }
 
     /// Removes a job, whatever its state.
@@ -164,7 +184,7 @@ impl Plan {
         let work = *self.works.remove(key)?;
         self.note_resolving(&work, usize::saturating_sub);
         if work.state == State::Published {
-            self.lanes.lane(work.job.lane()).vacate();
+            self.lanes.lane(work.job.lane()).vacate(work.parts);
         }
         Some(work)
     }
@@ -226,7 +246,7 @@ impl Plan {
             Verdict::Again(pause) => pause,
         };
         if work.state == State::Published {
-            self.lanes.lane(work.job.lane()).vacate();
+            self.lanes.lane(work.job.lane()).vacate(work.parts);
         }
         work.state = State::Waiting;
         self.set_timer(key, pause);

@@ -24,8 +24,9 @@ use strata_proto::{
     subject,
     trace::TraceHeaders,
     v1::{
-        AssessJob, Assessed, Failure, Indexed, Job, Listed, Outcome, Package, Parcel, Report, Resolved,
-        ResolvedImage, ResolvedLayer, ResolvedReference, Retry, job::Verb, outcome, resolved_reference,
+        AssessJob, Assessed, Bundled, BundledOutcome, Failure, Indexed, Job, Listed, Outcome, Package,
+        Parcel, Report, Resolved, ResolvedImage, ResolvedLayer, ResolvedReference, Retry, job::Verb, outcome,
+        resolved_reference,
     },
 };
 use tempfile::TempDir;
@@ -63,6 +64,8 @@ pub(crate) struct State {
     /// Verbs of the outcomes that were acknowledged.
     pub(crate) acknowledged: Vec<&'static str>,
     pub(crate) withdrawn: usize,
+    /// Slots that the workers tell of, and that they know bundles; with 0 they tell neither.
+    pub(crate) slots: u32,
     /// Which *assess* the workers have: with 0 they tell neither it nor their fingerprint.
     pub(crate) assessor: u64,
     /// Keys that images ask their database for, by the image's name; others do not tell.
@@ -150,6 +153,16 @@ impl Model {
 
 impl State {
     fn work(&mut self, job: Job) {
+        if let Some(Verb::Bundle(bundle)) = job.verb {
+            let before = self.outcomes.len();
+            bundle.jobs.into_iter().filter_map(|bundled| bundled.job).for_each(|job| self.work(job));
+            let outcomes = self.outcomes.drain(before..);
+            let outcomes =
+                outcomes.map(|outcome| BundledOutcome { outcome: Some(outcome), ..Default::default() });
+            let bundled = Bundled { outcomes: outcomes.collect() };
+            self.verbs.insert(job.key.clone(), "bundle");
+            return self.answer(job.key, outcome::Result::Bundled(bundled));
+        }
         let verb = subject::verb(&job);
         let result = match job.verb.expect("a verb") {
             Verb::List(list) => outcome::Result::Listed(self.list(&list.repository)),
@@ -163,12 +176,19 @@ impl State {
                 outcome::Result::Indexed(Indexed { analysed: true, bytes: 100, packages: 1 })
             }
             Verb::Assess(assess) => self.assess(&assess),
+            Verb::Bundle(_) => unreachable!("a bundle is in no bundle"),
         };
         self.verbs.insert(job.key.clone(), verb);
+        self.answer(job.key, result);
+    }
+
+    fn answer(&mut self, key: String, result: outcome::Result) {
         self.outcomes.push_back(Outcome {
-            key: job.key,
+            key,
             wire_version: WIRE_VERSION,
             worker: "model".to_owned(),
+            slots: self.slots,
+            bundles: self.slots > 0,
             result: Some(result),
             ..Outcome::default()
         });

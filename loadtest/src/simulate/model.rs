@@ -75,7 +75,7 @@ impl Model {
             }
             Some(Verb::Assess(_)) => (0.0, 0.0, 3e3),
             Some(Verb::List(list)) => (1.0 + list.more.len() as f64, 0.0, 1e3),
-            None => (1.0, 0.0, 1e3),
+            Some(Verb::Bundle(_)) | None => (1.0, 0.0, 1e3),
         };
         let now = now_us as f64;
         self.asked_until = self.asked_until.max(now) + requests / scenario.registry_requests * 1e6;
@@ -121,7 +121,7 @@ impl Model {
             }
             Some(Verb::Index(index)) => self.index(index),
             Some(Verb::Assess(assess)) => assessed(assess),
-            None => outcome::Result::Failure(failure()),
+            Some(Verb::Bundle(_)) | None => outcome::Result::Failure(failure()),
         }
     }
 

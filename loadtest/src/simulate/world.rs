@@ -128,7 +128,7 @@ impl World {
             let worked = self.model.work(&job, self.now_us);
             self.busy_us += worked.micros;
             let counter = match &job.verb {
-                Some(Verb::List(_)) | None => &mut self.prediction.list_jobs,
+                Some(Verb::List(_) | Verb::Bundle(_)) | None => &mut self.prediction.list_jobs,
                 Some(Verb::Resolve(_)) => &mut self.prediction.resolve_jobs,
                 Some(Verb::Index(_)) => &mut self.prediction.index_jobs,
                 Some(Verb::Assess(_)) => &mut self.prediction.assess_jobs,
@@ -180,7 +180,7 @@ impl World {
                 self.prediction.scan_updates += u64::from(first);
                 self.ended = Some(*scan);
             }
-            Command::Publish(job) => {
+            Command::Publish(job) | Command::PublishSmall(job) => {
                 let key = job.key.clone();
                 return Some(PlanEvent::Published { key, result: self.crew.publish(*job) });
             }

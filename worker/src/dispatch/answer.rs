@@ -81,9 +81,8 @@ pub(super) fn carry_out<'a>(
                     assess::Outcome::Missing(missing) => Answer::Missing(missing),
                 })
             }
-            None => {
-                Err(JobError::never("malformed", format!("failed to read job {}: it has no verb", job.key)))
-            }
+            Some(Verb::Bundle(_)) => Err(malformed(job, "a bundle is in no bundle")),
+            None => Err(malformed(job, "it has no verb")),
         }
     };
     // A bug in a job must cost that job alone.
@@ -92,6 +91,10 @@ pub(super) fn carry_out<'a>(
         let panicked = || format!("failed to carry out job {}: it panicked; please report it", job.key);
         work.await.unwrap_or_else(|_| Err(JobError::never("panic", panicked())))
     })
+}
+
+fn malformed(job: &Job, why: &str) -> JobError {
+    JobError::never("malformed", format!("failed to read job {}: {why}", job.key))
 }
 
 /// As many as one message has room for, and at least one. The coordinator asks for the others again.
@@ -109,7 +112,7 @@ fn fitting(mut references: Vec<ResolvedReference>) -> Vec<ResolvedReference> {
 
 pub(super) fn outcome(job: &Job, context: &Context, result: Result<Answer, JobError>) -> Outcome {
     let answer = result.unwrap_or_else(|error| {
-        if error.code == subject::OTHER_ANALYSIS {
+        if [subject::OTHER_ANALYSIS, subject::APART].contains(&error.code) {
             // Half of all jobs during an upgrade, and nothing that an operator could do.
             tracing::debug!(code = error.code, "{}", error.message);
         } else {
@@ -123,6 +126,7 @@ pub(super) fn outcome(job: &Job, context: &Context, result: Result<Answer, JobEr
         wire_version: WIRE_VERSION,
         worker: context.name.clone(),
         analysis: context.fingerprint.clone(),
+        bundles: true,
         result: Some(answer),
         ..Outcome::default()
     }

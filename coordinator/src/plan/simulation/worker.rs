@@ -68,6 +68,7 @@ impl World {
             }
             Verb::Index(index) => self.index(by, &index.digest),
             Verb::Assess(assess) => self.assess(by, assess),
+            Verb::Bundle(_) => unreachable!("the plan knows single jobs only"),
         }
     }
 

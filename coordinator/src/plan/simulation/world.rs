@@ -317,6 +317,8 @@ impl World {
             scan_id: job.scan_id,
             wire_version: WIRE_VERSION,
             worker: "model".to_owned(),
+            slots: 2,
+            bundles: by.tells,
             analysis: if by.tells { by.analysis.to_owned() } else { String::new() },
             result: Some(result),
             ..Outcome::default()

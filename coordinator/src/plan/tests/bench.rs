@@ -98,7 +98,7 @@ impl Bench {
         let commands = self.plan.apply(event);
         for command in &commands {
             match command {
-                Command::Publish(job) => self.published.push((**job).clone()),
+                Command::Publish(job) | Command::PublishSmall(job) => self.published.push((**job).clone()),
                 Command::Append(event) => self.events.push((**event).clone()),
                 Command::RecordScan(id) => self.scans.extend(self.plan.record(id)),
                 Command::UpdateScan(scan) => self.scans.push((**scan).clone()),

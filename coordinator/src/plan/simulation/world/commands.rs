@@ -30,7 +30,7 @@ impl World {
                 let known = known.map(|id| (id.clone(), summary(id).into())).collect();
                 return Some(PlanEvent::LookedUp { look_up: look_up.look_up, known });
             }
-            Command::Publish(job) => {
+            Command::Publish(job) | Command::PublishSmall(job) => {
                 let key = job.key.clone();
                 let result = if self.random.chance(self.chaos.lose) {
                     // Either it did not arrive and we know, or it is lost and we do not.
