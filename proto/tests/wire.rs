@@ -1,6 +1,9 @@
 //! Messages as earlier versions wrote them, and as later ones may: what is recorded under `testdata/wire/<version>/` is read
 //! with today's types and says what it said. `STRATA_BLESS=1` records a message that is not there yet and changes none.
 
+#[path = "wire/bundles.rs"]
+mod bundles;
+
 use std::{fmt::Debug, fs, path::PathBuf};
 
 use prost::Message;
@@ -122,16 +125,6 @@ fn jobs_of_every_version_are_read() {
     check(1, "job-assess", &job(Verb::Assess(assess.clone()), Sweep));
     let pinned = v1::Job { analysis: text("0123456789abcdef"), ..job(Verb::Assess(assess), Sweep) };
     check(1, "job-assess-pinned", &pinned);
-    let bundled = v1::BundledJob { job: Some(pinned), trace: trace() };
-    let bundle = v1::Bundle { jobs: vec![bundled.clone(), bundled] };
-    check(1, "job-bundle", &job(Verb::Bundle(bundle), Sweep));
-}
-
-fn trace() -> Vec<v1::Property> {
-    vec![v1::Property {
-        key: text("traceparent"),
-        value: text("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
-    }]
 }
 
 fn outcome(answer: Answer) -> v1::Outcome {
@@ -243,13 +236,6 @@ fn outcomes_of_every_version_are_read() {
     check(1, "outcome-failure", &outcome(Answer::Failure(failure())));
     let missing = v1::Missing { layers: vec![digest('b')], image: true };
     check(1, "outcome-missing", &outcome(Answer::Missing(missing)));
-    let of = |key: &str, answer| {
-        let outcome = v1::Outcome { key: text(key), result: Some(answer), ..v1::Outcome::default() };
-        v1::BundledOutcome { outcome: Some(outcome), trace: trace() }
-    };
-    let indexed = v1::Indexed { analysed: true, bytes: 5, packages: 6 };
-    let outcomes = vec![of("a", Answer::Indexed(indexed)), of("b", Answer::Failure(failure()))];
-    check(1, "outcome-bundled", &outcome(Answer::Bundled(v1::Bundled { outcomes })));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use strata_proto::{
 use crate::flaky::Flaky;
 use crate::model::{Model, Running, archive, databases, digest};
 
-const REFERENCES: [(&str, &[&str]); 4] = [
+pub(crate) const REFERENCES: [(&str, &[&str]); 4] = [
     ("r.example/app:1", &["base", "one"]),
     ("r.example/app:2", &["base", "two"]),
     ("r.example/app:latest", &["base", "two"]),
@@ -35,28 +35,28 @@ fn images(images: &[&str]) -> SubmitRequest {
     }
 }
 
-fn sweep() -> SubmitRequest {
+pub(crate) fn sweep() -> SubmitRequest {
     let target = RegistryTarget { host: "r.example".to_owned(), ..RegistryTarget::default() };
     SubmitRequest { registry: Some(target), ..SubmitRequest::default() }
 }
 
-async fn submit(running: &Running, request: SubmitRequest) -> String {
+pub(crate) async fn submit(running: &Running, request: SubmitRequest) -> String {
     running.handle.submit(request, TraceHeaders::default()).await.expect("submitted").id
 }
 
-async fn watch(running: &Running, scan: &str, after_sequence: u64, with_reports: bool) -> Events {
+pub(crate) async fn watch(running: &Running, scan: &str, after_sequence: u64, with_reports: bool) -> Events {
     let request = WatchRequest { scan_id: scan.to_owned(), after_sequence, with_reports };
     running.handle.watch(request).await.expect("watched")
 }
 
 /// Events to the scan's end, without progress.
-async fn to_the_end(events: Events) -> Vec<Event> {
+pub(crate) async fn to_the_end(events: Events) -> Vec<Event> {
     let events: Vec<Event> = events.map(|event| event.expect("an event")).collect().await;
     events.into_iter().filter(|event| !matches!(event.kind, Some(Kind::Progress(_)))).collect()
 }
 
 /// What became of each reference, in order.
-fn fates(events: &[Event]) -> Vec<(String, &'static str)> {
+pub(crate) fn fates(events: &[Event]) -> Vec<(String, &'static str)> {
     let mut fates = Vec::new();
     for event in events {
         let (references, fate) = match event.kind.as_ref().expect("a kind") {
@@ -71,7 +71,7 @@ fn fates(events: &[Event]) -> Vec<(String, &'static str)> {
     fates
 }
 
-fn all_reported() -> Vec<(String, &'static str)> {
+pub(crate) fn all_reported() -> Vec<(String, &'static str)> {
     REFERENCES.iter().map(|(reference, _)| ((*reference).to_owned(), "reported")).collect()
 }
 

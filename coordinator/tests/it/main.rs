@@ -5,6 +5,7 @@
 
 mod access;
 mod archive;
+mod bundles;
 mod calls;
 mod databases;
 mod drive;

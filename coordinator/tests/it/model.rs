@@ -1,5 +1,6 @@
 //! A queue whose workers are in it: each job is answered as soon as it is published, unless the test holds it back.
 
+mod bundled;
 mod published;
 
 use std::{
@@ -24,9 +25,8 @@ use strata_proto::{
     subject,
     trace::TraceHeaders,
     v1::{
-        AssessJob, Assessed, Bundled, BundledOutcome, Failure, Indexed, Job, Listed, Outcome, Package,
-        Parcel, Report, Resolved, ResolvedImage, ResolvedLayer, ResolvedReference, Retry, job::Verb, outcome,
-        resolved_reference,
+        AssessJob, Assessed, Failure, Indexed, Job, Listed, Outcome, Package, Parcel, Report, Resolved,
+        ResolvedImage, ResolvedLayer, ResolvedReference, Retry, job::Verb, outcome, resolved_reference,
     },
 };
 use tempfile::TempDir;
@@ -53,7 +53,7 @@ pub(crate) struct State {
     held_verbs: BTreeSet<&'static str>,
     held: BTreeMap<String, Job>,
     outcomes: VecDeque<Outcome>,
-    unacknowledged: BTreeMap<String, Outcome>,
+    pub(crate) unacknowledged: BTreeMap<String, Outcome>,
     parcels: BTreeMap<String, Bytes>,
     /// Parcels that vanish before they are taken.
     pub(crate) lose_parcels: u32,
@@ -66,6 +66,8 @@ pub(crate) struct State {
     pub(crate) withdrawn: usize,
     /// Slots that the workers tell of, and that they know bundles; with 0 they tell neither.
     pub(crate) slots: u32,
+    /// Whether the workers take bundles for what they do not know.
+    pub(crate) refuses_bundles: bool,
     /// Which *assess* the workers have: with 0 they tell neither it nor their fingerprint.
     pub(crate) assessor: u64,
     /// Keys that images ask their database for, by the image's name; others do not tell.
@@ -153,16 +155,7 @@ impl Model {
 
 impl State {
     fn work(&mut self, job: Job) {
-        if let Some(Verb::Bundle(bundle)) = job.verb {
-            let before = self.outcomes.len();
-            bundle.jobs.into_iter().filter_map(|bundled| bundled.job).for_each(|job| self.work(job));
-            let outcomes = self.outcomes.drain(before..);
-            let outcomes =
-                outcomes.map(|outcome| BundledOutcome { outcome: Some(outcome), ..Default::default() });
-            let bundled = Bundled { outcomes: outcomes.collect() };
-            self.verbs.insert(job.key.clone(), "bundle");
-            return self.answer(job.key, outcome::Result::Bundled(bundled));
-        }
+        let Some(job) = self.work_bundle(job) else { return };
         let verb = subject::verb(&job);
         let result = match job.verb.expect("a verb") {
             Verb::List(list) => outcome::Result::Listed(self.list(&list.repository)),

@@ -38,10 +38,10 @@ use crate::queue::{one, trace};
 const LAYER: [u8; 1024] = [0; 1024];
 
 /// Layers that hang until they are let go, and how many are open.
-struct Registry {
+pub(crate) struct Registry {
     hangs: watch::Sender<bool>,
     open: watch::Sender<usize>,
-    asked: Mutex<Vec<String>>,
+    pub(crate) asked: Mutex<Vec<String>>,
 }
 
 /// Counts a stream that is dropped.
@@ -54,12 +54,12 @@ impl Drop for Opened {
 }
 
 impl Registry {
-    fn new(hangs: bool) -> Arc<Self> {
+    pub(crate) fn new(hangs: bool) -> Arc<Self> {
         let (hangs, open) = (watch::Sender::new(hangs), watch::Sender::new(0));
         Arc::new(Self { hangs, open, asked: Mutex::default() })
     }
 
-    async fn until_open(&self, count: usize) {
+    pub(crate) async fn until_open(&self, count: usize) {
         self.open.subscribe().wait_for(|open| *open == count).await.expect("it counts");
     }
 }
@@ -98,15 +98,23 @@ impl Advisories for NoDatabase {
 }
 
 /// A worker with its queue.
-struct Running {
-    queue: ChannelQueue,
-    source: Arc<ChannelSource>,
+pub(crate) struct Running {
+    pub(crate) queue: ChannelQueue,
+    pub(crate) source: Arc<ChannelSource>,
+    ports: Ports,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    fn start(registry: &Arc<Registry>, cache: &Arc<MemoryCache>, fingerprint: &str) -> Self {
+    pub(crate) fn start(registry: &Arc<Registry>, cache: &Arc<MemoryCache>, fingerprint: &str) -> Self {
+        let mut idle = Self::idle(registry, cache, fingerprint);
+        idle.begin();
+        idle
+    }
+
+    /// Its worker has not begun.
+    pub(crate) fn idle(registry: &Arc<Registry>, cache: &Arc<MemoryCache>, fingerprint: &str) -> Self {
         let (queue, ends) = ChannelQueue::new();
         let source = Arc::new(ChannelSource::new(ends.interactive, ends.sweep, ends.withdrawn));
         let context = Context {
@@ -123,18 +131,20 @@ impl Running {
         };
         let ports =
             Ports { jobs: source.clone(), outcomes: Arc::new(ChannelSink::new(ends.outcomes)), context };
-        let config = Config { slots: 4, poison: dispatch::Poison::default(), drain: Duration::from_secs(5) };
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(dispatch::run(config, ports, stop.clone()));
-        Self { queue, source, stop, task }
+        Self { queue, source, ports, stop: CancellationToken::new(), task: tokio::spawn(async {}) }
     }
 
-    async fn publish(&self, job: &Job) {
+    pub(crate) fn begin(&mut self) {
+        let config = Config { slots: 4, poison: dispatch::Poison::default(), drain: Duration::from_secs(5) };
+        self.task = tokio::spawn(dispatch::run(config, self.ports.clone(), self.stop.clone()));
+    }
+
+    pub(crate) async fn publish(&self, job: &Job) {
         let published = self.queue.publish(job, &trace("t")).await.expect("published");
         assert_eq!(published, Published::Accepted);
     }
 
-    async fn outcome(&self) -> OutcomeDelivery {
+    pub(crate) async fn outcome(&self) -> OutcomeDelivery {
         loop {
             if let Some(outcome) = self.queue.outcomes(1).await.expect("outcomes").pop() {
                 outcome.handle.done().await.expect("done");
@@ -143,18 +153,18 @@ impl Running {
         }
     }
 
-    async fn stop(self) -> Arc<ChannelSource> {
+    pub(crate) async fn stop(self) -> Arc<ChannelSource> {
         self.stop.cancel();
         self.task.await.expect("it does not panic");
         self.source
     }
 }
 
-fn digest() -> String {
+pub(crate) fn digest() -> String {
     Digest::of(&LAYER).to_string()
 }
 
-fn index(key: &str, wire_version: u32) -> Job {
+pub(crate) fn index(key: &str, wire_version: u32) -> Job {
     let verb = v1::IndexJob { digest: digest(), reference: "r.example/a:1".to_owned(), ..Default::default() };
     let mut job = Job { wire_version, key: key.to_owned(), verb: Some(Verb::Index(verb)), ..Job::default() };
     job.set_lane(Lane::Sweep);

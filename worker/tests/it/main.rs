@@ -1,5 +1,6 @@
 //! The worker's adapters, each against the conformance suite of its port.
 
+mod bundles;
 mod cache;
 mod databases;
 mod dispatch;

@@ -10,7 +10,10 @@ use futures::future::BoxFuture;
 use strata_coordinator::ports::JobQueue;
 use strata_proto::{
     trace::TraceHeaders,
-    v1::{IndexJob, Indexed, Job, Lane, Outcome, job::Verb, outcome},
+    v1::{
+        Bundle, Bundled, BundledJob, BundledOutcome, IndexJob, Indexed, Job, Lane, Outcome, job::Verb,
+        outcome,
+    },
 };
 use strata_worker::ports::{Delivery, JobSource, OutcomeSink};
 
@@ -44,6 +47,31 @@ pub(crate) fn job(name: &str, lane: Lane) -> Job {
     };
     job.set_lane(lane);
     job
+}
+
+/// Several index jobs in one.
+pub(crate) fn bundle(names: &[&str]) -> Job {
+    let jobs = names
+        .iter()
+        .map(|name| BundledJob { job: Some(job(name, Lane::Sweep)), trace: trace(name).to_properties() });
+    let verb = Verb::Bundle(Bundle { jobs: jobs.collect() });
+    Job { key: strata_proto::subject::key_of(names), verb: Some(verb), ..job("", Lane::Sweep) }
+}
+
+/// The outcome of a delivered bundle.
+pub(crate) fn bundled(delivery: &Delivery) -> Outcome {
+    let Some(Verb::Bundle(bundle)) = &delivery.job.verb else { panic!("no bundle: {:?}", delivery.job) };
+    let around = outcome(delivery);
+    let one = |one: &BundledJob| BundledOutcome {
+        outcome: one.job.as_ref().map(|job| Outcome {
+            key: job.key.clone(),
+            result: around.result.clone(),
+            ..Outcome::default()
+        }),
+        trace: one.trace.clone(),
+    };
+    let bundled = Bundled { outcomes: bundle.jobs.iter().map(one).collect() };
+    Outcome { result: Some(outcome::Result::Bundled(bundled)), ..around }
 }
 
 /// The outcome of a delivery.

@@ -307,7 +307,7 @@ impl World {
         let pick = self.random.below(self.queue.len() as u64) as usize;
         let Some(subject) = self.queue.keys().nth(pick).cloned() else { return };
         if self.random.chance(self.chaos.crash) {
-            return; // the worker died with it: it is handed out again
+            return; // the worker died with it
         }
         let Some(job) = self.queue.remove(&subject) else { return };
         let by = self.worker();
@@ -323,11 +323,8 @@ impl World {
             result: Some(result),
             ..Outcome::default()
         };
-        let copies = if self.random.chance(self.chaos.lose) {
-            0
-        } else {
-            1 + u64::from(self.random.chance(self.chaos.duplicate))
-        };
+        let lost = self.random.chance(self.chaos.lose);
+        let copies = if lost { 0 } else { 1 + u64::from(self.random.chance(self.chaos.duplicate)) };
         for _ in 0..copies {
             let late = if self.random.chance(self.chaos.late) { self.random.below(30_000) as i64 } else { 0 };
             self.outcomes.push_back((self.now_ms + late, outcome.clone()));
@@ -335,8 +332,8 @@ impl World {
     }
 
     fn deliver(&mut self) {
-        let ready: Vec<usize> =
-            (0..self.outcomes.len()).filter(|index| self.outcomes[*index].0 <= self.now_ms).collect();
+        let due = |index: &usize| self.outcomes[*index].0 <= self.now_ms;
+        let ready: Vec<usize> = (0..self.outcomes.len()).filter(due).collect();
         // A queue keeps its order where nothing is late.
         let any = if self.chaos.late > 0 { ready.len() as u64 } else { 1 };
         let pick = self.random.below(any) as usize;

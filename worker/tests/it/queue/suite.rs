@@ -8,14 +8,14 @@ use std::{
 
 use futures::future::BoxFuture;
 use strata_coordinator::ports::{OutcomeDelivery, Published};
-use strata_proto::v1::Lane;
+use strata_proto::v1::{Bundle, Job, Lane, job::Verb};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Pair, job, nothing, one, outcome, trace};
+use super::{Pair, bundle, bundled, job, nothing, one, outcome, trace};
 
 type Case = (&'static str, fn(Pair) -> BoxFuture<'static, ()>);
 
-const CASES: [Case; 13] = [
+const CASES: [Case; 15] = [
     ("a job goes out and its outcome comes back", |pair| Box::pin(round_trip(pair))),
     ("a subject has one job at a time", |pair| Box::pin(single_flight(pair))),
     ("lanes are separate", |pair| Box::pin(lanes(pair))),
@@ -26,6 +26,8 @@ const CASES: [Case; 13] = [
     ("an outcome comes again until it is acknowledged", |pair| Box::pin(outcome_again(pair))),
     ("a waiting job can be withdrawn", |pair| Box::pin(withdraw(pair))),
     ("who runs a job that is withdrawn hears of it", |pair| Box::pin(withdraw_running(pair))),
+    ("a bundle is one job, whatever is in it", |pair| Box::pin(bundles(pair))),
+    ("a bundle is withdrawn as one", |pair| Box::pin(withdraw_bundles(pair))),
     ("a dead letter keeps job and reason", |pair| Box::pin(bury(pair))),
     ("a cancelled pull loses nothing", |pair| Box::pin(cancelled_pull(pair))),
     ("many workers do each job once", |pair| Box::pin(crowd(pair))),
@@ -225,6 +227,59 @@ async fn withdraw_running(pair: Pair) {
     assert!(timeout(pair.ack_wait / 4, again.handle.withdrawn()).await.is_err(), "it is another one");
     again.handle.done().await.unwrap();
     other.handle.done().await.unwrap();
+}
+
+async fn bundles(pair: Pair) {
+    let sent = bundle(&["a", "b"]);
+    let publish = |job| {
+        let pair = &pair;
+        async move { pair.queue.publish(&job, &trace("t")).await.unwrap() }
+    };
+    assert_eq!(publish(sent.clone()).await, Published::Accepted);
+    assert_eq!(publish(sent.clone()).await, Published::AlreadyQueued, "queued");
+    let first = one(&*pair.source, Lane::Sweep).await;
+    assert_eq!((&first.job, first.executions), (&sent, 1));
+    // What is in it is not taken: only the plan knows.
+    assert_eq!(publish(job("a", Lane::Sweep)).await, Published::Accepted);
+    one(&*pair.source, Lane::Sweep).await.handle.done().await.unwrap();
+    let sequence = first.sequence;
+    drop(first);
+    let again = one(&*pair.source, Lane::Sweep).await;
+    assert_eq!((&again.job, again.sequence, again.executions), (&sent, sequence, 2));
+    assert_eq!(publish(sent.clone()).await, Published::AlreadyQueued, "running");
+    let told = bundled(&again);
+    pair.sink.publish(&told, &trace("t2")).await.unwrap();
+    again.handle.done().await.unwrap();
+    drop(outcomes(&pair).await);
+    let heard = outcomes(&pair).await;
+    assert_eq!(heard.len(), 1);
+    assert_eq!((&heard[0].outcome, &heard[0].trace), (&told, &trace("t2")));
+    heard[0].handle.done().await.unwrap();
+    assert_eq!(publish(sent).await, Published::Accepted, "done");
+    one(&*pair.source, Lane::Sweep).await.handle.done().await.unwrap();
+}
+
+async fn withdraw_bundles(pair: Pair) {
+    let (running, waiting) = (bundle(&["a", "b"]), bundle(&["c", "d"]));
+    pair.queue.publish(&running, &trace("t")).await.unwrap();
+    let held = one(&*pair.source, Lane::Sweep).await;
+    pair.queue.publish(&waiting, &trace("t")).await.unwrap();
+    for whole in [&running, &waiting] {
+        // Its name is enough.
+        let verb = Some(Verb::Bundle(Bundle::default()));
+        pair.queue.withdraw(&Job { verb, ..whole.clone() }).await.unwrap();
+    }
+    nothing(&*pair.source, Lane::Sweep).await;
+    held.handle.withdrawn().await;
+    pair.sink.publish(&bundled(&held), &trace("t")).await.unwrap();
+    held.handle.done().await.unwrap();
+    for outcome in outcomes(&pair).await {
+        outcome.handle.done().await.unwrap();
+    }
+    for whole in [&running, &waiting] {
+        assert_eq!(pair.queue.publish(whole, &trace("t")).await.unwrap(), Published::Accepted);
+        one(&*pair.source, Lane::Sweep).await.handle.done().await.unwrap();
+    }
 }
 
 async fn bury(pair: Pair) {
