@@ -3,13 +3,21 @@
 //! A bundle that comes again was with a worker that died or stopped. Any of its jobs may have killed that one, so none is carried
 //! out: each is answered, counts as not tried, and is published by itself, where it is judged alone (`trial.rs`).
 
-use std::{sync::OnceLock, time::Duration};
+mod shared;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures::{StreamExt as _, future::BoxFuture};
 use strata_proto::{
     subject,
     trace::{self, TraceHeaders},
-    v1::{Bundle, Bundled, BundledJob, BundledOutcome, Job, Outcome, job::Verb, outcome::Result as Answer},
+    v1::{
+        AssessJob, Bundle, Bundled, BundledJob, BundledOutcome, Job, Outcome, job::Verb,
+        outcome::Result as Answer,
+    },
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -22,7 +30,7 @@ use super::{
 use crate::{
     error::JobError,
     job, measure,
-    ports::{Claim, DeliveryHandle, LayerKey, Token},
+    ports::{Claim, DeliveryHandle, InventoryCache, LayerKey, Token},
 };
 
 /// Jobs of one bundle at once: small layers wait for their registry more than they compute.
@@ -101,17 +109,28 @@ impl<'a> Parcel<'a> {
                 let trial = trials.of(self.job, self.token);
                 // Of a first delivery nothing is counted: it only keeps out of the way of one that is alone.
                 let _begun = trial.begin(config.poison).await;
+                let context = &ports.context;
+                let cache =
+                    shared::read_ahead(&context.cache, &context.fingerprint, self.assessments()).await;
                 let members = futures::stream::iter(&self.members);
-                members.for_each_concurrent(AT_ONCE, |member| self.carry_out(ports, member)).await;
+                members.for_each_concurrent(AT_ONCE, |member| self.carry_out(ports, &cache, member)).await;
             }
             self.tell(config, ports).await;
         })
     }
 
-    async fn carry_out(&self, ports: &Ports, member: &Member) {
+    fn assessments(&self) -> impl Iterator<Item = &AssessJob> {
+        self.members.iter().filter_map(|member| match &member.job.verb {
+            Some(Verb::Assess(assess)) => Some(assess),
+            _ => None,
+        })
+    }
+
+    async fn carry_out(&self, ports: &Ports, cache: &Arc<dyn InventoryCache>, member: &Member) {
         let span = span_of(&member.job, &member.trace, self.token.executions);
         let mut context = ports.context.clone();
         context.turn = context.turn.another();
+        context.cache = Arc::clone(cache);
         let work = async {
             context.turn.pause().await;
             let started = std::time::Instant::now();
