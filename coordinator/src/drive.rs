@@ -16,6 +16,7 @@ mod members;
 mod owed;
 mod publisher;
 mod pump;
+mod records;
 mod restore;
 mod retain;
 mod standing;
@@ -51,6 +52,7 @@ use self::{
     bundles::Bundles,
     later::{Gather, Later},
     owed::Owed,
+    records::Records,
     traces::Traces,
 };
 use crate::{
@@ -213,6 +215,7 @@ impl Role {
             shutdown: term.clone(),
             stores: config.stores.max(1),
             later: Later::new(ports.clone(), gather, term.clone()),
+            records: Records::new(Arc::clone(&ports.archive), term.clone()),
             deserted: Arc::default(),
             traces: Traces::default(),
             bundles: Bundles::default(),
@@ -258,6 +261,7 @@ struct Drive {
     shutdown: CancellationToken,
     stores: usize,
     later: Later,
+    records: Records,
     /// Whether no worker is there.
     deserted: Arc<AtomicBool>,
     traces: Traces,
@@ -294,6 +298,7 @@ impl Drive {
                 Some(stored) = self.later.stored() => {
                     commands.extend(self.stored_later(stored, &mut owed));
                 }
+                Some(recorded) = self.records.recorded() => self.recorded(recorded),
                 _ = adoptions.tick(), if self.ports.lead.is_some() => match self.adopt().await {
                     Some(more) => commands.extend(more),
                     None => return,
@@ -312,6 +317,7 @@ impl Drive {
                 let Ok((key, result)) = published.try_recv() else { break };
                 commands.extend(self.plan.apply(PlanEvent::Published { key, result }));
             }
+            tracing::trace!("a cycle begins");
             let members = members::distinct(std::mem::take(&mut owed.members));
             if self.note(&members).await.is_none() || self.carry_out(commands).await.is_none() {
                 return; // shutdown while the archive was away: nothing was acknowledged
@@ -320,7 +326,8 @@ impl Drive {
                 let deserted = self.deserted.load(Ordering::Relaxed) && self.plan.outstanding() > 0;
                 self.live.progress(&self.plan, if deserted { attend::NO_WORKER } else { "" });
             }
-            self.later.settle(owed, self.plan.awaits_outcomes());
+            tracing::trace!("a cycle ends");
+            self.later.settle(owed, self.plan.awaits_outcomes(), &mut self.records);
         }
     }
 
@@ -335,6 +342,7 @@ impl Drive {
     fn take(&mut self, input: Input, owed: &mut Owed) -> Vec<crate::plan::Command> {
         match input {
             Input::Submit { scan, trace, reply } => {
+                tracing::debug!(scan = scan.id, "a scan is planned");
                 self.live.enter(&scan, &trace);
                 owed.submitted.push(reply);
                 self.plan.apply(PlanEvent::Submit(scan))
@@ -345,7 +353,9 @@ impl Drive {
             }
             Input::Outcomes(outcomes) => {
                 let mut commands = Vec::new();
+                tracing::debug!(outcomes = outcomes.len(), "outcomes are looked at");
                 for OutcomeDelivery { outcome, trace, handle } in outcomes {
+                    tracing::trace!(key = outcome.key, "an outcome is looked at");
                     // A bundle's is acknowledged with all that its jobs caused.
                     owed.outcomes.push((outcome.key.clone(), handle));
                     for (outcome, trace) in self.bundles.open(outcome, trace) {

@@ -48,6 +48,7 @@ use strata_proto::{
     v1::{Event, Failure, Job, Outcome, Retry, Scan, outcome},
 };
 
+pub(crate) use self::scan::lane_of;
 use self::{
     basis::Shared,
     counted::Unclaimed,

@@ -266,6 +266,7 @@ fn work<'a>(
     handle: &'a dyn DeliveryHandle,
 ) -> BoxFuture<'a, ()> {
     Box::pin(async move {
+        tracing::debug!("a job was taken");
         ports.context.turn.pause().await;
         let begun = match is_foreign(&ports.context, job) {
             true => None,
@@ -288,6 +289,7 @@ fn work<'a>(
         let outcome = outcome(job, &ports.context, result);
         let slots = told(config);
         publish(ports, &Outcome { sequence: token.sequence, executions, slots, ..outcome }).await;
+        tracing::debug!("a job's outcome is in the queue");
         trial.end().await;
         report_failure(handle.done().await);
     })

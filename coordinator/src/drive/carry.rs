@@ -1,5 +1,5 @@
 //! Carries out the planner's commands in the order that makes them safe: reports, events, scans. Jobs go to the publisher at
-//! once, and reports of sweeps are stored beside the cycles.
+//! once, reports of sweeps are stored beside the cycles, and so are their events while somebody waits (`records.rs`).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use std::{
 use strata_proto::v1::{Event, Job, Scan, ScanState};
 use tokio_util::sync::CancellationToken;
 
-use super::{Drive, bundles::Outbound};
+use super::{Drive, bundles::Outbound, records::News};
 use crate::{plan::Command, ports::PortError};
 
 /// Pauses between tries of what must not be dropped.
@@ -48,22 +48,27 @@ impl Drive {
             if stores.is_empty() && look_ups.is_empty() {
                 break;
             }
+            tracing::trace!(stores = stores.len(), look_ups = look_ups.len(), "the archive is asked");
             commands = self.store(stores).await?;
+            tracing::trace!("reports are stored");
             commands.extend(self.look_up(look_ups).await?);
         }
         // Of a scan that ended in this cycle the last record is there already.
         let records = news.iter().filter_map(|id| self.plan.record(id));
         scans.extend(records.map(|scan| (scan.id.clone(), scan)));
+        let News { events, scans } = self.first(News { events, scans }).await?;
         // Before its last event can be seen: whoever has seen that event must not be told that the scan still runs.
         for scan in scans.values().filter(|scan| scan.state() != ScanState::Running) {
             self.live.ended(scan);
         }
         let archive = &self.ports.archive;
+        tracing::trace!(events = events.len(), scans = scans.len(), "a cycle is recorded");
         if !events.is_empty() {
             persist(&self.shutdown, || archive.append(&events)).await?;
         }
         // Watchers read their events while the scans are written.
         self.live.recorded(&self.plan, &events);
+        tracing::trace!("events are recorded");
         for scan in scans.values() {
             persist(&self.shutdown, || archive.update_scan(scan)).await?;
         }

@@ -17,6 +17,7 @@ use super::{
     Drive, Ports,
     carry::moment_after,
     owed::{Debt, Owed},
+    records::Records,
     store::{self, Kind},
 };
 use crate::plan::{Command, StoreReport};
@@ -78,17 +79,21 @@ impl Later {
         self.fresh.push(store);
     }
 
-    /// A cycle is recorded but for the reports that were added in it: callers are answered, outcomes are acknowledged with
-    /// the last of those. `more` is whether further reports may come soon.
-    pub(super) fn settle(&mut self, owed: Owed, more: bool) {
+    /// A cycle is recorded but for the reports that were added in it, and for what [`Records`] holds of it: callers are
+    /// answered, outcomes are acknowledged with the last of those. `more` is whether further reports may come soon.
+    pub(super) fn settle(&mut self, owed: Owed, more: bool, records: &mut Records) {
         if !more {
             self.due = Instant::now();
         }
+        let (owed, unrecorded) = records.owe(owed);
         let debt = owed.answer();
-        if self.fresh.is_empty() {
+        if self.fresh.is_empty() && !unrecorded {
             return debt.pay();
         }
         let debt = Arc::new(debt);
+        if unrecorded {
+            records.share(Arc::clone(&debt));
+        }
         if more && self.waiting.is_empty() {
             self.due = Instant::now() + self.gather.wait;
         }
@@ -162,14 +167,17 @@ impl Drive {
     pub(super) async fn last_stores(&mut self) {
         let shutdown = self.shutdown.clone();
         let stores = async {
-            self.later.settle(Owed::default(), false);
+            if self.last_records().await.is_none() {
+                return;
+            }
+            self.later.settle(Owed::default(), false, &mut self.records);
             while let Some(stored) = self.later.stored().await {
                 let mut owed = Owed::default();
                 let commands = self.stored_later(stored, &mut owed);
                 if self.carry_out(commands).await.is_none() {
                     return;
                 }
-                self.later.settle(owed, false);
+                self.later.settle(owed, false, &mut self.records);
             }
         };
         tokio::select! {

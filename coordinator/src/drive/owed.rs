@@ -44,12 +44,17 @@ impl Owed {
         for (reply, ours) in self.cancelled {
             let _ = reply.send(ours);
         }
-        Debt { outcomes: Vec::new(), earlier: self.recorded }.pay();
+        Debt::of(self.recorded).pay();
         Debt { outcomes: self.outcomes, earlier: self.earlier }
     }
 }
 
 impl Debt {
+    /// Shares in what earlier cycles owed.
+    pub(super) const fn of(earlier: Vec<Arc<Self>>) -> Self {
+        Self { outcomes: Vec::new(), earlier }
+    }
+
     /// Acknowledges beside the cycles: a queue that is away must not hold up a caller. An acknowledgement that fails, or is
     /// cut off by the end of the process, makes the outcome come again, which does no harm.
     pub(super) fn pay(self) {

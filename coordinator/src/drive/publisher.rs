@@ -121,6 +121,7 @@ async fn publish(
             Publication::Failed
         }
     };
+    tracing::trace!(key = job.key, scan = job.scan_id, "a job is in the queue");
     // The receiver ends at shutdown only.
     for key in keys {
         let _ = results.send((key, result));

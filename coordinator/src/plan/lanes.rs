@@ -112,6 +112,11 @@ impl LaneState {
 }
 
 impl Plan {
+    /// Whether somebody waits for a scan that runs.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.lanes.interactive.flows.is_empty()
+    }
+
     /// Publishes as much as the windows allow.
     pub(super) fn dispatch(&mut self) {
         let window = self.crew.window(self.config.window).saturating_mul(PLACE);

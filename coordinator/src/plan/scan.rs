@@ -91,14 +91,19 @@ pub(super) struct Running {
     pub(super) changed: bool,
 }
 
+/// Where the jobs of a scan wait that asks for this.
+pub(crate) fn lane_of(request: &SubmitRequest) -> Lane {
+    match (request.lane(), &request.registry) {
+        (Lane::Unspecified, Some(_)) => Lane::Sweep,
+        (Lane::Unspecified, None) => Lane::Interactive,
+        (lane, _) => lane,
+    }
+}
+
 impl Running {
     pub(super) fn new(scan: Scan) -> Self {
         let request = scan.request.unwrap_or_default();
-        let lane = match (request.lane(), &request.registry) {
-            (Lane::Unspecified, Some(_)) => Lane::Sweep,
-            (Lane::Unspecified, None) => Lane::Interactive,
-            (lane, _) => lane,
-        };
+        let lane = lane_of(&request);
         let tenant =
             if request.tenant.is_empty() { format!("scan {}", scan.id) } else { request.tenant.clone() };
         let platform = if request.platform.is_empty() { PLATFORM } else { &request.platform };

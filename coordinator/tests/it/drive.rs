@@ -1,13 +1,9 @@
 //! The coordinator as a whole, over a model of queue and workers and a real archive.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::sync::atomic::Ordering;
 
 use futures::StreamExt as _;
 use strata_coordinator::{
-    archive::sqlite::SqliteArchive,
     databases::fixed::FixedDatabases,
     drive::CoordinatorConfig,
     handle::{CallError, Events},
@@ -19,7 +15,7 @@ use strata_proto::{
 };
 
 use crate::flaky::Flaky;
-use crate::model::{Model, Running, archive, databases, digest};
+use crate::model::{self, Model, Running, archive, databases, digest};
 
 pub(crate) const REFERENCES: [(&str, &[&str]); 4] = [
     ("r.example/app:1", &["base", "one"]),
@@ -271,18 +267,13 @@ async fn lost_parcels_and_failed_publications_are_made_up_for() {
     running.stop().await;
 }
 
-fn flaky(model: &Model, inner: Arc<SqliteArchive>) -> Arc<Flaky> {
-    let (refuses, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
-    Arc::new(Flaky { inner, refuses, refused, model: model.clone() })
-}
-
 #[tokio::test]
 async fn what_is_submitted_before_the_planner_first_runs_is_planned() {
     let model = Model::new(&REFERENCES);
     let (_directory, inner) = archive().await;
     let config = CoordinatorConfig { restore: false, ..CoordinatorConfig::default() };
     let none = databases(FixedDatabases::none());
-    let running = Running::start_with(&model, flaky(&model, inner), none, config);
+    let running = Running::start_with(&model, Flaky::new(&model, inner), none, config);
     let scan = submit(&running, sweep()).await;
     let events = to_the_end(watch(&running, &scan, 0, false).await).await;
     assert_eq!(fates(&events), all_reported());
@@ -293,7 +284,7 @@ async fn what_is_submitted_before_the_planner_first_runs_is_planned() {
 async fn no_outcome_is_acknowledged_before_its_report_is_archived() {
     let model = Model::new(&REFERENCES);
     let (_directory, inner) = archive().await;
-    let flaky = flaky(&model, inner);
+    let flaky = Flaky::new(&model, inner);
     let running = Running::start(&model, flaky.clone());
     model.hold("assess");
     let scan = submit(&running, sweep()).await;
@@ -306,5 +297,41 @@ async fn no_outcome_is_acknowledged_before_its_report_is_archived() {
     flaky.refuses.store(false, Ordering::SeqCst);
     assert_eq!(fates(&to_the_end(events).await), all_reported());
     model.until(|state| state.acknowledged.iter().filter(|verb| **verb == "assess").count() == 3).await;
+    running.stop().await;
+}
+
+/// The archive is slow to write what a sweep does: who waits for one image does not wait for that, and the sweep is acknowledged
+/// and ends once it is written.
+#[tokio::test]
+async fn an_image_that_somebody_waits_for_does_not_wait_for_the_events_of_a_sweep() {
+    let model = Model::new(&REFERENCES);
+    let (_directory, inner) = archive().await;
+    let flaky = Flaky::new(&model, inner.clone());
+    let running = Running::start(&model, flaky.clone());
+    model.hold("index");
+    let swept = submit(&running, sweep()).await;
+    model.until_held(4).await;
+    let own = ("r.example/own:1".to_owned(), vec!["own"]);
+    model.state().references.extend([own]);
+    let awaited = submit(&running, images(&["r.example/own:1"])).await;
+    model.until_held(5).await;
+    flaky.waits.send_replace(Some(swept.clone()));
+    model.release_layers(&["base", "one", "two"]);
+    model.until(|_| flaky.waiting.load(Ordering::SeqCst) > 0).await;
+    model.release_layers(&["own"]);
+    let events = to_the_end(watch(&running, &awaited, 0, true).await).await;
+    assert_eq!(fates(&events), [("r.example/own:1".to_owned(), "reported")]);
+    assert_eq!(running.handle.scan(&awaited).await.expect("a scan").state(), ScanState::Completed);
+    // What the sweep did meanwhile is neither written nor acknowledged.
+    assert_eq!(fates(&inner.events(&swept, 0, 100).await.expect("read")), []);
+    let assessed = |state: &model::State| state.acknowledged.iter().filter(|verb| **verb == "assess").count();
+    assert!(assessed(&model.state()) <= 1, "its own at most");
+    flaky.waits.send_replace(None);
+    model.until(|state| assessed(state) == 3).await;
+    model.release_layers(&["tool"]);
+    let events = to_the_end(watch(&running, &swept, 0, false).await).await;
+    assert_eq!(fates(&events), all_reported());
+    assert_eq!(sequences(&events), (1..=events.len() as u64).collect::<Vec<_>>());
+    model.until(|state| assessed(state) == 4).await;
     running.stop().await;
 }

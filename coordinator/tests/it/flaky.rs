@@ -1,4 +1,4 @@
-//! An archive that fails when a test wants it.
+//! An archive that fails, or does not answer, when a test wants it.
 
 use std::sync::{
     Arc,
@@ -15,18 +15,37 @@ use strata_coordinator::{
     },
 };
 use strata_proto::v1::{AcceptedRisk, Event, Report, ReportHold, ReportSummary, Scan, SearchReportsRequest};
+use tokio::sync::watch;
 
 use crate::model::Model;
 
-/// An archive that refuses while the test says so.
+/// An archive that refuses while the test says so, and writes no event of the scan that is to wait.
 pub(crate) struct Flaky {
     pub(crate) inner: Arc<SqliteArchive>,
     pub(crate) refuses: AtomicBool,
     pub(crate) refused: AtomicUsize,
     pub(crate) model: Model,
+    pub(crate) waits: watch::Sender<Option<String>>,
+    /// Writings of its events that began.
+    pub(crate) waiting: AtomicUsize,
 }
 
 impl Flaky {
+    pub(crate) fn new(model: &Model, inner: Arc<SqliteArchive>) -> Arc<Self> {
+        let (refuses, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let (waits, waiting) = (watch::Sender::new(None), AtomicUsize::new(0));
+        Arc::new(Self { inner, refuses, refused, model: model.clone(), waits, waiting })
+    }
+
+    async fn until_its_turn(&self, events: &[Event]) {
+        let of_it = |scan: &Option<String>| events.iter().any(|event| Some(&event.scan_id) == scan.as_ref());
+        if of_it(&self.waits.borrow()) {
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            self.model.touch();
+        }
+        self.waits.subscribe().wait_for(|scan| !of_it(scan)).await.expect("the archive is there");
+    }
+
     fn gate(&self) -> Result<(), PortError> {
         if !self.refuses.load(Ordering::SeqCst) {
             return Ok(());
@@ -128,6 +147,7 @@ impl Archive for Flaky {
     }
     async fn append(&self, events: &[Event]) -> Result<(), PortError> {
         self.gate()?;
+        self.until_its_turn(events).await;
         self.inner.append(events).await
     }
     async fn events(&self, scan: &str, after: u64, limit: u32) -> Result<Vec<Event>, PortError> {

@@ -110,6 +110,21 @@ impl Model {
         self.0.changed.notify_waiters();
     }
 
+    /// Does the index jobs that waited for these layers; others wait on.
+    pub(crate) fn release_layers(&self, layers: &[&str]) {
+        let digests: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
+        let mut state = self.state();
+        let wanted = |_: &String, job: &mut Job| match &job.verb {
+            Some(Verb::Index(index)) => digests.contains(&index.digest),
+            _ => false,
+        };
+        for (_, job) in state.held.extract_if(.., wanted).collect::<Vec<_>>() {
+            state.work(job);
+        }
+        drop(state);
+        self.0.changed.notify_waiters();
+    }
+
     /// Waits until so many jobs are held.
     pub(crate) async fn until_held(&self, count: usize) {
         self.until(|state| state.held.len() >= count).await;
