@@ -23,6 +23,7 @@ mod lanes;
 mod layer;
 mod listing;
 mod lost;
+mod part;
 mod pin;
 mod reported;
 mod resolve;

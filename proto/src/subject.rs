@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::{
     digest::Digest,
-    v1::{Job, Lane, Outcome, job::Verb},
+    v1::{Job, Lane, LayerTable, Outcome, job::Verb},
 };
 
 /// Work-queue stream of jobs: one message for each key that is queued or running.
@@ -121,6 +121,14 @@ pub fn index_key(digest: &str) -> String {
 #[must_use]
 pub fn index_job_key(layer: &Digest, analysis: &str) -> String {
     if analysis.is_empty() { layer.hex() } else { format!("{}-{analysis}", layer.hex()) }
+}
+
+/// What stands for a layer's digest, in keys and where layers are told apart, when it may be read in parts: a digest over the
+/// layer's and its table. What such a layer says rests on the table, so no image whose manifest does not name that table gets it.
+#[must_use]
+pub fn layer_with_table(layer: &Digest, table: &LayerTable) -> Digest {
+    let text = key_of(&["layer", &layer.to_string(), &table.digest, &table.position]);
+    Digest::of(text.as_bytes())
 }
 
 /// The layer of an index job of that key; `None` for the key of another job.
@@ -242,6 +250,22 @@ mod tests {
             assert_eq!(is_analysis(text), is, "{text}");
         }
         assert!(!is_analysis(&"a".repeat(129)));
+    }
+
+    #[test]
+    fn a_layer_with_a_table_is_another_layer() {
+        let layer = Digest::of(b"layer");
+        let table = |digest: &str, position: &str| LayerTable {
+            digest: digest.to_owned(),
+            position: position.to_owned(),
+        };
+        let mut seen = std::collections::BTreeSet::from([layer, Digest::of(b"other")]);
+        for layer in [layer, Digest::of(b"other")] {
+            for table in [table("a", ""), table("b", ""), table("a", "1:2:3:1"), table("", "a")] {
+                assert!(seen.insert(layer_with_table(&layer, &table)), "{table:?}");
+            }
+        }
+        assert!(!seen.insert(layer_with_table(&layer, &table("a", ""))));
     }
 
     #[test]

@@ -84,6 +84,10 @@ fn options() -> Option<v1::SourceOptions> {
     Some(v1::SourceOptions { insecure: true })
 }
 
+fn table() -> v1::LayerTable {
+    v1::LayerTable { digest: digest('a'), position: text("1048576:2000:9000:1") }
+}
+
 #[test]
 fn jobs_of_every_version_are_read() {
     use v1::Lane::{Interactive, Sweep};
@@ -108,7 +112,9 @@ fn jobs_of_every_version_are_read() {
         media_type: text("application/vnd.oci.image.layer.v1.tar+zstd"),
         reference: text("r.example/a:1"),
         options: options(),
+        table: None,
     };
+    let in_parts = v1::IndexJob { table: Some(table()), ..index.clone() };
     let assess = v1::AssessJob {
         image_digest: digest('c'),
         platform: text("linux/amd64"),
@@ -122,6 +128,7 @@ fn jobs_of_every_version_are_read() {
     check(1, "job-list-several", &job(Verb::List(several), Sweep));
     check(1, "job-resolve", &job(Verb::Resolve(resolve), Interactive));
     check(1, "job-index", &job(Verb::Index(index), Sweep));
+    check(1, "job-index-table", &job(Verb::Index(in_parts), Sweep));
     check(1, "job-assess", &job(Verb::Assess(assess.clone()), Sweep));
     let pinned = v1::Job { analysis: text("0123456789abcdef"), ..job(Verb::Assess(assess), Sweep) };
     check(1, "job-assess-pinned", &pinned);
@@ -185,13 +192,16 @@ fn outcomes_of_every_version_are_read() {
         size: 9,
         media_type: text("application/vnd.oci.image.layer.v1.tar"),
         cached: true,
+        table: None,
     };
+    let in_parts = v1::ResolvedLayer { table: Some(table()), ..layer.clone() };
     let image = v1::ResolvedImage {
         image_digest: digest('c'),
         platform: text("linux/amd64"),
         layers: vec![layer],
         ..v1::ResolvedImage::default()
     };
+    let with_table = v1::ResolvedImage { layers: vec![in_parts], ..image.clone() };
     let member = v1::ResolvedImage { index_digest: digest('e'), ..image.clone() };
     let skipped = v1::NotAnImage { code: text("helm-chart") };
     let reference =
@@ -209,6 +219,10 @@ fn outcomes_of_every_version_are_read() {
         references: vec![reference("r.example/a:4", Resolution::Image(member))],
         ..v1::Resolved::default()
     };
+    let with_table = v1::Resolved {
+        references: vec![reference("r.example/a:5", Resolution::Image(with_table))],
+        ..v1::Resolved::default()
+    };
     let told = v1::Resolved { assessor: 0x0102_0304_0506_0708, ..resolved.clone() };
     let assessed = v1::Assessed {
         parcel: text("parcel"),
@@ -220,6 +234,7 @@ fn outcomes_of_every_version_are_read() {
     };
     check(1, "outcome-resolved", &outcome(Answer::Resolved(resolved)));
     check(1, "outcome-resolved-assessor", &outcome(Answer::Resolved(told)));
+    check(1, "outcome-resolved-table", &outcome(Answer::Resolved(with_table)));
     check(1, "outcome-resolved-index", &outcome(Answer::Resolved(of_index)));
     let told = v1::Outcome { scan_id: text("01scan"), ..outcome(Answer::Indexed(v1::Indexed::default())) };
     check(1, "outcome-scan", &told);
@@ -259,8 +274,11 @@ fn what_lies_in_the_cache_is_read() {
         media_types: vec![text("application/vnd.oci.image.layer.v1.tar")],
         // Came after the recording.
         run: None,
+        tables: Vec::new(),
     };
     check(1, "image-facts", &facts);
+    let with_table = v1::ImageFacts { tables: vec![table(), v1::LayerTable::default()], ..facts };
+    check(1, "image-facts-table", &with_table);
     check(1, "withdrawal", &v1::Withdrawal { sequences: vec![1, 2, u64::MAX] });
 }
 

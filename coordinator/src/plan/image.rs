@@ -9,7 +9,7 @@ use std::{
 };
 
 use strata_proto::{
-    digest::Digest,
+    digest::{BadDigest, Digest},
     reference::Reference,
     subject::key_of,
     v1::{AssessJob, Assessed, Lane, ResolvedImage, event::Kind, job::Verb},
@@ -21,6 +21,7 @@ use super::{
     flakes::Flakes,
     known::Found,
     layer::LayerKey,
+    part::{Part, identity},
     reported::{Done, Reported, prefixes},
     scan::{self, Name},
     work::{Key, Task},
@@ -52,15 +53,6 @@ impl Deref for ImageKey {
     fn deref(&self) -> &ImageName {
         &self.0
     }
-}
-
-/// A layer as an image names it.
-#[derive(Debug, Clone)]
-pub(super) struct Part {
-    pub(super) digest: Digest,
-    pub(super) size: u64,
-    pub(super) media_type: Arc<str>,
-    cached: bool,
 }
 
 type Wanted = BTreeMap<ScanNumber, Vec<Box<str>>>;
@@ -122,17 +114,15 @@ impl ImageKey {
         Self(Arc::new(ImageName { digest, platform, basis, name }))
     }
 
-    /// The key of an image whose every digest is well-formed, and the digests of its layers.
+    /// The key of an image whose every digest is well-formed, and what tells its layers apart.
     pub(super) fn of(
         image: &ResolvedImage,
         basis: &Basis,
         platforms: &mut Shared,
     ) -> Result<(Self, Vec<Digest>), String> {
-        let layers = image.layers.iter().map(|layer| layer.digest.parse());
-        let layers: Result<Vec<Digest>, _> = layers.collect();
+        let layers: Result<Vec<Digest>, _> = image.layers.iter().map(identity).collect();
         let layers = layers.map_err(|error| error.to_string())?;
-        let digest =
-            image.image_digest.parse().map_err(|error: strata_proto::digest::BadDigest| error.to_string())?;
+        let digest = image.image_digest.parse().map_err(|error: BadDigest| error.to_string())?;
         let platform = platforms.of(&image.platform);
         Ok((Self::new(digest, platform, basis.clone()), layers))
     }
@@ -186,7 +176,7 @@ impl Plan {
                 let of = LayerKey { digest, analysis: Arc::clone(analysis) };
                 let cached = layer.cached || self.recent.contains(&of);
                 let media_type = self.media_types.of(&layer.media_type);
-                Part { digest, size: layer.size, media_type, cached }
+                Part::new(layer, digest, media_type, cached)
             })
             .collect();
         // What an image does not wait for is there, however old the answer is that brought it.

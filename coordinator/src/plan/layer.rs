@@ -14,7 +14,8 @@ use strata_proto::{
 
 use super::{
     Command, Plan, ScanNumber,
-    image::{ImageKey, Part},
+    image::ImageKey,
+    part::Part,
     resolve::words,
     work::{Key, Task},
 };
@@ -22,6 +23,7 @@ use super::{
 /// A layer as one analysis reads it: workers with another one have inventories of their own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct LayerKey {
+    /// [`Part::digest`].
     pub(super) digest: Digest,
     /// Empty where it is not told which.
     pub(super) analysis: Arc<str>,
@@ -95,11 +97,12 @@ impl Plan {
         let options: Option<SourceOptions> = self.scans.get(&number).map(|scan| scan.options());
         let key = index_job_key(&layer.digest, &layer.analysis);
         let verb = Verb::Index(IndexJob {
-            digest: layer.digest.to_string(),
+            digest: part.blob().to_string(),
             size: part.size,
             media_type: part.media_type.to_string(),
             reference: reference.to_owned(),
             options,
+            table: part.table().cloned(),
         });
         let key = self.make(number, key, verb, Task::Index(layer.clone()));
         if let Some(layer) = self.layers.get_mut(&layer) {
@@ -157,9 +160,11 @@ impl Plan {
             self.index_elsewhere(of, &others);
         }
         for key in failed {
-            let reference =
-                self.images.get(&key).map(|image| image.reference.to_string()).unwrap_or_default();
-            let message = format!("layer {digest} of image {reference}: {}", words(failure));
+            let image = self.images.get(&key);
+            let reference = image.map(|image| image.reference.to_string()).unwrap_or_default();
+            let part = image.and_then(|image| image.parts.iter().find(|part| part.digest == digest));
+            let blob = part.map_or(digest, Part::blob);
+            let message = format!("layer {blob} of image {reference}: {}", words(failure));
             self.fail_image(&key, &failure.code, &message);
         }
     }

@@ -10,9 +10,10 @@ use strata_proto::{digest::Digest, v1::Missing};
 
 use super::{
     Plan,
-    image::{Part, Stage},
+    image::Stage,
     later,
     layer::LayerKey,
+    part::Part,
     work::{Key, Task},
 };
 

@@ -16,8 +16,9 @@ use strata_proto::{
 
 use super::{
     Plan, State,
-    image::{ImageKey, Part},
+    image::ImageKey,
     layer::LayerKey,
+    part::{Part, identity},
     retry::spread,
     work::{Key, Task, Work},
 };
@@ -108,7 +109,7 @@ impl Plan {
         let before = std::mem::replace(&mut image.analysis, Arc::clone(analysis));
         image.pinning = false;
         let reference = image.reference.clone();
-        let layers = found.layers.iter().filter_map(|layer| Some((layer.digest.parse().ok()?, layer.cached)));
+        let layers = found.layers.iter().filter_map(|layer| Some((identity(layer).ok()?, layer.cached)));
         let cached: BTreeMap<Digest, bool> = layers.collect();
         let there = |digest: Digest| {
             let of = LayerKey { digest, analysis: Arc::clone(analysis) };

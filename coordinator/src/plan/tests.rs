@@ -5,6 +5,7 @@ mod known;
 mod patience;
 mod several;
 mod skew;
+mod tables;
 mod under_way;
 
 use strata_proto::v1::{Lane, RegistryTarget, Retry, ScanState, SubmitRequest, event::Kind, job::Verb};

@@ -162,6 +162,7 @@ impl Model {
                 size: 4096 + self.content.filler_bytes(layer) / 2,
                 media_type: TAR_GZIP.to_owned(),
                 cached: self.scenario.unchanged || self.is_cached(number),
+                table: None,
             }
         });
         let image = u64::from(repository) * u64::from(self.content.builds()) + u64::from(build);

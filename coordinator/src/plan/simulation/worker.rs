@@ -141,6 +141,7 @@ impl World {
             size: 1 + *layer as u64,
             media_type: "tar".to_owned(),
             cached: self.cache.contains(&(*layer, by.analysis)),
+            table: None,
         });
         ResolvedImage {
             image_digest: IMAGES[image].clone(),
