@@ -18,6 +18,7 @@ mod plan;
 mod recent;
 mod rope;
 mod synthetic;
+mod tabled;
 mod tar;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use manifest::{DOCKER_LIST, DOCKER_MANIFEST, Head, Manifest, OCI_INDEX, OCI_
 pub use plan::{Plan, Sizes};
 pub use rope::Rope;
 pub use synthetic::{Census, Synthetic};
+pub use tabled::Tabled;
 
 /// What a registry serves. Calls may compute for long: they belong on a thread that may block.
 pub trait Store: Send + Sync {

@@ -6,6 +6,7 @@ pub mod assess;
 mod base;
 pub mod index;
 pub mod list;
+pub mod parts;
 pub mod resolve;
 
 use std::{future::Future, sync::Arc, time::Duration};
@@ -44,6 +45,8 @@ pub struct Context {
     pub lease: Duration,
     /// The place of the job that this is given to.
     pub turn: Turn,
+    /// Whether layers are read in parts where that can be done. The fingerprint says so too.
+    pub in_parts: Option<parts::InParts>,
 }
 
 impl Context {

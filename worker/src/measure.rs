@@ -21,6 +21,8 @@ pub const JOBS_RUNNING: &str = "strata_jobs_running";
 pub const LAYERS: &str = "strata_layers_total";
 /// Compressed bytes of layers that were read from registries.
 pub const LAYER_BYTES: &str = "strata_layer_bytes_total";
+/// Layers of which only parts were read, by their tables of contents.
+pub const LAYERS_IN_PARTS: &str = "strata_layers_in_parts_total";
 /// Claims on a layer that another worker held.
 pub const CLAIM_CONFLICTS: &str = "strata_claim_conflicts_total";
 /// Images assessed against the database.
@@ -44,6 +46,7 @@ pub fn describe() {
     describe_gauge!(JOBS_RUNNING, "Jobs that this worker is at");
     describe_counter!(LAYERS, "Layers, by result: analysed here, known already, or reused from a faster job");
     describe_counter!(LAYER_BYTES, Unit::Bytes, "Compressed bytes of layers read from registries");
+    describe_counter!(LAYERS_IN_PARTS, "Layers of which only parts were read, by their tables of contents");
     describe_counter!(CLAIM_CONFLICTS, "Claims on a layer that another worker held");
     describe_counter!(IMAGES_ASSESSED, "Images assessed against the database");
     describe_counter!(REGISTRY_REQUESTS, "Requests to registries, by host and status");
@@ -74,6 +77,10 @@ pub(crate) fn job(verb: &'static str, outcome: &'static str, took: Duration) {
 pub(crate) fn layer_analysed(bytes: u64) {
     counter!(LAYERS, "result" => "analysed").increment(1);
     counter!(LAYER_BYTES).increment(bytes);
+}
+
+pub(crate) fn layer_in_parts() {
+    counter!(LAYERS_IN_PARTS).increment(1);
 }
 
 pub(crate) fn layer_reused() {

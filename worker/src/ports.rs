@@ -1,7 +1,7 @@
 //! What the worker needs from outside, each with at least two implementations: JetStream and channels, Redis, a
 //! directory and memory, registries and archives. Jobs use these ports and never an adapter.
 
-use std::{io, time::Duration};
+use std::{io, ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -230,6 +230,17 @@ pub trait Images: Send + Sync {
     }
     /// Opens a layer of an image that `reference` names.
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError>;
+    /// Opens a part of a layer: a range of its stored bytes, and how many it has in all. Exactly these bytes come, or an error item.
+    /// `None` where the source gives no parts.
+    async fn part(
+        &self,
+        _reference: &str,
+        _digest: &str,
+        _part: (Range<u64>, u64),
+        _options: &SourceOptions,
+    ) -> Result<Option<BoxStream<'static, Result<Bytes, JobError>>>, JobError> {
+        Ok(None)
+    }
     /// All that may be VEX documents attached to the image whose manifest has that digest, or to an index by which `reference`
     /// leads to it.
     async fn attachments(

@@ -1,6 +1,10 @@
 //! Where images come from: registries, docker-archives, OCI layouts and archives.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
 use strata_proto::v1::SourceOptions;
 
 use self::{
@@ -21,6 +25,7 @@ pub mod media;
 pub mod platform;
 pub mod registry;
 pub mod secret;
+mod table;
 pub mod walk;
 
 /// Settings of all sources.
@@ -113,6 +118,16 @@ impl Images for Sources {
 
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError> {
         self.of(reference)?.blob(reference, digest, options).await
+    }
+
+    async fn part(
+        &self,
+        reference: &str,
+        digest: &str,
+        part: (Range<u64>, u64),
+        options: &SourceOptions,
+    ) -> Result<Option<BoxStream<'static, Result<Bytes, JobError>>>, JobError> {
+        self.of(reference)?.part(reference, digest, part, options).await
     }
 
     async fn attachments(

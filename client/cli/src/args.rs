@@ -8,6 +8,7 @@ mod database;
 mod diff;
 mod gate;
 pub mod java_index;
+pub mod layers;
 mod queue;
 mod registry;
 mod report;
@@ -171,6 +172,9 @@ pub struct TargetArgs {
     /// The index of Java archives.
     #[command(flatten)]
     pub java: java_index::JavaIndexArgs,
+    /// How layers are read, where this process reads them.
+    #[command(flatten)]
+    pub layers: layers::LayerArgs,
 }
 
 /// How results are shown and judged.

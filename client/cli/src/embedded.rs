@@ -41,7 +41,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::running::Running;
 use crate::{
-    args::java_index::JavaIndexArgs, backend::Events, command, exit::Failure, settings::Settings, wiring,
+    args::{java_index::JavaIndexArgs, layers::LayerArgs},
+    backend::Events,
+    command,
+    exit::Failure,
+    settings::Settings,
+    wiring,
 };
 
 /// What an embedded cluster is made of.
@@ -56,6 +61,8 @@ pub struct Config {
     pub archives: bool,
     /// Where Java archives that do not name themselves are looked up.
     pub java_index: JavaIndexArgs,
+    /// How layers are read.
+    pub layers: LayerArgs,
     /// Bytes of inventories in the directory, above which the oldest go.
     pub cache_bytes: u64,
     /// How long scans and reports are kept.
@@ -73,6 +80,7 @@ impl Config {
             restore: false,
             archives: true,
             java_index: JavaIndexArgs::default(),
+            layers: LayerArgs::default(),
             cache_bytes: DEFAULT_LIMIT,
             retention: Retention::default(),
             settings: settings.clone(),
@@ -144,6 +152,7 @@ impl Embedded {
             Arc::new(advisories),
             java_index,
         );
+        let context = wiring::layers(context, config.layers);
         let ports = dispatch::Ports {
             jobs: Arc::new(ChannelSource::new(ends.interactive, ends.sweep, ends.withdrawn)),
             outcomes: Arc::new(ChannelSink::new(ends.outcomes)),

@@ -5,14 +5,18 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use strata_analysis::{fingerprint, limits::Limits};
 use strata_worker::{
     java_index::JavaIndexFile,
-    job::Context,
+    job::{Context, parts::InParts},
     ports::{Advisories, Images, InventoryCache},
     precedence::Turn,
     source::{SourceConfig, Sources, archive::ArchiveConfig, auth::Credentials, registry::RegistryConfig},
     spool::DirectorySpool,
 };
 
-use crate::{args::java_index::JavaIndexArgs, exit::Failure, settings::Settings};
+use crate::{
+    args::{java_index::JavaIndexArgs, layers::LayerArgs},
+    exit::Failure,
+    settings::Settings,
+};
 
 /// How long a claim on a layer lasts without being renewed: a worker that died is replaced after this.
 const LEASE: Duration = Duration::from_secs(30);
@@ -59,6 +63,19 @@ pub fn largest_file(context: Context, mib: u64) -> Context {
     Context { fingerprint: fingerprint::fingerprint_with(&limits), limits, ..context }
 }
 
+/// Where it is wanted, layers are read in parts, which is a part of the analysis.
+#[must_use]
+pub fn layers(context: Context, layers: LayerArgs) -> Context {
+    if !layers.lazy_layers {
+        return context;
+    }
+    Context {
+        fingerprint: fingerprint::in_parts(&context.fingerprint),
+        in_parts: Some(InParts::default()),
+        ..context
+    }
+}
+
 /// What jobs may use.
 #[must_use]
 pub fn context(
@@ -81,5 +98,6 @@ pub fn context(
         name: settings.name.clone(),
         lease: LEASE,
         turn: Turn::default(),
+        in_parts: None,
     }
 }

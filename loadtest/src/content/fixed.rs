@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde_json::Value;
 use strata_proto::digest::Digest;
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
     manifest::{Image, Manifest},
     page,
     rope::Rope,
+    tabled::Tabled,
 };
 
 /// An image to put into [`Fixed`].
@@ -82,6 +84,21 @@ impl Fixed {
         let manifest = built.manifest(&config);
         self.add_blob(config);
         self.add_manifest(repository, Some(tag), manifest)
+    }
+
+    /// Adds an image of OCI's media types with one layer that has a table of contents. Its manifest names the table of `named`, which
+    /// need not be the layer's own.
+    pub fn tabled(&mut self, repository: &str, tag: &str, layer: &Tabled, named: Option<&Tabled>) -> Digest {
+        let layers = std::slice::from_ref(&layer.blob);
+        let plain = self.image(&FixedImage { repository, tag, layers, arch: Arch::Amd64, docker: false });
+        let manifest =
+            self.repositories.get(repository).and_then(|found| found.manifests.get(&plain)).cloned();
+        let Some((manifest, named)) = manifest.zip(named) else { return plain };
+        let mut body: Value = serde_json::from_slice(&manifest.bytes).unwrap_or_default();
+        if let Some(layer) = body.pointer_mut("/layers/0").and_then(Value::as_object_mut) {
+            layer.insert("annotations".to_owned(), named.annotations());
+        }
+        self.add_manifest(repository, Some(tag), Manifest::new(manifest.media_type, body.to_string()))
     }
 
     /// Adds a manifest, under a tag or only under its digest, whatever it says. Returns its digest.

@@ -29,6 +29,11 @@ pub(crate) fn file_header(path: &str, size: u64) -> io::Result<Vec<u8>> {
     header(&Header { path, mode: 0o755, size, kind: b'0', target: "" })
 }
 
+/// The header of a file that nobody executes.
+pub(crate) fn data_header(path: &str, size: u64) -> io::Result<Vec<u8>> {
+    header(&Header { path, mode: 0o644, size, kind: b'0', target: "" })
+}
+
 fn write_parents(path: &str, known: &mut BTreeSet<String>, writer: &mut impl Write) -> io::Result<()> {
     for (at, _) in path.match_indices('/') {
         let Some(parent) = path.get(..=at) else { continue };

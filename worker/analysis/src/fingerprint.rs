@@ -28,6 +28,15 @@ pub fn fingerprint_with(limits: &Limits) -> String {
     hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Raised when [tables of contents](crate::layer::table) are read in a way that changes inventories.
+const PARTS_REVISION: u32 = 1;
+
+/// The fingerprint of an analysis that reads layers in parts where it can: what it says rests on tables of contents.
+#[must_use]
+pub fn in_parts(fingerprint: &str) -> String {
+    format!("{fingerprint}-parts{PARTS_REVISION}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::{fingerprint, fingerprint_with};

@@ -64,6 +64,7 @@ pub(crate) fn context(layers: &Arc<Layers>) -> Context {
         name: "bench".to_owned(),
         lease: Duration::from_secs(600),
         turn: Turn::default(),
+        in_parts: None,
     }
 }
 

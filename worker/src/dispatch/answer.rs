@@ -60,7 +60,7 @@ pub(super) fn carry_out<'a>(
                 job::resolve::resolve(
                     context.images.as_ref(),
                     cache,
-                    &context.fingerprint,
+                    (&context.fingerprint, context.in_parts.is_some()),
                     &job.scan_id,
                     resolve,
                 )

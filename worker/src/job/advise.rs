@@ -10,8 +10,9 @@ use strata_proto::v1;
 use crate::{
     compute,
     error::JobError,
-    job::{Context, assess, patiently},
+    job::{Context, assess, parts, patiently},
     ports::LayerKey,
+    source::platform,
     wire,
 };
 
@@ -79,10 +80,19 @@ async fn inventories(context: &Context, report: &v1::Report) -> Result<Vec<Bytes
 
 /// The analyses of a report's layers, as far as the cache has them.
 pub(super) async fn kept(context: &Context, report: &v1::Report) -> Result<Vec<Option<Bytes>>, JobError> {
-    let key = |layer: &v1::Layer| LayerKey {
-        layer: layer.digest.clone(),
-        fingerprint: context.fingerprint.clone(),
-    };
-    let keys: Vec<LayerKey> = report.layers.iter().map(key).collect();
-    patiently(|| context.cache.read(&keys)).await
+    let key = |layer: String| LayerKey { layer, fingerprint: context.fingerprint.clone() };
+    let keys: Vec<LayerKey> = report.layers.iter().map(|layer| key(layer.digest.clone())).collect();
+    let mut kept = patiently(|| context.cache.read(&keys)).await?;
+    if context.in_parts.is_none() {
+        return Ok(kept);
+    }
+    // A report does not say which of its layers were read in parts.
+    let platform = report.platform.as_ref().map(platform::show).unwrap_or_default();
+    let facts = patiently(|| context.cache.image(&report.image_digest, &platform)).await?;
+    let facts = facts.filter(|facts| facts.layers.len() == report.layers.len()).unwrap_or_default();
+    let keys: Vec<LayerKey> = parts::identities(&facts).map(key).collect();
+    for (kept, in_parts) in kept.iter_mut().zip(patiently(|| context.cache.read(&keys)).await?) {
+        *kept = in_parts.or(kept.take());
+    }
+    Ok(kept)
 }

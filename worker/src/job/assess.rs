@@ -16,7 +16,7 @@ use crate::{
     attached::{self, Statements},
     error::JobError,
     java_index::JavaIndexFile,
-    job::{Context, patiently},
+    job::{Context, parts, patiently},
     measure, pack,
     ports::{Attached, LayerKey},
     source::platform,
@@ -38,7 +38,11 @@ pub enum Outcome {
 pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, JobError> {
     let facts = patiently(|| context.cache.image(&job.image_digest, &job.platform)).await?;
     let Some(facts) = facts else { return Ok(Outcome::Missing(all_missing(context, job).await?)) };
-    let keys = keys(context, facts.layers.iter().map(|layer| layer.digest.as_str()));
+    let Some(layers) = layers(&facts, &job.layers) else {
+        // The facts are of another time: tables were named since, or are not any more.
+        return Ok(Outcome::Missing(v1::Missing { layers: Vec::new(), image: true }));
+    };
+    let keys = keys(context, layers.iter().map(String::as_str));
     let packed = patiently(|| context.cache.read(&keys)).await?;
     let missing: Vec<String> = keys
         .iter()
@@ -60,6 +64,17 @@ pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, J
     patiently(|| context.cache.put_parcel(&assessed.parcel, parcel.clone())).await?;
     measure::image_assessed();
     Ok(Outcome::Assessed(assessed))
+}
+
+/// By what the image's layers are told apart. The job says which of them may have been read in parts: whoever resolved the image
+/// decided that. `None` where it names others than the image has.
+fn layers(facts: &v1::ImageFacts, named: &[String]) -> Option<Vec<String>> {
+    let own = facts.layers.iter().map(|layer| layer.digest.as_str());
+    if own.clone().eq(named.iter().map(String::as_str)) || named.len() != facts.layers.len() {
+        return Some(own.map(str::to_owned).collect());
+    }
+    let fits = |((own, in_parts), named): ((&str, String), &String)| *named == own || *named == in_parts;
+    own.zip(parts::identities(facts)).zip(named).all(fits).then(|| named.to_vec())
 }
 
 fn keys<'a>(context: &Context, layers: impl Iterator<Item = &'a str>) -> Vec<LayerKey> {
@@ -315,6 +330,35 @@ fn fix(state: assess::FixState) -> (v1::FixState, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_layers_of_the_image_are_assessed() {
+        let digest = |name: &str| strata_proto::digest::Digest::of(name.as_bytes()).to_string();
+        let table = |name: &str| v1::LayerTable { digest: digest(name), position: String::new() };
+        let layer = |name| v1::Layer { digest: digest(name), size: 2 << 20, ..v1::Layer::default() };
+        let facts = v1::ImageFacts {
+            layers: vec![layer("a"), layer("b")],
+            tables: vec![v1::LayerTable::default(), table("b")],
+            ..v1::ImageFacts::default()
+        };
+        let (whole, in_parts) = (
+            vec![digest("a"), digest("b")],
+            vec![digest("a"), parts::identity(&digest("b"), Some(&table("b")))],
+        );
+        assert_ne!(whole, in_parts);
+        for named in [&whole, &in_parts] {
+            assert_eq!(layers(&facts, named).as_ref(), Some(named));
+        }
+        // Jobs of coordinators that do not say.
+        assert_eq!(layers(&facts, &[]).as_ref(), Some(&whole));
+        // Another table than the manifest's, and a table of a layer that has none.
+        let other = parts::identity(&digest("b"), Some(&table("other")));
+        assert_eq!(layers(&facts, &[digest("a"), other]), None);
+        assert_eq!(layers(&facts, &[parts::identity(&digest("a"), Some(&table("b"))), digest("b")]), None);
+        let untold = v1::ImageFacts { tables: Vec::new(), ..facts };
+        assert_eq!(layers(&untold, &in_parts), None);
+        assert_eq!(layers(&untold, &whole).as_ref(), Some(&whole));
+    }
 
     #[test]
     fn a_parcel_is_a_whole_report_and_begins_with_what_it_says() {

@@ -38,6 +38,8 @@ use crate::{
     wire,
 };
 
+mod parts;
+
 /// Batches between the socket and the decoder: enough to hide a round trip, few enough to bound memory.
 const BATCHES: usize = 4;
 /// Bytes from which on a batch is handed over: each hand-over may wake a thread, which costs as much as decompressing
@@ -59,7 +61,7 @@ pub async fn index(
     scan: &str,
     job: &IndexJob,
 ) -> Result<Indexed, JobError> {
-    let key = LayerKey { layer: job.digest.clone(), fingerprint: context.fingerprint.clone() };
+    let key = key(context, job);
     loop {
         match patiently(|| context.cache.claim(&key, token, context.lease)).await? {
             Claim::Done => {
@@ -100,6 +102,12 @@ pub async fn index(
     }
 }
 
+/// By what the layer's inventory is known.
+fn key(context: &Context, job: &IndexJob) -> LayerKey {
+    let layer = super::parts::identity(&job.digest, job.table.as_ref());
+    LayerKey { layer, fingerprint: context.fingerprint.clone() }
+}
+
 /// The inventory as the cache keeps it. A small one is done before another thread would have begun.
 async fn encoded(context: &Context, job: &IndexJob, inventory: Inventory) -> Result<Vec<u8>, JobError> {
     let rows = inventory.files.iter().map(|file| 1 + file.packages.len()).sum::<usize>()
@@ -122,7 +130,7 @@ async fn made(context: &Context, scan: &str, key: &LayerKey) -> Option<Indexed> 
 
 /// Ends the lease of an analysis that was dropped half-way, so that another worker need not wait for its end.
 pub async fn let_go(context: &Context, token: &Token, job: &IndexJob) {
-    let key = LayerKey { layer: job.digest.clone(), fingerprint: context.fingerprint.clone() };
+    let key = key(context, job);
     if let Err(error) = context.cache.abandon(&key, token).await {
         tracing::warn!(%error, layer = job.digest, "the lease stays until it ends");
     }
@@ -143,6 +151,9 @@ async fn keep_lease(context: &Context, key: &LayerKey, token: &Token) {
 
 /// Bytes may be damaged on their way: what is not as its digest says is read once more before it is refused for good.
 async fn verified_twice(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexed), JobError> {
+    if let Some(read) = parts::read(context, job).await? {
+        return Ok(read);
+    }
     match analyse(context, job).await {
         Err(error) if error.code == "digest-mismatch" => {
             tracing::warn!(layer = job.digest, "{}; it is read once more", error.message);
@@ -197,13 +208,14 @@ async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexe
     let mut inventory = read.analysed.map_err(|error| layer_error(&job.digest, error))?;
     inventory.problems.extend(problems);
     inventory.problems.sort();
-    let packages = inventory.files.iter().map(|file| file.packages.len()).sum::<usize>();
-    let indexed = Indexed {
-        analysed: true,
-        bytes: bytes.load(Ordering::Relaxed),
-        packages: u64::try_from(packages).unwrap_or(u64::MAX),
-    };
+    let indexed = indexed(&inventory, bytes.load(Ordering::Relaxed));
     Ok((inventory, indexed))
+}
+
+/// What an analysis that read so many bytes came to.
+fn indexed(inventory: &Inventory, bytes: u64) -> Indexed {
+    let packages = inventory.files.iter().map(|file| file.packages.len()).sum::<usize>();
+    Indexed { analysed: true, bytes, packages: u64::try_from(packages).unwrap_or(u64::MAX) }
 }
 
 /// What came, or why no more comes.

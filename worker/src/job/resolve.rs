@@ -20,7 +20,7 @@ use tracing::Instrument as _;
 
 use crate::{
     error::JobError,
-    job::base,
+    job::{base, parts},
     measure,
     ports::{Images, InventoryCache, LayerKey, PortError, Resolution},
     source::{media, platform},
@@ -29,20 +29,21 @@ use crate::{
 /// References that are resolved at once.
 const CONCURRENCY: usize = 16;
 
-/// Resolves a batch. What fails for one reference stands in its place of the answer and fails no other.
+/// Resolves a batch, with the tables of layers that may be read in parts where `in_parts` says so. What fails for one reference stands in its place of the answer and fails no other.
 ///
 /// # Errors
 /// When the job itself is malformed.
 pub async fn resolve(
     images: &dyn Images,
     cache: &dyn InventoryCache,
-    fingerprint: &str,
+    (fingerprint, in_parts): (&str, bool),
     scan: &str,
     job: &ResolveJob,
 ) -> Result<Resolved, JobError> {
     let wanted = platform::show(&platform::parse(&job.platform)?);
     let options = job.options.unwrap_or_default();
-    let context = Context { images, cache, platform: &wanted, options, scan, trace: trace::inject() };
+    let trace = trace::inject();
+    let context = Context { images, cache, platform: &wanted, options, in_parts, scan, trace };
     // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
     let questions: Vec<BoxFuture<'_, Asked<'_>>> = (0..)
         .zip(&job.references)
@@ -73,6 +74,7 @@ struct Context<'a> {
     cache: &'a dyn InventoryCache,
     platform: &'a str,
     options: SourceOptions,
+    in_parts: bool,
     /// Whose job it is, and its trace: each image has one of its own from here on.
     scan: &'a str,
     trace: TraceHeaders,
@@ -117,8 +119,10 @@ impl Context<'_> {
             }
         };
         let named = digests.into_iter().zip(found).filter_map(|(digest, facts)| {
-            // Facts that an earlier version kept lack how the image is run.
-            Some((digest.to_owned(), facts.filter(|facts| facts.run.is_some())?))
+            // Facts that an earlier version kept lack how the image is run, and tables.
+            let is_whole =
+                |facts: &ImageFacts| facts.run.is_some() && (!self.in_parts || parts::are_told(facts));
+            Some((digest.to_owned(), facts.filter(is_whole)?))
         });
         let mut known: Known = named.collect();
         self.keep_known(&mut known).await;
@@ -164,7 +168,7 @@ impl Context<'_> {
                 let own = trace::image::context(&self.trace, self.scan, &facts.image_digest);
                 let about = [("scan", self.scan), ("image", reference)];
                 trace::image::step("resolve", &own, start, std::slice::from_ref(&self.trace), &about);
-                Outcome::Image(image(facts, named))
+                Outcome::Image(image(facts, named, self.in_parts))
             }
             Ok(Found::Other(code)) => Outcome::Skipped(NotAnImage { code: code.to_owned() }),
             Err(error) => Outcome::Failure(error.to_failure()),
@@ -258,12 +262,13 @@ fn shown(facts: &ImageFacts) -> String {
     platform::show(facts.platform.as_ref().unwrap_or(&strata_proto::v1::Platform::default()))
 }
 
-fn image(facts: &ImageFacts, named: Option<String>) -> ResolvedImage {
+fn image(facts: &ImageFacts, named: Option<String>, in_parts: bool) -> ResolvedImage {
     let layers = facts.layers.iter().enumerate().map(|(place, layer)| ResolvedLayer {
         digest: layer.digest.clone(),
         size: layer.size,
         media_type: facts.media_types.get(place).cloned().unwrap_or_default(),
         cached: false,
+        table: parts::table(facts, place).filter(|_| in_parts).cloned(),
     });
     ResolvedImage {
         image_digest: facts.image_digest.clone(),
@@ -284,11 +289,12 @@ async fn mark_cached(cache: &dyn InventoryCache, fingerprint: &str, references: 
         })
         .flatten()
         .collect();
-    let distinct: BTreeSet<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+    let identity = |layer: &ResolvedLayer| parts::identity(&layer.digest, layer.table.as_ref());
+    let distinct: BTreeSet<String> = layers.iter().map(|layer| identity(layer)).collect();
     if distinct.is_empty() {
         return;
     }
-    let key = |layer: &str| LayerKey { layer: layer.to_owned(), fingerprint: fingerprint.to_owned() };
+    let key = |layer: String| LayerKey { layer, fingerprint: fingerprint.to_owned() };
     let keys: Vec<LayerKey> = distinct.into_iter().map(key).collect();
     match cache.contains(&keys).await {
         Ok(found) => {
@@ -299,7 +305,7 @@ async fn mark_cached(cache: &dyn InventoryCache, fingerprint: &str, references: 
                 .map(|(key, _)| key.layer.as_str())
                 .collect();
             for layer in &mut layers {
-                layer.cached = known.contains(layer.digest.as_str());
+                layer.cached = known.contains(identity(layer).as_str());
             }
             measure::layers_known(layers.iter().filter(|layer| layer.cached).count());
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use strata_proto::{
     digest::Digest,
-    v1::{ImageFacts, Layer, Property, RunSettings},
+    v1::{ImageFacts, Layer, LayerTable, Property, RunSettings},
 };
 
 use super::{base, manifest::RawPlatform};
@@ -27,6 +27,8 @@ pub struct LayerEntry {
     pub size: u64,
     /// Media type.
     pub media_type: String,
+    /// Its table of contents, where the manifest names one.
+    pub table: Option<LayerTable>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +115,7 @@ pub fn facts(
             uncompressed_size: 0,
         });
         facts.media_types.push(entry.media_type.clone());
+        facts.tables.push(entry.table.clone().unwrap_or_default());
     }
     if labels.len() > MAX_LABELS {
         return Err(JobError::never(
@@ -176,7 +179,7 @@ mod tests {
     use super::*;
 
     fn entry() -> LayerEntry {
-        LayerEntry { digest: Some(Digest::of(b"blob")), size: 7, media_type: "m".to_owned() }
+        LayerEntry { digest: Some(Digest::of(b"blob")), size: 7, media_type: "m".to_owned(), table: None }
     }
 
     #[test]

@@ -6,11 +6,13 @@
 
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::stream::BoxStream;
 use reqwest::{Method, StatusCode, header};
 use strata_proto::{
     digest::Digest,
@@ -97,6 +99,21 @@ impl Registries {
         hosts.entry(key).or_insert_with(|| Host::new(name, options.insecure, &self.0.config.pace)).clone()
     }
 
+    /// A layer of an image, with its name for messages.
+    fn layer(
+        &self,
+        reference: &str,
+        digest: &str,
+        options: &SourceOptions,
+    ) -> Result<(Image, Digest, String), JobError> {
+        let image = self.image(reference, options)?;
+        let digest: Digest = digest.parse().map_err(|error| {
+            JobError::never("bad-reference", format!("failed to read a layer of {reference}: {error}"))
+        })?;
+        let what = format!("layer {digest} of {}", image.what);
+        Ok((image, digest, what))
+    }
+
     fn image(&self, text: &str, options: &SourceOptions) -> Result<Image, JobError> {
         let reference = parse_reference(text)?;
         let host = self.host(&reference.host, options);
@@ -149,12 +166,19 @@ impl Images for Registries {
     }
 
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError> {
-        let image = self.image(reference, options)?;
-        let digest: Digest = digest.parse().map_err(|error| {
-            JobError::never("bad-reference", format!("failed to read a layer of {reference}: {error}"))
-        })?;
-        let what = format!("layer {digest} of {}", image.what);
+        let (image, digest, what) = self.layer(reference, digest, options)?;
         blob::open(&self.0, image.host, &image.reference, digest, what).await
+    }
+
+    async fn part(
+        &self,
+        reference: &str,
+        digest: &str,
+        part: (Range<u64>, u64),
+        options: &SourceOptions,
+    ) -> Result<Option<BoxStream<'static, Result<Bytes, JobError>>>, JobError> {
+        let (image, digest, what) = self.layer(reference, digest, options)?;
+        blob::part(&self.0, image.host, &image.reference, digest, part, what).await
     }
 
     async fn attachments(
@@ -186,7 +210,8 @@ impl Image {
     async fn ask(&self, method: Method, path: &str, accept: &str, what: &str) -> Result<Answered, JobError> {
         let scope = format!("repository:{}:pull", self.reference.repository);
         let path = format!("/v2/{}/{path}", self.reference.repository);
-        let request = Request { method, path: &path, accept, from: 0, scope: &scope, what, download: false };
+        let request =
+            Request { method, path: &path, accept, from: 0, end: None, scope: &scope, what, download: false };
         send(&self.registry, &self.host, &request).await
     }
 

@@ -11,7 +11,7 @@ use strata_proto::{
 use super::{
     facts::{self, LayerEntry},
     manifest::{self, Descriptor, Document, ImageManifest},
-    media, platform,
+    media, platform, table,
 };
 use crate::{error::JobError, ports::Resolution};
 
@@ -212,6 +212,7 @@ impl Walk<'_> {
                 digest: Some(layer.digest(what)?),
                 size: layer.size,
                 media_type: layer.media_type.clone(),
+                table: table::of(layer),
             });
         }
         let mut facts = facts::facts(what, Some(digest), &config, &layers)?;

@@ -128,6 +128,7 @@ impl Running {
             name: format!("worker of {fingerprint}"),
             lease: Duration::from_secs(600),
             turn: Turn::default(),
+            in_parts: None,
         };
         let ports =
             Ports { jobs: source.clone(), outcomes: Arc::new(ChannelSink::new(ends.outcomes)), context };

@@ -4,6 +4,7 @@ mod bundles;
 mod cache;
 mod databases;
 mod dispatch;
+mod parts;
 mod queue;
 mod secrets;
 mod servers;

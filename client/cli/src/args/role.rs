@@ -6,7 +6,10 @@ use clap::Args as Group;
 use strata_coordinator::drive::Retention;
 use strata_worker::dispatch;
 
-use super::{java_index::JavaIndexArgs, queue::QueueArgs, registry::RegistryArgs, webhook::WebhookArgs};
+use super::{
+    java_index::JavaIndexArgs, layers::LayerArgs, queue::QueueArgs, registry::RegistryArgs,
+    webhook::WebhookArgs,
+};
 
 /// The cluster's servers.
 #[derive(Debug, Clone, Group)]
@@ -201,6 +204,9 @@ pub struct WorkerArgs {
     /// The index of Java archives.
     #[command(flatten)]
     pub java: JavaIndexArgs,
+    /// How layers are read.
+    #[command(flatten)]
+    pub layers: LayerArgs,
 }
 
 impl WorkerArgs {
@@ -250,4 +256,7 @@ pub struct ServerArgs {
     /// The index of Java archives.
     #[command(flatten)]
     pub java: JavaIndexArgs,
+    /// How layers are read.
+    #[command(flatten)]
+    pub layers: LayerArgs,
 }

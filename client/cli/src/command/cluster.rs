@@ -149,7 +149,7 @@ async fn open_worker(
     let library = Library::new(library, local, Arc::new(queue.clone()));
     let advisories = Arc::new(library.clone());
     let context = wiring::context(settings, Arc::new(sources), Arc::new(cache), advisories, java);
-    let context = wiring::largest_file(context, args.max_file_mib);
+    let context = wiring::layers(wiring::largest_file(context, args.max_file_mib), args.layers);
     let ports = dispatch::Ports { jobs: Arc::new(queue.clone()), outcomes: Arc::new(queue.clone()), context };
     show_worker(&args.observe, &queue, &ports.context, &library, shutdown).await?;
     Ok((queue, ports))

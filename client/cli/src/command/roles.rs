@@ -21,6 +21,7 @@ pub(super) async fn server(args: ServerArgs, settings: &Settings) -> Result<Exit
     config.archives = false;
     config.restore = true;
     config.java_index = args.java;
+    config.layers = args.layers;
     config.cache_bytes = args.cache_gib.saturating_mul(1 << 30);
     config.retention = args.keep.retention();
     let listener = listen(&args.serve.listen).await?;

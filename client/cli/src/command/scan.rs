@@ -192,6 +192,7 @@ pub(super) async fn backend(target: &TargetArgs, settings: &Settings) -> Result<
         None => {
             let mut config = embedded::Config::local(settings, target.db.as_ref(), target.cache_dir.as_ref());
             config.java_index = target.java.clone();
+            config.layers = target.layers;
             Ok(Backend::Embedded(Embedded::start(config).await?))
         }
     }

@@ -117,7 +117,7 @@ impl Entry {
         let mut layers = Vec::new();
         for name in self.layers.iter().flatten() {
             let size = store.part(name)?.size();
-            layers.push(LayerEntry { digest: None, size, media_type: MEDIA_TYPE.to_owned() });
+            layers.push(LayerEntry { digest: None, size, media_type: MEDIA_TYPE.to_owned(), table: None });
         }
         facts::facts(what, None, &config, &layers)
     }

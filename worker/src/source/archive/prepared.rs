@@ -134,7 +134,7 @@ impl Prepared {
             "os": os, "architecture": architecture, "variant": variant,
             "rootfs": {"type": "layers", "diff_ids": [digest.to_string()]},
         });
-        let layer = LayerEntry { digest: None, size, media_type: media_type.to_owned() };
+        let layer = LayerEntry { digest: None, size, media_type: media_type.to_owned(), table: None };
         let mut facts = facts::facts(what, None, config.to_string().as_bytes(), &[layer])?;
         // Nobody says how it is run, either.
         facts.run = None;

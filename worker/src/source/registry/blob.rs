@@ -1,6 +1,6 @@
-//! A layer's bytes as a stream that survives broken connections.
+//! A layer's bytes, or a part of them, as a stream that survives broken connections.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream, stream::BoxStream};
@@ -33,34 +33,34 @@ pub(super) async fn open(
     digest: Digest,
     what: String,
 ) -> Result<Blob, JobError> {
-    let source = Source {
-        registry: Arc::clone(registry),
-        host,
-        path: format!("/v2/{}/blobs/{digest}", reference.repository),
-        scope: format!("repository:{}:pull", reference.repository),
-        what,
-    };
+    let source = Source::new(registry, host, reference, digest, what);
     let (response, permit, _) = source.ask(0).await?;
     let size = response.content_length();
-    let download = Download {
-        source,
-        at: 0,
-        size,
-        resumes: registry.config.resumes,
-        deadline: Instant::now() + registry.config.blob_timeout,
-        body: Some(body(response)),
-        permit: Some(permit),
-    };
-    let stream = stream::unfold(Some(download), |download| async {
-        let mut download = download?;
-        match download.next().await {
-            Ok(Some(chunk)) => Some((Ok(chunk), Some(download))),
-            Ok(None) => None,
-            Err(error) => Some((Err(error), None)),
-        }
-    });
-    Ok(Blob { stream: stream.boxed(), size, digest_is_diff_id: false, problems: Vec::new() })
+    let stream = Download::new(source, 0, size, response, permit).stream();
+    Ok(Blob { stream, size, digest_is_diff_id: false, problems: Vec::new() })
 }
+
+/// Opens a part of a blob of `size` bytes. `None` where the registry answers a request for a part with anything but that very
+/// part: then it can only be read whole.
+///
+/// # Errors
+/// When the registry does not give it.
+pub(super) async fn part(
+    registry: &Arc<Registry>,
+    host: Arc<Host>,
+    reference: &Reference,
+    digest: Digest,
+    (range, size): (Range<u64>, u64),
+    what: String,
+) -> Result<Option<Bytestream>, JobError> {
+    let source = Source::new(registry, host, reference, digest, what);
+    let source = Source { part: Some(Part { end: range.end, size }), ..source };
+    let Some((response, permit)) = source.ask_part(range.start).await? else { return Ok(None) };
+    Ok(Some(Download::new(source, range.start, Some(range.end), response, permit).stream()))
+}
+
+/// Bytes as they come; after an error no more do.
+type Bytestream = BoxStream<'static, Result<Bytes, JobError>>;
 
 type Body = BoxStream<'static, Result<Bytes, reqwest::Error>>;
 
@@ -75,15 +75,73 @@ struct Source {
     path: String,
     scope: String,
     what: String,
+    part: Option<Part>,
+}
+
+/// Of a blob that is not wanted to its end.
+#[derive(Clone, Copy)]
+struct Part {
+    /// The byte after the last one.
+    end: u64,
+    /// Bytes of the blob.
+    size: u64,
 }
 
 impl Source {
+    fn new(
+        registry: &Arc<Registry>,
+        host: Arc<Host>,
+        reference: &Reference,
+        digest: Digest,
+        what: String,
+    ) -> Self {
+        Self {
+            registry: Arc::clone(registry),
+            host,
+            path: format!("/v2/{}/blobs/{digest}", reference.repository),
+            scope: format!("repository:{}:pull", reference.repository),
+            what,
+            part: None,
+        }
+    }
+
+    async fn send(&self, at: u64) -> Result<Answered, JobError> {
+        let Self { registry, host, path, scope, what, part } = self;
+        let end = part.map(|part| part.end);
+        let request =
+            Request { method: Method::GET, path, accept: "", from: at, end, scope, what, download: true };
+        send(registry, host, &request).await
+    }
+
+    async fn refusal(&self, login: bool, response: Response) -> JobError {
+        Asked { what: &self.what, host: &self.host.name, login }.refusal(response).await
+    }
+
+    /// Asks for the part's bytes from `at` on; `None` for an answer that is something else.
+    async fn ask_part(&self, at: u64) -> Result<Option<(Response, Permit)>, JobError> {
+        let Some(Part { end, size }) = self.part else { return Ok(None) };
+        let Answered { response, login, permit } = self.send(at).await?;
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT => {}
+            // All of it, or nothing.
+            StatusCode::OK | StatusCode::RANGE_NOT_SATISFIABLE => return Ok(None),
+            _ => return Err(self.refusal(login, response).await),
+        }
+        // RFC 9110, 14.4: the last byte is a part of the range, and the length may be unknown.
+        let range = answer::text(&response, &header::CONTENT_RANGE).unwrap_or_default();
+        let of = range.strip_prefix(&format!("bytes {at}-{}/", end.saturating_sub(1)));
+        let is_it = of.is_some_and(|of| of == "*" || of.parse() == Ok(size))
+            && response.content_length().is_none_or(|length| length == end.saturating_sub(at));
+        Ok(is_it.then_some((response, permit)))
+    }
+
     /// Asks for the bytes from `at` on; whether the answer starts there rather than at the beginning.
     async fn ask(&self, at: u64) -> Result<(Response, Permit, bool), JobError> {
-        let Self { registry, host, path, scope, what } = self;
-        let request =
-            Request { method: Method::GET, path, accept: "", from: at, scope, what, download: true };
-        let Answered { response, login, permit } = send(registry, host, &request).await?;
+        if self.part.is_some() {
+            let (response, permit) = self.ask_part(at).await?.ok_or_else(|| self.another_part())?;
+            return Ok((response, permit, true));
+        }
+        let Answered { response, login, permit } = self.send(at).await?;
         match response.status() {
             StatusCode::OK => Ok((response, permit, at == 0)),
             StatusCode::PARTIAL_CONTENT if at > 0 => {
@@ -91,20 +149,24 @@ impl Source {
                 if range.starts_with(&format!("bytes {at}-")) {
                     return Ok((response, permit, true));
                 }
-                Err(JobError::later(
-                    "network",
-                    format!("failed to read {what}: {} sent another part than was asked for", host.name),
-                ))
+                Err(self.another_part())
             }
-            _ => Err(Asked { what, host: &host.name, login }.refusal(response).await),
+            _ => Err(self.refusal(login, response).await),
         }
+    }
+
+    fn another_part(&self) -> JobError {
+        let Self { what, host, .. } = self;
+        let message = format!("failed to read {what}: {} sent another part than was asked for", host.name);
+        JobError::later("network", message)
     }
 }
 
 struct Download {
     source: Source,
     at: u64,
-    size: Option<u64>,
+    /// Where it ends: the blob's size, unless a part is read.
+    end: Option<u64>,
     resumes: u32,
     deadline: Instant,
     body: Option<Body>,
@@ -113,6 +175,24 @@ struct Download {
 }
 
 impl Download {
+    fn new(source: Source, at: u64, end: Option<u64>, response: Response, permit: Permit) -> Self {
+        let config = &source.registry.config;
+        let (resumes, deadline) = (config.resumes, Instant::now() + config.blob_timeout);
+        Self { source, at, end, resumes, deadline, body: Some(body(response)), permit: Some(permit) }
+    }
+
+    fn stream(self) -> Bytestream {
+        let stream = stream::unfold(Some(self), |download| async {
+            let mut download = download?;
+            match download.next().await {
+                Ok(Some(chunk)) => Some((Ok(chunk), Some(download))),
+                Ok(None) => None,
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        stream.boxed()
+    }
+
     /// The next bytes; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, JobError> {
         loop {
@@ -126,7 +206,7 @@ impl Download {
             match chunk {
                 Some(Ok(chunk)) if chunk.is_empty() && self.body.is_some() => {}
                 Some(Ok(chunk)) if self.body.is_some() => return self.account(chunk).map(Some),
-                None if self.size.is_none_or(|size| self.at >= size) => return Ok(None),
+                None if self.end.is_none_or(|end| self.at >= end) => return Ok(None),
                 _ => self.resume().await?,
             }
         }
@@ -134,7 +214,7 @@ impl Download {
 
     fn account(&mut self, chunk: Bytes) -> Result<Bytes, JobError> {
         self.at += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-        if self.size.is_some_and(|size| self.at > size) {
+        if self.end.is_some_and(|end| self.at > end) {
             return Err(JobError::never(
                 "malformed",
                 format!(
@@ -192,7 +272,7 @@ impl Download {
     }
 
     fn broken(&self, reason: &str) -> JobError {
-        let of = self.size.map_or_else(String::new, |size| format!(" of {size}"));
+        let of = self.end.map_or_else(String::new, |end| format!(" of {end}"));
         JobError::later(
             "network",
             format!(

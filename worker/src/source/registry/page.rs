@@ -112,6 +112,7 @@ async fn ask<'a>(
         path,
         accept: "application/json",
         from: 0,
+        end: None,
         scope: &scope,
         what,
         download: false,
@@ -144,7 +145,8 @@ pub(super) async fn get<'a>(
     what: &'a str,
 ) -> Result<(Response, Asked<'a>), JobError> {
     let accept = "application/json";
-    let request = Request { method: Method::GET, path, accept, from: 0, scope, what, download: false };
+    let request =
+        Request { method: Method::GET, path, accept, from: 0, end: None, scope, what, download: false };
     let answered = send(registry, host, &request).await?;
     let asked = Asked { what, host: &host.name, login: answered.login };
     match answered.response.status().as_u16() {

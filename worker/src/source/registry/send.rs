@@ -27,6 +27,8 @@ pub(super) struct Request<'a> {
     pub(super) accept: &'a str,
     /// The first byte that is wanted.
     pub(super) from: u64,
+    /// The one after the last; `None` wants all that follow.
+    pub(super) end: Option<u64>,
     /// Scope of the token; empty where a login is sent rather than a token.
     pub(super) scope: &'a str,
     /// For messages.
@@ -163,10 +165,14 @@ fn with_headers(mut builder: RequestBuilder, request: &Request<'_>) -> RequestBu
     if !request.accept.is_empty() {
         builder = builder.header(header::ACCEPT, request.accept);
     }
-    if request.from > 0 {
-        builder = builder.header(header::RANGE, format!("bytes={}-", request.from));
+    match request.end {
+        // RFC 9110, 14.1.2: the last byte is a part of the range.
+        Some(end) => {
+            builder.header(header::RANGE, format!("bytes={}-{}", request.from, end.saturating_sub(1)))
+        }
+        None if request.from > 0 => builder.header(header::RANGE, format!("bytes={}-", request.from)),
+        None => builder,
     }
-    builder
 }
 
 fn is_redirect(status: StatusCode) -> bool {

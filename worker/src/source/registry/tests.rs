@@ -18,6 +18,7 @@ mod bulk_tests;
 mod images;
 mod manners;
 mod pages;
+mod parts;
 mod real;
 mod referrers;
 
