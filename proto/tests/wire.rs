@@ -194,14 +194,13 @@ fn outcomes_of_every_version_are_read() {
         cached: true,
         table: None,
     };
-    let in_parts = v1::ResolvedLayer { table: Some(table()), ..layer.clone() };
+    check(1, "resolved-layer-table", &v1::ResolvedLayer { table: Some(table()), ..layer.clone() });
     let image = v1::ResolvedImage {
         image_digest: digest('c'),
         platform: text("linux/amd64"),
         layers: vec![layer],
         ..v1::ResolvedImage::default()
     };
-    let with_table = v1::ResolvedImage { layers: vec![in_parts], ..image.clone() };
     let member = v1::ResolvedImage { index_digest: digest('e'), ..image.clone() };
     let skipped = v1::NotAnImage { code: text("helm-chart") };
     let reference =
@@ -219,10 +218,6 @@ fn outcomes_of_every_version_are_read() {
         references: vec![reference("r.example/a:4", Resolution::Image(member))],
         ..v1::Resolved::default()
     };
-    let with_table = v1::Resolved {
-        references: vec![reference("r.example/a:5", Resolution::Image(with_table))],
-        ..v1::Resolved::default()
-    };
     let told = v1::Resolved { assessor: 0x0102_0304_0506_0708, ..resolved.clone() };
     let assessed = v1::Assessed {
         parcel: text("parcel"),
@@ -234,7 +229,6 @@ fn outcomes_of_every_version_are_read() {
     };
     check(1, "outcome-resolved", &outcome(Answer::Resolved(resolved)));
     check(1, "outcome-resolved-assessor", &outcome(Answer::Resolved(told)));
-    check(1, "outcome-resolved-table", &outcome(Answer::Resolved(with_table)));
     check(1, "outcome-resolved-index", &outcome(Answer::Resolved(of_index)));
     let told = v1::Outcome { scan_id: text("01scan"), ..outcome(Answer::Indexed(v1::Indexed::default())) };
     check(1, "outcome-scan", &told);

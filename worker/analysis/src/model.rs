@@ -71,7 +71,7 @@ pub struct Release {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// Stable code: `unreadable-database`, `malformed`, `limit`, `unknown-distribution`, `no-packages`,
-    /// `mixed-releases`, `no-source-packages`, `unread-link`, `escaping-path`, `no-end-marker`, `parser-failed`.
+    /// `mixed-releases`, `no-source-packages`, `unread-link`, `escaping-path`, `no-end-marker`, `parser-failed`, `unverified-layer`.
     pub code: Cow<'static, str>,
     /// One sentence for people.
     pub message: String,

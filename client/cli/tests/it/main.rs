@@ -22,6 +22,7 @@ mod formats;
 mod gate;
 mod hygiene;
 mod interrupt;
+mod lazy;
 mod local;
 mod logins;
 mod observe;
