@@ -197,6 +197,7 @@ pub struct Page {
 
 /// What a reference is.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "most references are images")]
 pub enum Resolution {
     /// An image of the wanted platform.
     Image(ImageFacts),

@@ -245,6 +245,7 @@ impl Context<'_> {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "most references are images")]
 enum Found<'k> {
     Image(Cow<'k, ImageFacts>),
     Other(&'static str),

@@ -46,6 +46,9 @@ mod tests {
         }
     }
 
+    /// What follows the media type, annotations, and the table.
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<(&'a str, &'a str)>);
+
     #[test]
     fn annotations_of_both_formats() {
         let (one, two) = (Digest::of(b"1").to_string(), Digest::of(b"2").to_string());
@@ -55,7 +58,7 @@ mod tests {
         let old = "io.containers.zstd-chunked.manifest-checksum";
         let old_at = "io.containers.zstd-chunked.manifest-position";
         let long = "1".repeat(LONGEST + 1);
-        let cases: [(&str, &[(&str, &str)], Option<(&str, &str)>); 13] = [
+        let cases: [Case<'_>; 13] = [
             ("+gzip", &[(STARGZ, one)], Some((one, ""))),
             ("+zstd", &[(new, one), (new_at, "1:2:3:1")], Some((one, "1:2:3:1"))),
             ("+zstd", &[(old, one), (old_at, "1:2:3:1")], Some((one, "1:2:3:1"))),
