@@ -78,7 +78,7 @@ pub fn registry(data: &[u8]) {
 
 /// A configuration with as many layers as it names.
 fn configuration(content: &[u8]) {
-    let layer = LayerEntry { digest: Some(Digest::of(b"")), size: 1, media_type: String::new() };
+    let layer = LayerEntry { digest: Some(Digest::of(b"")), size: 1, media_type: String::new(), table: None };
     for count in 0..4 {
         let layers = vec![layer.clone(); count];
         if let Ok(facts) = facts("x", None, content, &layers) {
