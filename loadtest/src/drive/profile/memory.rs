@@ -210,6 +210,7 @@ impl Case {
                 media_type: descriptor.compression.media_type().to_owned(),
                 reference: self.reference(),
                 options: Some(SourceOptions::default()),
+                table: None,
             })),
             ..Job::default()
         };
