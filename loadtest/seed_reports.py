@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Puts reports into an empty SQLite archive, for searches over many: `seed_reports.py ARCHIVE.sqlite [NUMBER]`.
 
-What is searched by is as in a registry: packages and vulnerabilities by Zipf's law, two references of each image. The bodies are empty:
-a search reads summaries alone. Everything follows from a seed.
+What is searched by is as in a registry: packages and vulnerabilities by Zipf's law, two references of each image, which a build of a commit
+of its own told. The bodies are empty: a search reads summaries alone. Everything follows from a seed.
 """
 
 import hashlib
@@ -15,11 +15,27 @@ VULNERABILITIES, FOUND = 6_000, 15
 BEGIN_MS = 1_793_491_200_000
 
 
-def field(number: int, text: str) -> bytes:
-    """One text of a message (protocol buffers' wire format, type 2)."""
-    raw = text.encode()
-    assert len(raw) < 128
-    return bytes([number << 3 | 2, len(raw)]) + raw
+def field(number: int, value: str | bytes) -> bytes:
+    """One text or message of a message (protocol buffers' wire format, type 2)."""
+    raw = value.encode() if isinstance(value, str) else value
+    size = [len(raw)] if len(raw) < 128 else [len(raw) & 127 | 128, len(raw) >> 7]
+    assert len(raw) < 16384
+    return bytes([number << 3 | 2, *size]) + raw
+
+
+def build(database: sqlite3.Connection, number: int) -> str:
+    """The scan of a build: `Scan` with the `SourceContext` of its request. Returns its id."""
+    scan = f"01m{number:023}"
+    commit = hashlib.sha1(str(number).encode()).hexdigest()
+    repository = f"https://git.example/team-{number % 97}/service-{number // 10:06}"
+    source = field(2, repository) + field(3, commit) + field(5, "main") + field(7, str(number))
+    body = field(1, scan) + bytes([2 << 3, 2]) + field(3, field(9, source))
+    database.execute(
+        "INSERT INTO scans (id, state, body, source_commit, source_branch, source_build, source_repository, told)"
+        " VALUES (?, 2, ?, ?, 'main', ?, ?, 1)",
+        (scan, body, commit, str(number), repository),
+    )
+    return scan
 
 
 def term(kind: int, text: str) -> int:
@@ -48,7 +64,8 @@ def main() -> None:
         )
         database.execute("INSERT INTO contents (number, body) VALUES (?, x'')", (number,))
         name = f"registry.example:5000/team-{number % 97}/service-{number // 10:06}"
-        references = [(number, "seeded", f"{name}:1.0.{number % 10}"), (number, "seeded", f"{name}:build-{number}")]
+        scan = build(database, number)
+        references = [(number, scan, f"{name}:1.0.{number % 10}"), (number, scan, f"{name}:build-{number}")]
         database.executemany("INSERT INTO report_references (report, scan, reference) VALUES (?, ?, ?)", references)
         at = chance.randrange(900_000)
         for place, (of_list, size) in enumerate([(terms[1], FOUND), (terms[0], OF_EACH)]):

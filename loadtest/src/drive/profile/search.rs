@@ -1,9 +1,13 @@
-//! Searches over all reports of a swept registry: by vulnerability, package, image and reference.
+//! Searches over all reports of a swept registry: by vulnerability, package, image and reference; over a seeded archive by
+//! commit and repository of the source, too.
 
 use std::time::Instant;
 
 use anyhow::Context as _;
-use strata_client::{Client, v1::SearchReportsRequest};
+use strata_client::{
+    Client,
+    v1::{SearchReportsRequest, SourceContext},
+};
 
 use super::Stage;
 use crate::drive::result::{Better, Latencies};
@@ -43,15 +47,27 @@ async fn searches(
     let some = client.search_reports(any.clone()).await.context("search")?;
     let digests: Vec<String> = some.iter().map(|report| report.image_digest.clone()).collect();
     let references: Vec<String> = some.iter().flat_map(|report| report.references.first().cloned()).collect();
+    let told = |what: fn(&SourceContext) -> &String| -> Vec<String> {
+        let sources =
+            some.iter().flat_map(|report| report.origins.iter().filter_map(|origin| origin.source.as_ref()));
+        sources.map(what).filter(|text| !text.is_empty()).cloned().collect()
+    };
+    // A commit as people type it.
+    let commits: Vec<String> =
+        told(|source| &source.commit).iter().map(|commit| commit.chars().take(12).collect()).collect();
+    let repositories = told(|source| &source.repository);
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
     let (vulnerabilities, packages) = (texts(vulnerabilities), texts(packages));
-    let kinds: [(&str, &[String]); 4] = [
+    let kinds: [(&str, &[String]); 6] = [
         ("vulnerability", &vulnerabilities),
         ("package", &packages),
         ("digest", &digests),
         ("reference", &references),
+        ("commit", &commits),
+        ("repository", &repositories),
     ];
-    for (kind, values) in kinds {
+    // A sweep tells no source.
+    for (kind, values) in kinds.into_iter().filter(|(_, values)| !values.is_empty()) {
         let (mut latencies, mut found) = (Latencies::new()?, 0);
         for value in values.iter().cycle().take(usize::try_from(count)?) {
             let mut request = SearchReportsRequest { limit: 50, ..SearchReportsRequest::default() };
@@ -59,6 +75,8 @@ async fn searches(
                 "vulnerability" => request.vulnerability.clone_from(value),
                 "package" => request.package.clone_from(value),
                 "digest" => request.image_digest.clone_from(value),
+                "commit" => request.commit.clone_from(value),
+                "repository" => request.repository.clone_from(value),
                 _ => request.reference.clone_from(value),
             }
             let begin = Instant::now();
