@@ -225,7 +225,7 @@ pub struct ScanArgs {
     #[arg(long, alias = "image", value_name = "PATH")]
     pub input: Vec<String>,
     /// Scan the images of all platforms of an index, instead of those of `--platform`.
-    #[arg(long, conflicts_with = "server")]
+    #[arg(long)]
     pub all_platforms: bool,
     /// Where the image was built from.
     #[command(flatten)]

@@ -110,14 +110,11 @@ impl Side {
         for problem in &report.problems {
             *problems.entry(problem.code.clone()).or_insert(0) += 1;
         }
-        let platform = report.platform.clone().unwrap_or_default();
-        let variant =
-            if platform.variant.is_empty() { String::new() } else { format!("/{}", platform.variant) };
         Self {
             name: image.name.clone(),
             report: image.report_id.clone(),
             digest: report.image_digest.clone(),
-            platform: format!("{}/{}{variant}", platform.os, platform.architecture),
+            platform: row::platform(report),
             distribution: Some(row::system(report)).filter(|name| !name.is_empty()),
             layers: report.layers.len(),
             packages: report.packages.len(),

@@ -9,7 +9,7 @@ use strata_proto::{
     v1::{Event, Report, ScanState, Severity, SeverityCounts, Summary, event::Kind},
 };
 
-use crate::{age::Moment, bases, gate::Seen, order::Order, screen::Screen, since::Delta};
+use crate::{age::Moment, bases, gate::Seen, order::Order, row, screen::Screen, since::Delta};
 
 /// One image with its names in this scan.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Image {
     pub report: Report,
     /// Whether it is older than the scan.
     pub unchanged: bool,
+    /// Its platform, where images of several platforms are shown together: their names are alike.
+    pub platform: Option<String>,
 }
 
 /// References that have no report, and why.
@@ -90,6 +92,7 @@ impl Results {
                     report_id: reported.report_id,
                     report,
                     unchanged: reported.unchanged,
+                    platform: None,
                 });
                 for name in reported.references {
                     if !image.references.contains(&name) {
@@ -136,6 +139,12 @@ impl Results {
                 order.sort(&mut image.report);
             }
         }
+        let platforms: Vec<String> = images.iter().map(|image| row::platform(&image.report)).collect();
+        if platforms.iter().any(|one| Some(one) != platforms.first()) {
+            for (image, platform) in images.iter_mut().zip(platforms) {
+                image.platform = Some(platform).filter(|platform| platform != "/");
+            }
+        }
         images.sort_by(|a, b| a.references.cmp(&b.references).then_with(|| a.report_id.cmp(&b.report_id)));
         images
     }
@@ -149,7 +158,8 @@ impl Results {
             counts.add(finding.severity());
         }
         let problems = u64::try_from(report.problems.len()).unwrap_or(u64::MAX);
-        let image = Image { references, report_id: report_id.to_owned(), report, unchanged: false };
+        let image =
+            Image { references, report_id: report_id.to_owned(), report, unchanged: false, platform: None };
         Self { counts, problems, images: BTreeMap::from([(report_id.to_owned(), image)]), ..Self::new(order) }
     }
 

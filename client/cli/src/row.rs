@@ -48,6 +48,26 @@ pub fn name(image: &Image) -> &str {
     image.references.first().map_or(image.report.image_digest.as_str(), String::as_str)
 }
 
+/// The name with the platform, where images of several platforms are shown together.
+#[must_use]
+pub fn title(image: &Image) -> String {
+    with_platform(name(image), image)
+}
+
+/// A name of an image with the platform, as in [`title`].
+#[must_use]
+pub fn with_platform(name: &str, image: &Image) -> String {
+    image.platform.as_ref().map_or_else(|| name.to_owned(), |platform| format!("{name} ({platform})"))
+}
+
+/// `os/architecture[/variant]`; `/` where nothing is known.
+#[must_use]
+pub fn platform(report: &Report) -> String {
+    let Some(platform) = &report.platform else { return "/".to_owned() };
+    let variant = if platform.variant.is_empty() { String::new() } else { format!("/{}", platform.variant) };
+    format!("{}/{}{variant}", platform.os, platform.architecture)
+}
+
 /// A problem's sentence with the file that it is about: by itself, `is not valid JSON` says nothing.
 #[must_use]
 pub fn said(problem: &Problem) -> String {
@@ -273,6 +293,7 @@ mod tests {
                 report_id: String::new(),
                 report: Report::default(),
                 unchanged: false,
+                platform: None,
             };
             assert_eq!(repository(&image), expected, "{reference}");
         }

@@ -29,6 +29,12 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
     output.gate.stage = Stage::Pipeline;
     check_offline(&args)?;
     let here = scans_here(&args).await?;
+    if args.all_platforms && !here {
+        return Err(Failure::usage(
+            "--all-platforms asks the registry from here, and the server scans these images itself",
+        )
+        .hint("name them: --platform linux/amd64,linux/arm64; or --submit scans them here"));
+    }
     let client = match &args.target.server {
         Some(url) if here => Some(security::connect_lazily(url, &args.target.connection, settings)?),
         _ => None,

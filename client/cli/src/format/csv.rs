@@ -14,7 +14,7 @@ use crate::{
 pub(super) const FORMAT: Format =
     Format { name: "csv", about: "one line for each finding, for spreadsheets", streams: false, write };
 
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 23] = [
     "kind",
     "image",
     "digest",
@@ -37,6 +37,7 @@ const COLUMNS: [&str; 22] = [
     "suppressed",
     "title",
     "message",
+    "platform",
 ];
 
 fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
@@ -48,6 +49,7 @@ fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
         for problem in &image.report.problems {
             let mut cells = blank("problem", row::name(&image));
             set(&mut cells, "digest", &image.report.image_digest);
+            set(&mut cells, "platform", &row::platform(&image.report));
             set(&mut cells, "id", &problem.code);
             set(&mut cells, "file", &problem.file);
             set(&mut cells, "layer", &problem.layer);
@@ -102,6 +104,7 @@ fn finding(image: &Image, row: &Row<'_>) -> Vec<String> {
         ("known_exploited", if finding.known_exploited { "true" } else { "false" }),
         ("suppressed", &finding.suppressed),
         ("title", &finding.title),
+        ("platform", &row::platform(&image.report)),
     ] {
         set(&mut cells, column, value);
     }

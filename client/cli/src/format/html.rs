@@ -118,7 +118,7 @@ fn write_failures(results: &Results, images: &[Image], out: &mut dyn Write) -> i
     }
     for image in images {
         for problem in &image.report.problems {
-            let (name, code) = (markup(row::name(image)), markup(&problem.code));
+            let (name, code) = (markup(&row::title(image)), markup(&problem.code));
             let (message, file) = (markup(&problem.message), markup(&problem.file));
             writeln!(out, "<p class=\"failed\"><b>PROBLEM</b> {name} ({code}): {message} {file}</p>")?;
         }
@@ -135,7 +135,7 @@ fn write_images(images: &[Image], out: &mut dyn Write) -> io::Result<()> {
         writeln!(
             out,
             "<li><b>{}</b> {} · {} packages · {} findings · <code>{}</code></li>",
-            markup(&image.references.join(", ")),
+            markup(&row::with_platform(&image.references.join(", "), image)),
             markup(system),
             image.report.packages.len(),
             image.report.findings.len(),
@@ -225,7 +225,7 @@ fn write_finding(image: Option<&Image>, row: &Row<'_>, out: &mut dyn Write) -> i
     )?;
     write!(out, "<td data-sort=\"{cvss}\">{cvss_text}</td><td data-sort=\"{epss}\">{epss_text}</td>")?;
     if let Some(image) = image {
-        write!(out, "<td>{}</td>", markup(row::name(image)))?;
+        write!(out, "<td>{}</td>", markup(&row::title(image)))?;
     }
     writeln!(out, "<td>{}</td></tr>", markup(&package.file))
 }

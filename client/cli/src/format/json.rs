@@ -268,15 +268,14 @@ fn image(image: Image, now: Moment) -> JsonImage {
     };
     let findings = report.findings.iter().map(|found| finding(found, &report, &layer_digest)).collect();
     let packages = report.packages.iter().map(|package| json_package(package, &layer_digest)).collect();
-    let platform = report.platform.clone().unwrap_or_default();
+    let platform = row::platform(&report);
     let submitted_by = report.submitted_by.clone();
-    let variant = if platform.variant.is_empty() { String::new() } else { format!("/{}", platform.variant) };
     JsonImage {
         references,
         report: report_id,
         digest: report.image_digest,
         config: report.config_digest,
-        platform: format!("{}/{}{variant}", platform.os, platform.architecture),
+        platform,
         distribution: report.distribution.map(distribution),
         labels: properties(report.labels),
         run: report.run.map(|run| JsonRun { user: run.user, environment: run.environment }),

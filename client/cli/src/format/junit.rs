@@ -67,7 +67,7 @@ fn case(class: &str, name: &str, outcome: &str) -> String {
 }
 
 fn suite(image: &Image) -> Suite {
-    let mut suite = Suite { name: row::name(image).to_owned(), ..Suite::default() };
+    let mut suite = Suite { name: row::title(image), ..Suite::default() };
     for row in row::rows(&image.report) {
         let Row { finding, package, .. } = row;
         let severity = finding.severity().name();

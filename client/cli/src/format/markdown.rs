@@ -48,7 +48,7 @@ fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
 fn write_image(image: &Image, most: usize, out: &mut dyn Write) -> io::Result<usize> {
     let report = &image.report;
     let rows = row::rows(report);
-    writeln!(out, "### {}\n", code(row::name(image)))?;
+    writeln!(out, "### {}\n", code(&row::title(image)))?;
     let system = row::system(report);
     let system = if system.is_empty() { "unknown distribution".to_owned() } else { escaped(&system) };
     writeln!(out, "{system} · {} packages · {}\n", report.packages.len(), code(&report.image_digest))?;

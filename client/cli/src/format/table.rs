@@ -76,7 +76,11 @@ fn write_image(image: &Image, now: Moment, screen: Screen, out: &mut dyn Write) 
     }
     let packages = u64::try_from(report.packages.len()).unwrap_or(u64::MAX);
     let problems = u64::try_from(report.problems.len()).unwrap_or(u64::MAX);
-    writeln!(out, "\n{}", screen.fold(&heading(&image.references, packages, &findings, problems), 2))?;
+    let mut names = image.references.clone();
+    if let Some(first) = names.first_mut() {
+        *first = row::with_platform(first, image);
+    }
+    writeln!(out, "\n{}", screen.fold(&heading(&names, packages, &findings, problems), 2))?;
     let distribution = report.distribution.as_ref().map_or_else(|| "unknown".to_owned(), distribution);
     let mut line = |text: &str| writeln!(out, "{}", screen.fold(text, 4));
     line(&format!("  distribution: {}   digest: {}", plain(&distribution), report.image_digest))?;

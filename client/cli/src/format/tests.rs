@@ -13,6 +13,7 @@ use super::{TABLE, by_name};
 use crate::{age::Moment, results::Results};
 
 mod bill;
+mod platforms;
 pub(crate) mod schema;
 
 #[test]
