@@ -13,9 +13,10 @@ fn platforms_are_told_apart() {
     let both = results(&[("r.example/app:1", report()), ("r.example/app:1", arm)], false);
     let one = results(&[("r.example/app:1", report())], false);
     for format in ["table", "markdown", "html", "junit"] {
-        let text = write(format, &both);
+        let plain = |text: String| text.replace("&#40;", "(").replace("&#41;", ")").replace("&#47;", "/");
+        let text = plain(write(format, &both));
         assert!(text.contains("(linux/amd64)") && text.contains("(linux/arm64/v8)"), "{format}: {text}");
-        assert!(!write(format, &one).contains("(linux/amd64)"), "{format}");
+        assert!(!plain(write(format, &one)).contains("(linux/amd64)"), "{format}");
     }
     let csv = write("csv", &both);
     for end in [",linux/amd64", ",linux/arm64/v8"] {
