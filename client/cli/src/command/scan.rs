@@ -29,12 +29,6 @@ pub(super) async fn run(args: ScanArgs, settings: &Settings) -> Result<ExitCode,
     output.gate.stage = Stage::Pipeline;
     check_offline(&args)?;
     let here = scans_here(&args).await?;
-    if args.all_platforms && !here {
-        return Err(Failure::usage(
-            "--all-platforms asks the registry from here, and the server scans these images itself",
-        )
-        .hint("name them: --platform linux/amd64,linux/arm64; or --submit scans them here"));
-    }
     let client = match &args.target.server {
         Some(url) if here => Some(security::connect_lazily(url, &args.target.connection, settings)?),
         _ => None,
@@ -103,6 +97,10 @@ async fn scans_here(args: &ScanArgs) -> Result<bool, Failure> {
             "--require-submit and --push-ref are for reports that are made here, and the server scans these images itself",
         )
         .hint("--submit scans them here")),
+        0 if args.all_platforms => Err(Failure::usage(
+            "--all-platforms asks the registry from here, and the server scans these images itself",
+        )
+        .hint("name them: --platform linux/amd64,linux/arm64; or --submit scans them here")),
         0 => Ok(false),
         all if all == images.len() => Ok(true),
         _ => Err(Failure::usage("archives are scanned here and references of registries by the server")
