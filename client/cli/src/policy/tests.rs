@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
-use strata_proto::v1::{Finding, FixState, ImageReported, Layer, Package, Report, Severity};
+use strata_proto::v1::{Finding, FixState, Layer, Package, Report, Severity};
 
 use super::{Facts, Stage, Status, accepted, file, in_scope};
 use crate::{age::Moment, document, gate};
@@ -109,52 +109,6 @@ fn scopes_know_archives_and_stages() {
     for (stage, applies) in [(Stage::Pipeline, true), (Stage::Registry, true), (Stage::Runtime, false)] {
         let verdict = file.policies[0].judge(&Facts { report: &report, references: &[], now, stage });
         assert_eq!(verdict.applies, applies, "{stage:?}");
-    }
-}
-
-/// What is to be pushed is judged by the names that it will have; what it is called here opens no gate and closes none.
-#[test]
-fn names_that_an_image_will_have_are_its_names() {
-    let text = "apiVersion: strata/v1\npolicies:\n- name: p\n  scope: { repos: [team/app] }\n  rules:\n  - id: v\n    vuln: { severity_at_least: low }\naccepted_risks:\n- { vuln: CVE-1, scope: { repos: [team/app] }, reason: RiskMitigated, expires: 2027-01-01, by: a }\n";
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("p.yaml");
-    std::fs::write(&path, text).expect("a file");
-    let args = crate::args::GateArgs {
-        policy: vec![path.display().to_string()],
-        now: Some("2026-11-22".to_owned()),
-        ..crate::args::GateArgs::default()
-    };
-    let accepts = |push: &[&str], name: &str| {
-        let mut gate = gate::Gate::new(&args).expect("a policy");
-        gate.push_refs = push.iter().map(|name| (*name).to_owned()).collect();
-        let finding =
-            |id: &str| Finding { id: id.to_owned(), severity: Severity::High.into(), ..Finding::default() };
-        let report = Report {
-            packages: vec![Package::default()],
-            findings: vec![finding("CVE-1"), finding("CVE-2")],
-            ..Report::default()
-        };
-        let mut reported = ImageReported {
-            references: vec![name.to_owned()],
-            report: Some(report),
-            ..ImageReported::default()
-        };
-        let mut seen = gate::Seen::default();
-        gate.judge(&mut reported, &mut seen);
-        let judged = seen.judged.pop().expect("something to say");
-        assert_eq!(judged.references, [name], "shown by the name that it has");
-        (judged.tally.accepted, judged.verdicts[0].applies)
-    };
-    let (here, there) = ("docker-archive:a.tar", "docker-archive:a.tar:r.example/team/app:1");
-    for (push, name, expected) in [
-        (&[][..], here, (0, false)),
-        (&["r.example/team/app:1"], here, (1, true)),
-        (&["r.example/team/app:1", "r.example/other:1"], here, (0, true)),
-        (&["r.example/other:1"], here, (0, false)),
-        (&[], there, (1, true)),
-        (&["r.example/other:1"], there, (0, true)),
-    ] {
-        assert_eq!(accepts(push, name), expected, "{push:?} {name}");
     }
 }
 
