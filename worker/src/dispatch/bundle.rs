@@ -30,7 +30,7 @@ use super::{
 use crate::{
     error::JobError,
     job, measure,
-    ports::{Claim, DeliveryHandle, InventoryCache, LayerKey, Token},
+    ports::{Claim, DeliveryHandle, InventoryCache, Token},
 };
 
 /// Jobs of one bundle at once: small layers wait for their registry more than they compute.
@@ -152,7 +152,7 @@ impl<'a> Parcel<'a> {
         let context = &ports.context;
         for member in &self.members {
             let Some(Verb::Index(index)) = &member.job.verb else { continue };
-            let key = LayerKey { layer: index.digest.clone(), fingerprint: context.fingerprint.clone() };
+            let key = job::index::key(context, index);
             match context.cache.claim(&key, self.token, context.lease).await {
                 Ok(Claim::Mine) => job::index::let_go(context, self.token, index).await,
                 Ok(Claim::Busy | Claim::Done) => {}

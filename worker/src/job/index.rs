@@ -103,7 +103,7 @@ pub async fn index(
 }
 
 /// By what the layer's inventory is known.
-fn key(context: &Context, job: &IndexJob) -> LayerKey {
+pub(crate) fn key(context: &Context, job: &IndexJob) -> LayerKey {
     let layer = super::parts::identity(&job.digest, job.table.as_ref());
     LayerKey { layer, fingerprint: context.fingerprint.clone() }
 }
