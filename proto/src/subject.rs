@@ -151,6 +151,9 @@ pub const OTHER_ANALYSIS: &str = "other-analysis";
 /// Code of the failure of a job whose bundle was not carried out: it is to be published by itself. It counts as no attempt.
 pub const APART: &str = "apart";
 
+/// The same, where the worker that had the bundle died: the job may have been the cause (`Job.died`).
+pub const BUNDLE_DIED: &str = "bundle-died";
+
 /// Key of a job that has no digest of its own: a digest over what it is about.
 #[must_use]
 pub fn key_of(parts: &[&str]) -> String {

@@ -175,7 +175,7 @@ impl Bundles {
 
 /// Whether nothing was tried. Of a job that travels otherwise by now that says nothing.
 fn is_untried(result: Option<&Answer>) -> bool {
-    matches!(result, Some(Answer::Failure(failure)) if [CANCELLED, subject::APART].contains(&failure.code.as_str()))
+    matches!(result, Some(Answer::Failure(failure)) if [CANCELLED, subject::APART, subject::BUNDLE_DIED].contains(&failure.code.as_str()))
 }
 
 fn apart(job: &str) -> Failure {

@@ -3,7 +3,7 @@
 //! | failure | counts as an attempt | the next one |
 //! |---|---|---|
 //! | for good | | none |
-//! | `busy`: the registry was not asked at all; `cancelled`: given up by one who did not know that it is wanted again; `apart`: its bundle was not carried out | no | after what it names, or the pause |
+//! | `busy`: the registry was not asked at all; `cancelled`: given up by one who did not know that it is wanted again; `apart`, `bundle-died`: its bundle was not carried out | no | after what it names, or the pause |
 //! | `other-analysis`: the worker that had it is not one of those that it is for (`pin.rs`) | no | soon |
 //! | the other side asked to wait (`rate-limited`, or a `Retry-After`) | no, until the patience is used up | then, or later |
 //! | any other that may pass | yes | after a pause that doubles |
@@ -11,7 +11,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use strata_proto::{
-    subject::APART,
+    subject::{APART, BUNDLE_DIED},
     v1::{Failure, Retry},
 };
 
@@ -51,7 +51,7 @@ impl Class {
     pub(super) fn of(failure: &Failure) -> Self {
         match failure.code.as_str() {
             _ if failure.retry() == Retry::Never => Self::Never,
-            "busy" | "cancelled" | APART => Self::Turn,
+            "busy" | "cancelled" | APART | BUNDLE_DIED => Self::Turn,
             "rate-limited" => Self::Asked,
             _ if failure.retry_after_ms > 0 => Self::Asked,
             _ => Self::Later,
@@ -152,6 +152,7 @@ mod tests {
             ("rate-limited", Retry::Later, u64::MAX, 0, 0, Some((600_000, 615_000))),
             ("busy", Retry::Later, 2_000, 4, 0, Some((2_500, 3_000))),
             (APART, Retry::Later, 0, 4, 0, Some((500, 1_000))),
+            (BUNDLE_DIED, Retry::Later, 0, 4, 0, Some((500, 1_000))),
             ("", Retry::Unspecified, 0, 0, 1, Some((500, 1_000))),
         ] {
             let mut budget = Budget { attempts: before, ..Budget::default() };

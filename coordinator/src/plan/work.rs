@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use strata_proto::{
     WIRE_VERSION,
+    subject::BUNDLE_DIED,
     v1::{Failure, Job, Lane, Retry, job::Verb},
 };
 
@@ -236,6 +237,9 @@ impl Plan {
             return;
         }
         let Some(work) = self.works.get_mut(key) else { return };
+        if failure.code == BUNDLE_DIED {
+            work.job.died = work.job.died.saturating_add(1);
+        }
         let attempts = self.config.attempts_of(work.job.lane());
         let mut verdict = work.budget.spend(&failure, key, attempts, &self.config);
         if Class::of(&failure) == Class::Turn && waited >= self.config.outstanding_ms {

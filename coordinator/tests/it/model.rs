@@ -2,22 +2,19 @@
 
 mod bundled;
 mod published;
+mod running;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use prost::Message as _;
 use strata_coordinator::{
-    archive::{report, sqlite::SqliteArchive},
-    databases::{Publisher, fixed::FixedDatabases},
-    drive::{CoordinatorConfig, Ports, start},
-    handle::Handle,
-    ports::{Archive, JobQueue, Lead, OutcomeDelivery, OutcomeHandle, Parcels, PortError, Published},
+    archive::report,
+    ports::{JobQueue, OutcomeDelivery, OutcomeHandle, Parcels, PortError, Published},
 };
 use strata_proto::{
     WIRE_VERSION,
@@ -29,11 +26,10 @@ use strata_proto::{
         ResolvedImage, ResolvedLayer, ResolvedReference, Retry, job::Verb, outcome, resolved_reference,
     },
 };
-use tempfile::TempDir;
-use tokio::{sync::Notify, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
 pub(crate) use published::databases;
+pub(crate) use running::{Running, archive};
 
 /// Everything on the other side of the coordinator's ports.
 #[derive(Clone, Default)]
@@ -346,67 +342,4 @@ impl Parcels for Model {
         }
         Ok(())
     }
-}
-
-/// A running coordinator.
-pub(crate) struct Running {
-    pub(crate) handle: Handle,
-    shutdown: CancellationToken,
-    task: JoinHandle<()>,
-}
-
-impl Running {
-    pub(crate) fn start(model: &Model, archive: Arc<dyn Archive>) -> Self {
-        Self::start_with(model, archive, databases(FixedDatabases::none()), CoordinatorConfig::default())
-    }
-
-    pub(crate) fn start_with(
-        model: &Model,
-        archive: Arc<dyn Archive>,
-        databases: Publisher,
-        config: CoordinatorConfig,
-    ) -> Self {
-        Self::start_as(model, archive, None, databases, config)
-    }
-
-    /// One of several coordinators that share an archive.
-    pub(crate) fn elected(model: &Model, archive: Arc<SqliteArchive>, name: &str) -> Self {
-        let lead = Duration::from_millis(300);
-        let adopt = Duration::from_millis(20);
-        let config = CoordinatorConfig { name: name.to_owned(), lead, adopt, ..CoordinatorConfig::default() };
-        let databases = databases(FixedDatabases::none());
-        Self::start_as(model, archive.clone(), Some(archive), databases, config)
-    }
-
-    fn start_as(
-        model: &Model,
-        archive: Arc<dyn Archive>,
-        lead: Option<Arc<dyn Lead>>,
-        databases: Publisher,
-        config: CoordinatorConfig,
-    ) -> Self {
-        let shutdown = CancellationToken::new();
-        let (queue, parcels) = (Arc::new(model.clone()), Arc::new(model.clone()));
-        let ports = Ports { queue, parcels, archive, databases, lead, forget: None };
-        let (handle, task) = start(config, ports, shutdown.clone());
-        Self { handle, shutdown, task }
-    }
-
-    /// Ends it as a crash would: nothing is given back.
-    pub(crate) async fn crash(self) {
-        self.task.abort();
-        let _ = self.task.await;
-    }
-
-    pub(crate) async fn stop(self) {
-        self.shutdown.cancel();
-        self.task.await.expect("the coordinator does not panic");
-    }
-}
-
-/// An empty archive in a directory that is removed with it.
-pub(crate) async fn archive() -> (TempDir, Arc<SqliteArchive>) {
-    let directory = TempDir::new().expect("a directory");
-    let archive = SqliteArchive::open(&directory.path().join("archive.sqlite")).await.expect("opened");
-    (directory, Arc::new(archive))
 }

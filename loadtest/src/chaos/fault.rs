@@ -51,7 +51,7 @@ impl Fault {
 
 /// Slow enough that a fault strikes in the middle of the work.
 pub(super) fn slow(seed: u64) -> Faults {
-    Faults { seed, latency: Duration::from_millis(20), ..Faults::default() }
+    Faults { seed, latency: Duration::from_millis(100), ..Faults::default() }
 }
 
 /// What a fault may hurt.

@@ -112,7 +112,7 @@ fn fitting(mut references: Vec<ResolvedReference>) -> Vec<ResolvedReference> {
 
 pub(super) fn outcome(job: &Job, context: &Context, result: Result<Answer, JobError>) -> Outcome {
     let answer = result.unwrap_or_else(|error| {
-        if [subject::OTHER_ANALYSIS, subject::APART].contains(&error.code) {
+        if [subject::OTHER_ANALYSIS, subject::APART, subject::BUNDLE_DIED].contains(&error.code) {
             // Half of all jobs during an upgrade, and nothing that an operator could do.
             tracing::debug!(code = error.code, "{}", error.message);
         } else {

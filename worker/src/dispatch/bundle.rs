@@ -1,7 +1,8 @@
 //! Several small jobs that came as one message: one delivery, one place among the jobs of this worker, one message of outcomes.
 //!
 //! A bundle that comes again was with a worker that died or stopped. Any of its jobs may have killed that one, so none is carried
-//! out: each is answered, counts as not tried, and is published by itself, where it is judged alone (`trial.rs`).
+//! out: each is answered and published by itself, where it is judged alone (`trial.rs`). If the worker died, that was an
+//! execution of each.
 
 mod shared;
 
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{
-    CANCELLED, Config, Ports, Trials,
+    CANCELLED, Config, Ports, Trial, Trials,
     answer::{carry_out, foreign, is_foreign, name_of, outcome},
     extend, publish, report_failure, span_of, told,
 };
@@ -86,11 +87,15 @@ impl<'a> Parcel<'a> {
         (ports, trials): (&Ports, &Trials),
         hard_stop: CancellationToken,
     ) {
+        let trial = trials.of(self.job, self.token);
         tokio::select! {
-            () = self.work(config, ports, trials) => {}
+            () = self.work(config, ports, &trial) => {}
             () = extend(self.handle) => {}
             // Its jobs come back from whoever has it next, to be published one by one.
-            () = hard_stop.cancelled() => report_failure(self.handle.release(Duration::from_secs(1)).await),
+            () = hard_stop.cancelled() => {
+                trial.hand_back().await;
+                report_failure(self.handle.release(Duration::from_secs(1)).await);
+            }
             () = self.handle.withdrawn() => tokio::select! {
                 () = self.drop_withdrawn(config, ports) => {}
                 () = hard_stop.cancelled() => {}
@@ -98,15 +103,15 @@ impl<'a> Parcel<'a> {
         }
     }
 
-    fn work<'b>(&'b self, config: &'b Config, ports: &'b Ports, trials: &'b Trials) -> BoxFuture<'b, ()> {
+    fn work<'b>(&'b self, config: &'b Config, ports: &'b Ports, trial: &'b Trial<'b>) -> BoxFuture<'b, ()> {
         Box::pin(async move {
             if is_foreign(&ports.context, self.job) {
                 self.answer_all(ports, foreign);
             } else if self.token.executions > 1 {
                 self.free_layers(ports).await;
-                self.answer_all(ports, apart);
+                let died = trial.past().await.executions > 0;
+                self.answer_all(ports, |job| apart(job, died));
             } else {
-                let trial = trials.of(self.job, self.token);
                 // Of a first delivery nothing is counted: it only keeps out of the way of one that is alone.
                 let _begun = trial.begin(config.poison).await;
                 let context = &ports.context;
@@ -201,9 +206,9 @@ fn withdrawn(job: &Job) -> JobError {
     JobError::later(CANCELLED, format!("failed to carry out {verb} job {}: withdrawn", job.key))
 }
 
-fn apart(job: &Job) -> JobError {
+fn apart(job: &Job, died: bool) -> JobError {
+    let (code, end) = if died { (subject::BUNDLE_DIED, "died") } else { (subject::APART, "stopped") };
     let verb = subject::verb(job);
-    let message =
-        format!("failed to carry out {verb} job {}: the worker that had its bundle died or stopped", job.key);
-    JobError::later(subject::APART, message)
+    let message = format!("failed to carry out {verb} job {}: the worker that had its bundle {end}", job.key);
+    JobError::later(code, message)
 }

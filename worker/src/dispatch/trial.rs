@@ -3,7 +3,8 @@
 //! What counts is executions that began and did not end, not deliveries: a job that waited for its turn, or was handed back at
 //! a shutdown, was not executed. Whom to blame is found out in steps. Of jobs that come again a worker carries out one at a
 //! time, so that one that kills its worker takes no other suspect with it. The last execution that a job is allowed has its
-//! worker to itself: only a death there is the last, so nobody is condemned for having been beside a killer. What is left is a
+//! worker to itself: only a death there is the last, so nobody is condemned for having been beside a killer. A bundle whose worker
+//! died was an execution of each job in it, which these bring along (`Job.died`). What is left is a
 //! worker that something else kills (the system, an operator) each time; where workers start again all the time, more
 //! executions are allowed.
 
@@ -105,10 +106,27 @@ impl Trials {
 }
 
 impl Trial<'_> {
+    /// Executions that began and did not end, and starts of workers lately.
+    pub(super) async fn past(&self) -> Past {
+        let died = u64::from(self.job.died);
+        if self.token.executions <= 1 {
+            return Past { executions: died, ..Past::default() };
+        }
+        match self.trials.cache.past(&self.job.key, self.token).await {
+            Ok(past) => Past { executions: past.executions.saturating_add(died), ..past },
+            Err(error) => {
+                // Without the cache no layer is read either: it does no harm now.
+                tracing::warn!(%error, "the executions of a job are not known");
+                Past::default()
+            }
+        }
+    }
+
     /// Waits for the job's turn and counts the execution. A first delivery asks nobody, and waits only for one that is alone.
     pub(super) async fn begin(&self, poison: Poison) -> Begun<'_> {
         let trials = self.trials;
-        if self.token.executions <= 1 {
+        let first = self.token.executions <= 1;
+        if first && poison.way(self.past().await) == Way::Beside {
             let beside = trials.house.read().await;
             self.counted.store(true, Ordering::Release);
             let _kept = Place { _turn: None, _beside: Some(beside), _alone: None };
@@ -116,14 +134,7 @@ impl Trial<'_> {
         }
         // Nobody closes it.
         let turn = trials.turn.acquire().await.ok();
-        let past = match trials.cache.past(&self.job.key, self.token).await {
-            Ok(past) => past,
-            Err(error) => {
-                // Without the cache no layer is read either: it does no harm now.
-                tracing::warn!(%error, "the executions of a job are not known");
-                Past::default()
-            }
-        };
+        let past = self.past().await;
         let (beside, alone) = match poison.way(past) {
             Way::Never => return Begun::Poison(past.executions),
             Way::Beside => (Some(trials.house.read().await), None),
@@ -135,9 +146,12 @@ impl Trial<'_> {
                 (None, Some(trials.house.write().await))
             }
         };
-        match trials.cache.begin(&self.job.key, self.token).await {
-            Ok(()) => self.counted.store(true, Ordering::Release),
-            Err(error) => tracing::warn!(%error, "an execution is not counted"),
+        // A first execution counts without that.
+        if !first {
+            match trials.cache.begin(&self.job.key, self.token).await {
+                Ok(()) => self.counted.store(true, Ordering::Release),
+                Err(error) => tracing::warn!(%error, "an execution is not counted"),
+            }
         }
         Begun::Place { _kept: Place { _turn: turn, _beside: beside, _alone: alone } }
     }
@@ -152,9 +166,9 @@ impl Trial<'_> {
         }
     }
 
-    /// It is handed back: it did not end, and killed nobody.
+    /// It is handed back: it did not end, and killed nobody. A first execution is taken for granted, even one that did not begin.
     pub(super) async fn hand_back(&self) {
-        if !self.counted.load(Ordering::Acquire) {
+        if self.token.executions > 1 && !self.counted.load(Ordering::Acquire) {
             return;
         }
         if let Err(error) = self.trials.cache.hand_back(&self.job.key, self.token).await {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use strata_coordinator::ports::{JobQueue as _, Published};
 use strata_proto::{
     WIRE_VERSION,
-    subject::{APART, OTHER_ANALYSIS},
+    subject::{BUNDLE_DIED, OTHER_ANALYSIS},
     v1::{Bundle, BundledJob, Job, Lane, Outcome, Retry, job::Verb, outcome::Result as Answer},
 };
 use strata_worker::{
@@ -107,7 +107,7 @@ async fn a_bundle_that_comes_again_is_not_carried_out() {
     drop(first);
     idle.begin();
     let outcome = idle.outcome().await.outcome;
-    assert_eq!((ends(&outcome), outcome.executions), (rows(&[("a", APART), ("b", APART)]), 2));
+    assert_eq!((ends(&outcome), outcome.executions), (rows(&[("a", BUNDLE_DIED), ("b", BUNDLE_DIED)]), 2));
     assert!(registry.asked.lock().expect("not poisoned").is_empty(), "nothing was read");
     // Nobody waits for the dead one's claim, and the queue has forgotten the bundle.
     let claim = cache.claim(&key(), &token(99, "another"), Duration::from_secs(1)).await.expect("asked");

@@ -29,7 +29,8 @@ fn a_small_sweep_and_one_image_do_not_wait_for_a_large_sweep() {
     }
     let cluster = Cluster::start(1);
     let runtime = runtime();
-    let large_plan = Plan { repositories: 60, ..Plan::demo() };
+    // What waits in the queue, some hundreds of small jobs, comes before whoever comes later.
+    let large_plan = Plan { repositories: 400, ..Plan::demo() };
     let small_plan = Plan { repositories: 1, seed: 2032, ..Plan::demo() };
     let faults = Faults { latency: Duration::from_millis(10), ..Faults::default() };
     let (large, small) = runtime.block_on(async {

@@ -42,6 +42,27 @@ fn token(executions: u64) -> Token {
     Token { sequence: 1, executions, owner: "w".to_owned() }
 }
 
+/// A bundle whose worker died was an execution of each of its jobs.
+#[tokio::test]
+async fn a_death_in_a_bundle_counts() {
+    let trials = Trials::new(Arc::new(MemoryCache::new()));
+    let job = Job { key: "k".to_owned(), died: 1, ..Job::default() };
+    let (first, second, third) = (token(1), token(2), token(3));
+    let other = Job { key: "o".to_owned(), ..Job::default() };
+    let [fresh, last, poisoned] = [&first, &second, &third].map(|token| trials.of(&job, token));
+    let beside = fresh.begin(Poison::default()).await;
+    assert!(
+        trials.of(&other, &first).begin(Poison::default()).now_or_never().is_some(),
+        "others run beside it"
+    );
+    drop(beside);
+    let alone = last.begin(Poison::default()).await;
+    assert!(matches!(alone, Begun::Place { .. }));
+    assert!(trials.of(&other, &first).begin(Poison::default()).now_or_never().is_none(), "it is alone");
+    drop(alone);
+    assert!(matches!(poisoned.begin(Poison::default()).await, Begun::Poison(3)));
+}
+
 /// Deliveries are what a cache in memory knows: the third is the last that is allowed.
 #[tokio::test]
 async fn the_last_execution_has_the_worker_to_itself() {
