@@ -39,7 +39,9 @@ mod sql {
     /// Before a scan is updated without its request: the row still has it, or it was kept before.
     pub(super) const KEEP_REQUEST: &str = "INSERT INTO requests (scan, body) SELECT id, body FROM scans
          WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM requests q WHERE q.scan = $1) ON CONFLICT DO NOTHING";
-    pub(super) const UPDATE_SCAN: &str = "UPDATE scans SET state = $2, body = $3 WHERE id = $1";
+    /// A scan that has ended does not run again: what was written of it while it ran may come late. 1: `SCAN_STATE_RUNNING`.
+    pub(super) const UPDATE_SCAN: &str =
+        "UPDATE scans SET state = $2, body = $3 WHERE id = $1 AND (state = 1 OR $2 <> 1)";
     pub(super) const SCANS: &str = "SELECT s.body, q.body FROM scans s LEFT JOIN requests q ON q.scan = s.id
          WHERE ($1 = '' OR s.id < $1) ORDER BY s.id DESC LIMIT $2";
     pub(super) const SCANS_IN_STATE: &str =

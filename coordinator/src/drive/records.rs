@@ -1,7 +1,8 @@
 //! What there is to record of sweeps while somebody waits for another scan: it is written beside the cycles, so that who waits
 //! for one image does not wait until the events of thousands are on the archive's disk. One writing is under way at a time, and what
 //! came in meanwhile shares the next one: the archive has each scan's events in their order, and its record after them. The
-//! outcomes that they are from are acknowledged afterwards, as ever. A scan's end is not written here: its cycle waits.
+//! outcomes that they are from are acknowledged afterwards, as ever. So is it with the records of the scan that is waited for, as
+//! long as it runs. A scan's end is not written here: its cycle waits.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -118,13 +119,16 @@ impl News {
 }
 
 impl Drive {
-    /// What of a cycle's news has to be recorded before it goes on: while somebody waits that is not the sweeps', but for
-    /// their ends. `None` at shutdown.
+    /// What of a cycle's news has to be recorded before it goes on: while somebody waits that is not the sweeps', nor that a
+    /// scan runs, but for ends. `None` at shutdown.
     pub(super) async fn first(&mut self, news: News) -> Option<News> {
         let mut first = News::default();
         let mut later = News::default();
         for (id, scan) in news.scans {
-            let of = if self.goes_first(&id, Some(&scan)) { &mut first } else { &mut later };
+            // That it still runs is for a restart: who waits for it waits for its end alone, which the archive does not let
+            // such a record undo.
+            let runs = scan.state() == ScanState::Running;
+            let of = if !runs && self.goes_first(&id, Some(&scan)) { &mut first } else { &mut later };
             of.scans.insert(id, scan);
         }
         for event in news.events {

@@ -29,7 +29,8 @@ const REFER_FOLLOWED: &str =
 /// As [`sql::UPDATE_SCAN`], as long as the term `$4` lasts, and whether it does: until the statement's end nobody takes it over.
 const UPDATE_SCAN_OF_TERM: &str = "WITH
      held AS MATERIALIZED (SELECT term FROM leads WHERE name = 'coordinator' AND term = $4 FOR SHARE),
-     updated AS (UPDATE scans SET state = $2, body = $3 WHERE id = $1 AND EXISTS (SELECT 1 FROM held))
+     updated AS (UPDATE scans SET state = $2, body = $3 WHERE id = $1 AND (state = 1 OR $2 <> 1)
+                 AND EXISTS (SELECT 1 FROM held))
      SELECT EXISTS (SELECT 1 FROM held)";
 const FORGET: &str = "SELECT pg_advisory_xact_lock(91759600301153)";
 

@@ -142,6 +142,8 @@ async fn scans_are_recorded_listed_and_updated(archive: &dyn Archive) {
     done.summary = Some(Summary { images: 7, ..Summary::default() });
     done.finished_unix_ms = 9;
     archive.update_scan(&done).await.expect("updated");
+    // What was written while it ran comes late.
+    archive.update_scan(&scan("01b", ScanState::Running, "")).await.expect("nothing to do");
     assert_eq!(archive.scan("01b").await.expect("read"), Some(done));
     assert_eq!(ids(&archive.running().await.expect("listed")), ["01a", "01c"]);
     for (id, state, database) in [
