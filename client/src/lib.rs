@@ -223,6 +223,19 @@ impl Client {
         Ok(answer.await?.reports)
     }
 
+    /// One step of a walk over all images that have a report: which of them the difference between two databases concerns. 0
+    /// begins, and 0 is behind the last.
+    ///
+    /// # Errors
+    /// When the keys are not in order, or no coordinator can be reached.
+    pub async fn find_touched(
+        &mut self,
+        request: v1::FindTouchedRequest,
+    ) -> Result<v1::FindTouchedResponse, Error> {
+        let send = |mut to: StrataClient<Channel>, request| async move { to.find_touched(request).await };
+        self.call("look for the images that the difference concerns", request, send).await
+    }
+
     /// Submits a report that was made elsewhere. The same again is one report.
     ///
     /// # Errors

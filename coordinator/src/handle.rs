@@ -16,7 +16,10 @@ use std::{sync::Arc, time::Duration};
 
 use strata_proto::{
     trace::TraceHeaders,
-    v1::{Report, ReportSummary, Scan, ScanState, SearchReportsRequest, SubmitRequest, WatchRequest},
+    v1::{
+        FindTouchedRequest, FindTouchedResponse, Report, ReportSummary, Scan, ScanState,
+        SearchReportsRequest, SubmitRequest, WatchRequest,
+    },
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,6 +30,7 @@ use crate::{
     databases::Publisher,
     drive::{Input, Leading, LiveTable, Ports, now_ms},
     ports::{Archive, Lead, PortError},
+    touched,
 };
 
 /// Most scans or reports in one answer.
@@ -250,6 +254,15 @@ impl Handle {
         validate::query(&mut query).map_err(CallError::Invalid)?;
         let limit = page(query.limit);
         Ok(self.archive.search(&SearchReportsRequest { limit, ..query }, &self.sight).await?)
+    }
+
+    /// One step of the walk over all images: which of them the difference between two databases concerns.
+    ///
+    /// # Errors
+    /// When the keys are not in order or too many, or the archive cannot be read.
+    pub async fn find_touched(&self, request: &FindTouchedRequest) -> Result<FindTouchedResponse, CallError> {
+        touched::check(request).map_err(CallError::Invalid)?;
+        Ok(touched::step(&*self.archive, request, &self.sight).await?)
     }
 
     async fn send(&self, input: Input) -> Result<(), CallError> {

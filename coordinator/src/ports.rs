@@ -108,6 +108,15 @@ pub struct AskedReport {
     pub asked: Vec<u8>,
 }
 
+/// The last report of an image, and what it asked of its database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewestReport {
+    /// What lists show of it, with its number and its references.
+    pub summary: ReportSummary,
+    /// Encoded `strata_proto::outline::Asked`; `None` where it is not known.
+    pub asked: Option<Vec<u8>>,
+}
+
 /// A database whose outline is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outlined {
@@ -134,6 +143,14 @@ pub trait Outlines: Send + Sync {
     async fn outline(&self, digest: &str) -> Result<Option<Vec<u8>>, PortError>;
     /// Those of these reports that are there and whose questions are known, in any order.
     async fn asked_reports(&self, ids: &[String]) -> Result<Vec<AskedReport>, PortError>;
+    /// Of each image that is shown the report that was archived last of those that are shown: those with a number below this
+    /// one, the last first, at most so many. Images without a manifest are told apart by their configuration.
+    async fn newest_reports(
+        &self,
+        before: u64,
+        limit: u32,
+        sight: &Sight,
+    ) -> Result<Vec<NewestReport>, PortError>;
 }
 
 /// Outlines that an archive keeps.

@@ -15,11 +15,12 @@ use std::{sync::Arc, time::Duration};
 use strata_proto::v1::{
     AcceptRiskRequest, AcceptRiskResponse, CancelRequest, CheckReportsRequest, CheckReportsResponse,
     CreateTokenRequest, CreateTokenResponse, DESCRIPTORS, DatabaseChunk, EndAcceptedRiskRequest,
-    EndAcceptedRiskResponse, GetReportRequest, GetScanRequest, HoldReportRequest, ListAcceptedRisksRequest,
-    ListAcceptedRisksResponse, ListScansRequest, ListScansResponse, ListTokensRequest, ListTokensResponse,
-    PublishDatabaseResponse, ReleaseReportRequest, Report, ReportHold, RevokeTokenRequest, Scan,
-    SearchReportsRequest, SearchReportsResponse, SubmitReportRequest, SubmitReportResponse, SubmitRequest,
-    SubmitResponse, TagImageRequest, TagImageResponse, Token, WatchRequest,
+    EndAcceptedRiskResponse, FindTouchedRequest, FindTouchedResponse, GetReportRequest, GetScanRequest,
+    HoldReportRequest, ListAcceptedRisksRequest, ListAcceptedRisksResponse, ListScansRequest,
+    ListScansResponse, ListTokensRequest, ListTokensResponse, PublishDatabaseResponse, ReleaseReportRequest,
+    Report, ReportHold, RevokeTokenRequest, Scan, SearchReportsRequest, SearchReportsResponse,
+    SubmitReportRequest, SubmitReportResponse, SubmitRequest, SubmitResponse, TagImageRequest,
+    TagImageResponse, Token, WatchRequest,
     strata_server::{Strata, StrataServer},
 };
 use tokio::net::TcpListener;
@@ -194,6 +195,13 @@ impl Strata for Shell {
         request: Request<SearchReportsRequest>,
     ) -> Result<Response<SearchReportsResponse>, Status> {
         reports::search(&self.handle, request).await
+    }
+
+    async fn find_touched(
+        &self,
+        request: Request<FindTouchedRequest>,
+    ) -> Result<Response<FindTouchedResponse>, Status> {
+        reports::touched(&self.handle, request).await
     }
 
     async fn submit_report(

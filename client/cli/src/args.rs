@@ -31,7 +31,7 @@ pub use self::{
     advise::AdviseArgs,
     archive::{AuditCommand, ExportArgs},
     connection::{ArchiveArgs, ConnectionArgs, ServerUrl},
-    database::{DbCommand, DistributeArgs},
+    database::{DbCommand, DbDiffArgs, DistributeArgs},
     diff::DiffArgs,
     gate::{GateArgs, PolicyCommand},
     queue::QueueArgs,

@@ -23,6 +23,7 @@ mod sweep;
 mod sweeps;
 mod tag;
 mod token;
+mod touched;
 pub mod update;
 mod watch;
 mod webhooks;

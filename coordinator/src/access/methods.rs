@@ -23,6 +23,7 @@ pub const TABLE: &[Method] = &[
     Method { name: "ListScans", needs: &[Scope::Read, Scope::Scan] },
     Method { name: "GetReport", needs: &[Scope::Read, Scope::Scan] },
     Method { name: "SearchReports", needs: &[Scope::Read] },
+    Method { name: "FindTouched", needs: &[Scope::Read] },
     Method { name: "SubmitReport", needs: &[Scope::Scan] },
     Method { name: "HoldReport", needs: &[Scope::Admin] },
     Method { name: "ReleaseReport", needs: &[Scope::Admin] },
@@ -96,8 +97,8 @@ mod tests {
         let may = |scope| -> Vec<&str> {
             TABLE.iter().filter(|row| row.check(&with(scope)).is_ok()).map(|row| row.name).collect()
         };
-        let read = ["Watch", "GetScan", "ListScans", "GetReport", "SearchReports", "ListAcceptedRisks"];
-        assert_eq!(may(Scope::Read), read);
+        let read = ["Watch", "GetScan", "ListScans", "GetReport", "SearchReports", "FindTouched"];
+        assert_eq!(may(Scope::Read), [&read[..], &["ListAcceptedRisks"]].concat());
         let look = ["Submit", "Cancel", "Watch", "GetScan", "ListScans", "GetReport"];
         let more = ["SubmitReport", "TagImage", "ListAcceptedRisks"];
         assert_eq!(may(Scope::Scan), [&look[..], &more].concat());

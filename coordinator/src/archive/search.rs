@@ -23,6 +23,9 @@ pub(super) struct Search {
 /// holds it, since when and why.
 pub(super) type Row<T> = (i64, Vec<u8>, T, T, T, T, T, Option<String>, Option<i64>, Option<String>);
 
+/// A row of [`newest`]: the report's number, its summary, what it asked, its references.
+pub(super) type Newest<T> = (i64, Vec<u8>, Option<Vec<u8>>, T);
+
 /// How a database says what the other says otherwise.
 pub(super) struct Words {
     /// The function that finds a text within another.
@@ -310,5 +313,47 @@ pub(super) fn reference(report: &str, sight: &Sight) -> Search {
         "SELECT f.reference FROM report_references f JOIN reports r ON r.number = f.report \
          WHERE r.id = {report}{shown} LIMIT 1"
     ));
+    builder.done()
+}
+
+/// Selects of each image the report that was archived last, each as a [`Newest`]: those below a number, the last first. A report
+/// that is not shown does not stand before one that is.
+pub(super) fn newest(before: i64, limit: u32, sight: &Sight, words: &Words) -> Search {
+    let mut builder = Builder::default();
+    builder.push(&format!(
+        "WITH page AS MATERIALIZED (SELECT r.number, r.summary, \
+         (SELECT c.asked FROM contents c WHERE c.number = r.content) AS asked FROM reports r \
+         WHERE r.number < {before}"
+    ));
+    if !sight.is_whole() {
+        let shown = builder.sight(sight);
+        builder.push(&format!(
+            " AND EXISTS (SELECT 1 FROM report_references f WHERE f.report = r.number{shown})"
+        ));
+    }
+    for same in [
+        "r.image_digest <> '' AND o.image_digest = r.image_digest",
+        "r.image_digest = '' AND o.image_digest = '' AND o.config_digest <> '' AND o.config_digest = r.config_digest",
+    ] {
+        builder
+            .push(&format!(" AND NOT EXISTS (SELECT 1 FROM reports o WHERE {same} AND o.number > r.number"));
+        if !sight.is_whole() {
+            let shown = builder.sight(sight);
+            builder.push(&format!(
+                " AND EXISTS (SELECT 1 FROM report_references f WHERE f.report = o.number{shown})"
+            ));
+        }
+        builder.push(")");
+    }
+    builder.push(&format!(
+        " ORDER BY r.number DESC LIMIT {}) SELECT r.number, r.summary, r.asked, ",
+        limit.clamp(1, 1_000)
+    ));
+    let shown = builder.sight(sight);
+    builder.push(&(words.gathered)(&format!(
+        "SELECT DISTINCT f.reference AS value FROM report_references f WHERE f.report = r.number{shown} \
+         ORDER BY f.reference LIMIT {MOST_REFERENCES}"
+    )));
+    builder.push(" FROM page r ORDER BY r.number DESC");
     builder.done()
 }

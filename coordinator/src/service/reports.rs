@@ -1,8 +1,8 @@
-//! `GetReport`, `SearchReports` and `SubmitReport`.
+//! `GetReport`, `SearchReports`, `FindTouched` and `SubmitReport`.
 
 use strata_proto::v1::{
-    GetReportRequest, Report, SearchReportsRequest, SearchReportsResponse, SubmitReportRequest,
-    SubmitReportResponse,
+    FindTouchedRequest, FindTouchedResponse, GetReportRequest, Report, SearchReportsRequest,
+    SearchReportsResponse, SubmitReportRequest, SubmitReportResponse,
 };
 use tonic::{Request, Response, Status};
 
@@ -24,6 +24,14 @@ pub(super) async fn search(
     let handle = seen(handle, &request)?;
     let reports = handle.search(request.into_inner()).await.map_err(status)?;
     Ok(Response::new(SearchReportsResponse { reports }))
+}
+
+pub(super) async fn touched(
+    handle: &Handle,
+    request: Request<FindTouchedRequest>,
+) -> Result<Response<FindTouchedResponse>, Status> {
+    let handle = seen(handle, &request)?;
+    Ok(Response::new(handle.find_touched(&request.into_inner()).await.map_err(status)?))
 }
 
 pub(super) async fn submit(

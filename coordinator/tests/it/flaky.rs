@@ -10,8 +10,8 @@ use strata_coordinator::{
     access::sight::Sight,
     archive::sqlite::SqliteArchive,
     ports::{
-        Archive, AskedReport, Check, Checked, CopyReport, Holds, IndexMember, Naming, NewTag, Outlined,
-        Outlines, PortError, PutReport, Risks, Submission, Submissions, Tagged, Tags, Taken,
+        Archive, AskedReport, Check, Checked, CopyReport, Holds, IndexMember, Naming, NewTag, NewestReport,
+        Outlined, Outlines, PortError, PutReport, Risks, Submission, Submissions, Tagged, Tags, Taken,
     },
 };
 use strata_proto::v1::{AcceptedRisk, Event, Report, ReportHold, ReportSummary, Scan, SearchReportsRequest};
@@ -72,6 +72,14 @@ impl Outlines for Flaky {
     }
     async fn asked_reports(&self, ids: &[String]) -> Result<Vec<AskedReport>, PortError> {
         self.inner.asked_reports(ids).await
+    }
+    async fn newest_reports(
+        &self,
+        before: u64,
+        limit: u32,
+        sight: &Sight,
+    ) -> Result<Vec<NewestReport>, PortError> {
+        self.inner.newest_reports(before, limit, sight).await
     }
 }
 

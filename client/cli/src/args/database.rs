@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Subcommand};
 
-use super::{LoginArgs, RegistryArgs, ServerUrl};
+use super::{ArchiveArgs, LoginArgs, RegistryArgs, ServerUrl};
 
 /// Commands on the advisory database.
 #[derive(Debug, Subcommand)]
@@ -69,13 +69,28 @@ pub enum DbCommand {
         #[command(flatten)]
         server: ServerUrl,
     },
-    /// Which (ecosystem, package) keys have changed advisories.
-    Diff {
-        /// The older database.
-        old: PathBuf,
-        /// The newer database.
-        new: PathBuf,
-    },
+    /// Which (ecosystem, package) keys have changed advisories; or, with --archive, which images that concerns.
+    Diff(Box<DbDiffArgs>),
+}
+
+/// Arguments of `strata db diff`.
+#[derive(Debug, Clone, Group)]
+pub struct DbDiffArgs {
+    /// The older database.
+    pub old: PathBuf,
+    /// The newer database.
+    pub new: PathBuf,
+    /// Name the archived images whose findings the difference may change: those that asked for one of the changed keys when they
+    /// were last assessed. Images of which that is not known (their report was submitted, or is of an earlier version) are listed as
+    /// unknown.
+    #[arg(long)]
+    pub archive: bool,
+    /// `table`, or `json` for programs.
+    #[arg(short, long, default_value = "table", value_parser = ["table", "json"], requires = "archive")]
+    pub format: String,
+    /// Which archive.
+    #[command(flatten)]
+    pub place: ArchiveArgs,
 }
 
 /// Arguments of `strata db push` and `strata db pull`.

@@ -11,7 +11,7 @@ use crate::{
     args::DbCommand,
     command::{
         build::{self, Compiled},
-        distribute, publish, update,
+        distribute, publish, touched, update,
     },
     exit::Failure,
     progress,
@@ -43,7 +43,13 @@ pub(super) async fn run(command: DbCommand, settings: &Settings) -> Result<ExitC
         DbCommand::Publish { db, server } => {
             publish::send(&db.unwrap_or_else(|| settings.default_db()), &server, settings).await?;
         }
-        DbCommand::Diff { old, new } => diff(&open(Some(&old), settings)?, &open(Some(&new), settings)?)?,
+        DbCommand::Diff(args) => {
+            let (old, new) = (open(Some(&args.old), settings)?, open(Some(&args.new), settings)?);
+            match args.archive {
+                true => touched::run((&old, &new), &args, settings).await?,
+                false => diff(&old, &new)?,
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

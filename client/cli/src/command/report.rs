@@ -213,13 +213,13 @@ pub(super) fn commit_prefix(text: &str) -> Result<String, Failure> {
 }
 
 /// Where reports come from.
-enum Source {
+pub(super) enum Source {
     Server(Client),
     Machine(SqliteArchive),
 }
 
 impl Source {
-    async fn open(archive: &ArchiveArgs, settings: &Settings) -> Result<Self, Failure> {
+    pub(super) async fn open(archive: &ArchiveArgs, settings: &Settings) -> Result<Self, Failure> {
         Ok(match &archive.server {
             Some(url) => Self::Server(security::connect(url, &archive.connection, settings).await?),
             None => {

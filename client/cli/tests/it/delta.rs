@@ -67,6 +67,29 @@ async fn reports(user: &User) -> Vec<(String, String, Report)> {
     found
 }
 
+/// What the difference concerns is known before anything is assessed.
+fn touched(user: &User, old: &std::path::Path) {
+    let new = user.database();
+    let paths = [old, &new].map(|path| path.to_str().expect("a path"));
+    let diff = |pair: [&str; 2]| {
+        let (run, document) = user.json(&["db", "diff", pair[0], pair[1], "--archive"]);
+        run.expect(0, &[]);
+        document
+    };
+    let document = diff(paths);
+    let counts = ["touched", "unknown", "untouched"].map(|name| document[name].as_u64().expect("a number"));
+    assert_eq!(counts, [TOUCHED, 0, IMAGES - TOUCHED], "{document}");
+    let images = document["images"].as_array().expect("images");
+    let named: std::collections::BTreeSet<&str> =
+        images.iter().filter_map(|image| image["references"][0].as_str()?.rsplit('/').next()).collect();
+    assert_eq!(named, ["app0:1", "app1:1", "app2:1"].into(), "{document}");
+    assert!(images.iter().all(|image| image["state"] == "touched"), "{document}");
+    let same = diff([paths[0]; 2]);
+    assert_eq!((same["touched"].as_u64(), same["untouched"].as_u64()), (Some(0), Some(IMAGES)), "{same}");
+    let table = user.run(&["db", "diff", paths[0], paths[1], "--archive"]);
+    table.expect(0, &["app1:1", "3 touched, 0 unknown, 17 untouched"]);
+}
+
 #[test]
 fn a_new_database_has_only_those_images_assessed_of_which_it_says_something_new() {
     let (user, other, runtime) =
@@ -90,7 +113,10 @@ fn a_new_database_has_only_those_images_assessed_of_which_it_says_something_new(
     };
     assert_eq!(ledger(&first), [IMAGES, IMAGES, 0], "{first}");
 
+    let old = user.home.path().join("old.db");
+    std::fs::copy(user.database(), &old).expect("a copy");
     write(&user, &after);
+    touched(&user, &old);
     let (run, second) = user.json(&["sweep", &host]);
     run.expect(0, &[]);
     assert_eq!(ledger(&second), [IMAGES, TOUCHED, IMAGES - TOUCHED]);

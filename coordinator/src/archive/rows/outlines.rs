@@ -1,11 +1,14 @@
 //! Outlines of databases, and what reports asked.
 
 use async_trait::async_trait;
+use sqlx::AssertSqlSafe;
+use strata_proto::v1::ReportSummary;
 
-use super::super::dialect::{ASKED, Adapter, list};
+use super::super::dialect::{ASKED, Adapter, Texts, WORDS, list, texts};
 use crate::{
-    archive::{decode, failed, refused, sql},
-    ports::{AskedReport, OUTLINES_KEPT, Outlined, Outlines, PortError},
+    access::sight::Sight,
+    archive::{decode, failed, refused, search, sql},
+    ports::{AskedReport, NewestReport, OUTLINES_KEPT, Outlined, Outlines, PortError},
 };
 
 #[async_trait]
@@ -58,6 +61,29 @@ impl Outlines for Adapter {
         let rows: Vec<(Vec<u8>, Vec<u8>)> = query.fetch_all(&self.pool).await.map_err(failed(ACTION))?;
         let read = |(summary, asked): (Vec<u8>, Vec<u8>)| {
             Ok(AskedReport { summary: decode(ACTION, &summary)?, asked })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    async fn newest_reports(
+        &self,
+        before: u64,
+        limit: u32,
+        sight: &Sight,
+    ) -> Result<Vec<NewestReport>, PortError> {
+        const ACTION: &str = "look for the last report of each image";
+        let search = search::newest(i64::try_from(before).unwrap_or(i64::MAX), limit, sight, &WORDS);
+        let mut statement = sqlx::query_as(AssertSqlSafe(search.sql));
+        for text in search.texts {
+            statement = statement.bind(text);
+        }
+        let rows: Vec<search::Newest<Texts>> =
+            statement.fetch_all(&self.pool).await.map_err(failed(ACTION))?;
+        let read = |(number, summary, asked, references): search::Newest<Texts>| {
+            let mut summary: ReportSummary = decode(ACTION, &summary)?;
+            summary.number = u64::try_from(number).unwrap_or_default();
+            summary.references = texts(ACTION, references)?;
+            Ok(NewestReport { summary, asked })
         };
         rows.into_iter().map(read).collect()
     }

@@ -1,7 +1,14 @@
 //! Outlines of databases and the questions of reports, in every archive.
 
-use strata_coordinator::ports::{Archive, NewReport, OUTLINES_KEPT, Outlined};
-use strata_proto::v1::Report;
+use strata_coordinator::{
+    access::sight::Sight,
+    ports::{Archive, NewReport, OUTLINES_KEPT, Outlined},
+    touched,
+};
+use strata_proto::{
+    outline::Asked,
+    v1::{FindTouchedRequest, Report},
+};
 
 fn outlined(number: u32, scheme: u32) -> Outlined {
     Outlined { digest: format!("sha256:db-{number}"), modified: format!("2026-01-{number:02}"), scheme }
@@ -49,4 +56,56 @@ pub(super) async fn the_latest_outlines_stay_and_reports_tell_what_they_asked(ar
     assert_eq!((found[0].summary.report_id.as_str(), &*found[0].asked), ("asks", &b"keys"[..]));
     assert_eq!((found[0].summary.created_unix_ms, found[0].summary.assessed_unix_ms), (9, 5));
     assert!(archive.asked_reports(&[]).await.expect("looked").is_empty());
+}
+
+/// On an archive without reports.
+pub(super) async fn the_last_report_of_each_image_tells_whether_a_difference_concerns_it(
+    archive: &dyn Archive,
+) {
+    let asked = |keys: &[u32]| Asked { scheme: 1, assessor: 1, keys: keys.to_vec() }.encode();
+    let rows: [(&str, &str, &str, Option<Vec<u8>>); 6] = [
+        ("a-before", "sha256:a", "r.example/team/a:1", Some(asked(&[7]))),
+        ("a-now", "sha256:a", "r.example/other/a:1", Some(asked(&[1]))),
+        ("b", "sha256:b", "r.example/team/b:1", Some(asked(&[1, 7]))),
+        ("c", "sha256:c", "r.example/team/c:1", None),
+        ("file", "", "docker-archive:x.tar", Some(asked(&[7]))),
+        ("file-again", "", "docker-archive:x.tar", Some(asked(&[7, 8]))),
+    ];
+    for (id, digest, reference, asked) in &rows {
+        let config_digest = if digest.is_empty() { "sha256:config".to_owned() } else { String::new() };
+        let image_digest = (*digest).to_owned();
+        let report = Report { image_digest, config_digest, ..Report::default() };
+        let new = NewReport {
+            id,
+            report: &report,
+            asked: asked.as_deref(),
+            stored_unix_ms: 9,
+            assessed_unix_ms: 0,
+        };
+        archive.put_report(new, "s", &[(*reference).to_owned()]).await.expect("stored");
+    }
+    let found = async |sight: &Sight| {
+        let request = FindTouchedRequest { scheme: 1, changed: vec![7], before: 0 };
+        let answer = touched::step(archive, &request, sight).await.expect("looked");
+        assert_eq!(answer.next, 0);
+        let named = answer.images.into_iter().map(|image| {
+            assert_eq!(image.references.len(), 1, "{image:?}");
+            (image.report_id, image.unknown.is_empty())
+        });
+        (named.collect::<Vec<_>>(), answer.untouched)
+    };
+    let named = |names: &[(&str, bool)]| names.iter().map(|(id, known)| ((*id).to_owned(), *known)).collect();
+    let all: Vec<_> = named(&[("file-again", true), ("c", false), ("b", true)]);
+    assert_eq!(found(&Sight::default()).await, (all, 1));
+    // A report that is hidden does not stand before one that is shown.
+    let team = Sight { prefixes: vec!["r.example/team".parse().expect("a prefix")], ..Sight::default() };
+    let shown: Vec<_> = named(&[("c", false), ("b", true), ("a-before", true)]);
+    assert_eq!(found(&team).await, (shown, 0));
+    // Page by page it is the same.
+    let (mut before, mut pages) = (u64::MAX, Vec::new());
+    while let Some(one) = archive.newest_reports(before, 1, &Sight::default()).await.expect("read").pop() {
+        before = one.summary.number;
+        pages.push(one.summary.report_id);
+    }
+    assert_eq!(pages, ["file-again", "c", "b", "a-now"]);
 }

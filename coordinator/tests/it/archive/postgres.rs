@@ -24,6 +24,8 @@ async fn conformance() {
     pages::pages_lose_nothing_and_repeat_nothing(&*archive).await;
     outlines::the_latest_outlines_stay_and_reports_tell_what_they_asked(&*archive).await;
     holds::what_is_held_is_kept(&*archive).await;
+    let archive = PostgresArchive::connect(&server.database("touched").await).await.expect("connected");
+    outlines::the_last_report_of_each_image_tells_whether_a_difference_concerns_it(&archive).await;
 }
 
 /// Counts in a database.

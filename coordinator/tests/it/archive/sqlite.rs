@@ -25,6 +25,13 @@ async fn conformance() {
 }
 
 #[tokio::test]
+async fn a_difference_concerns_images_by_their_last_report() {
+    let directory = TempDir::new().expect("a directory");
+    let archive = SqliteArchive::open(&directory.path().join("archive.sqlite")).await.expect("opened");
+    outlines::the_last_report_of_each_image_tells_whether_a_difference_concerns_it(&archive).await;
+}
+
+#[tokio::test]
 async fn the_last_token_stays() {
     let directory = TempDir::new().expect("a directory");
     let archive = SqliteArchive::open(&directory.path().join("archive.sqlite")).await.expect("opened");

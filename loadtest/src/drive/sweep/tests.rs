@@ -130,6 +130,10 @@ impl Strata for Part {
         Err(Status::unimplemented("not in this part"))
     }
 
+    async fn find_touched(&self, _: Request<v1::FindTouchedRequest>) -> Answer<v1::FindTouchedResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
     async fn check_reports(&self, _: Request<v1::CheckReportsRequest>) -> Answer<v1::CheckReportsResponse> {
         Err(Status::unimplemented("not in this part"))
     }
