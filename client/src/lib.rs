@@ -54,6 +54,7 @@
 
 mod builder;
 mod call;
+mod database;
 mod error;
 mod options;
 mod request;
@@ -65,6 +66,7 @@ mod watch;
 use std::time::Duration;
 
 pub use builder::Builder;
+pub use database::DatabaseParts;
 pub use error::Error;
 pub use options::Options;
 pub use request::{ImageScan, RegistrySweep};

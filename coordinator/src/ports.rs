@@ -6,7 +6,7 @@ mod reports;
 mod risks;
 mod tags;
 
-use std::{fs::File, path::Path, time::Duration};
+use std::{fs::File, path::Path, pin::Pin, sync::Arc, time::Duration};
 
 pub use self::audit::{Check, Checked, Holds};
 
@@ -18,6 +18,7 @@ use strata_proto::{
     trace::TraceHeaders,
     v1::{Event, Job, Outcome, Report, ReportSummary, Scan, SearchReportsRequest},
 };
+use tokio::io::AsyncRead;
 
 pub use self::{
     reports::{CopyReport, Naming, NewReport, PutReport},
@@ -335,6 +336,10 @@ pub trait Databases: Send + Sync {
     async fn tidy(&self) -> Result<(), PortError> {
         Ok(())
     }
+    /// The content of one that is kept; `None` where it is not, or not to be had here.
+    async fn content(&self, _digest: &str) -> Result<Option<DatabaseContent>, PortError> {
+        Ok(None)
+    }
     /// The file of a database, where it is on this machine: to be outlined when a scan uses it for the first time. Elsewhere
     /// outlines are made before publication.
     fn local(&self, _digest: &str) -> Result<Option<LocalDatabase>, PortError> {
@@ -342,10 +347,15 @@ pub trait Databases: Send + Sync {
     }
 }
 
+/// The bytes of a database, in order.
+pub type DatabaseContent = Pin<Box<dyn AsyncRead + Send>>;
+
 /// A database on this machine.
 pub struct LocalDatabase {
     /// What it is.
     pub info: DatabaseInfo,
+    /// Its content.
+    pub bytes: Arc<dyn AsRef<[u8]> + Send + Sync>,
     /// Makes its outline; blocks. The error is for people.
     pub outline: Box<dyn FnOnce() -> Result<Outline, String> + Send>,
 }

@@ -15,12 +15,13 @@ use std::{sync::Arc, time::Duration};
 use strata_proto::v1::{
     AcceptRiskRequest, AcceptRiskResponse, CancelRequest, CheckReportsRequest, CheckReportsResponse,
     CreateTokenRequest, CreateTokenResponse, DESCRIPTORS, DatabaseChunk, EndAcceptedRiskRequest,
-    EndAcceptedRiskResponse, FindTouchedRequest, FindTouchedResponse, GetReportRequest, GetScanRequest,
-    HoldReportRequest, ListAcceptedRisksRequest, ListAcceptedRisksResponse, ListScansRequest,
-    ListScansResponse, ListTokensRequest, ListTokensResponse, PublishDatabaseResponse, ReleaseReportRequest,
-    Report, ReportHold, RevokeTokenRequest, Scan, SearchReportsRequest, SearchReportsResponse,
-    SubmitReportRequest, SubmitReportResponse, SubmitRequest, SubmitResponse, TagImageRequest,
-    TagImageResponse, Token, WatchRequest,
+    EndAcceptedRiskResponse, FetchDatabaseRequest, FindTouchedRequest, FindTouchedResponse,
+    GetDatabaseRequest, GetDatabaseResponse, GetReportRequest, GetScanRequest, HoldReportRequest,
+    ListAcceptedRisksRequest, ListAcceptedRisksResponse, ListScansRequest, ListScansResponse,
+    ListTokensRequest, ListTokensResponse, PublishDatabaseResponse, ReleaseReportRequest, Report, ReportHold,
+    RevokeTokenRequest, Scan, SearchReportsRequest, SearchReportsResponse, SubmitReportRequest,
+    SubmitReportResponse, SubmitRequest, SubmitResponse, TagImageRequest, TagImageResponse, Token,
+    WatchRequest,
     strata_server::{Strata, StrataServer},
 };
 use tokio::net::TcpListener;
@@ -162,6 +163,7 @@ pub struct Shell {
 #[tonic::async_trait]
 impl Strata for Shell {
     type WatchStream = watch::WatchStream;
+    type FetchDatabaseStream = databases::Parts;
 
     async fn submit(&self, request: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
         submit::submit(&self.handle, request).await
@@ -262,6 +264,20 @@ impl Strata for Shell {
         request: Request<Streaming<DatabaseChunk>>,
     ) -> Result<Response<PublishDatabaseResponse>, Status> {
         databases::publish(&self.handle, request).await
+    }
+
+    async fn get_database(
+        &self,
+        _: Request<GetDatabaseRequest>,
+    ) -> Result<Response<GetDatabaseResponse>, Status> {
+        databases::get(&self.handle).await
+    }
+
+    async fn fetch_database(
+        &self,
+        request: Request<FetchDatabaseRequest>,
+    ) -> Result<Response<Self::FetchDatabaseStream>, Status> {
+        databases::fetch(&self.handle, request).await
     }
 
     async fn create_token(

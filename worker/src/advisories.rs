@@ -120,6 +120,12 @@ impl DatabaseFile {
     }
 }
 
+impl AsRef<[u8]> for DatabaseFile {
+    fn as_ref(&self) -> &[u8] {
+        &self.map
+    }
+}
+
 /// The database of a worker or an embedded scan: one file, which may be replaced by renaming a newer one over it. Those
 /// that were replaced stay mapped for the scans that are pinned to them. Clones share it.
 #[derive(Clone)]

@@ -27,6 +27,8 @@ pub struct Advice {
     pub image: Side,
     /// Its base.
     pub base: Base,
+    /// By which advisory database all of it was assessed.
+    pub database: Database,
     /// The candidates, the best first.
     pub candidates: Vec<Candidate>,
 }
@@ -38,6 +40,15 @@ pub struct Base {
     pub layers: usize,
     /// How that is known.
     pub known_by: String,
+}
+
+/// An advisory database.
+#[derive(Debug, Clone, Serialize)]
+pub struct Database {
+    digest: String,
+    modified: String,
+    /// Whose it is, for people.
+    pub whose: &'static str,
 }
 
 /// What one candidate would do.
@@ -139,7 +150,12 @@ impl Advice {
     #[must_use]
     pub fn new(image: &Image, base: Base, mut candidates: Vec<Candidate>) -> Self {
         candidates.sort_by_cached_key(Candidate::rank);
-        Self { schema: SCHEMA, image: Side::of(image), base, candidates }
+        let database = Database {
+            digest: image.report.database_digest.clone(),
+            modified: image.report.database_modified.clone(),
+            whose: "this machine's",
+        };
+        Self { schema: SCHEMA, image: Side::of(image), base, database, candidates }
     }
 
     /// Writes the advice.

@@ -336,6 +336,7 @@ fn databases(advisories: &FileAdvisories, settings: &Settings) -> Publisher {
     let fixed = fixed.outlined(move |digest| {
         Ok(file.held(digest).map(|held| LocalDatabase {
             info: command::database_info(&held),
+            bytes: Arc::clone(&held) as _,
             outline: Box::new(move || command::outline(&held)),
         }))
     });

@@ -9,6 +9,7 @@ pub mod age;
 pub mod args;
 pub mod backend;
 mod bases;
+mod chosen;
 pub mod command;
 pub mod config;
 pub mod diff;

@@ -33,6 +33,8 @@ pub const TABLE: &[Method] = &[
     Method { name: "ListAcceptedRisks", needs: &[Scope::Read, Scope::Scan] },
     Method { name: "EndAcceptedRisk", needs: &[Scope::Admin] },
     Method { name: "PublishDatabase", needs: &[Scope::Admin] },
+    Method { name: "GetDatabase", needs: &[Scope::Read, Scope::Scan] },
+    Method { name: "FetchDatabase", needs: &[Scope::Read, Scope::Scan] },
     Method { name: "CreateToken", needs: &[Scope::Admin] },
     Method { name: "ListTokens", needs: &[Scope::Admin] },
     Method { name: "RevokeToken", needs: &[Scope::Admin] },
@@ -97,11 +99,12 @@ mod tests {
         let may = |scope| -> Vec<&str> {
             TABLE.iter().filter(|row| row.check(&with(scope)).is_ok()).map(|row| row.name).collect()
         };
+        let databases = ["GetDatabase", "FetchDatabase"];
         let read = ["Watch", "GetScan", "ListScans", "GetReport", "SearchReports", "FindTouched"];
-        assert_eq!(may(Scope::Read), [&read[..], &["ListAcceptedRisks"]].concat());
+        assert_eq!(may(Scope::Read), [&read[..], &["ListAcceptedRisks"], &databases].concat());
         let look = ["Submit", "Cancel", "Watch", "GetScan", "ListScans", "GetReport"];
         let more = ["SubmitReport", "TagImage", "ListAcceptedRisks"];
-        assert_eq!(may(Scope::Scan), [&look[..], &more].concat());
+        assert_eq!(may(Scope::Scan), [&look[..], &more, &databases].concat());
         assert_eq!(may(Scope::Admin).len(), TABLE.len());
         let refused = of("Submit").expect("a row").check(&with(Scope::Read)).expect_err("refused");
         assert_eq!(refused, "Submit needs the scope scan, which this token does not have");

@@ -1,10 +1,10 @@
 //! For a process whose worker has the database itself: the coordinator only names it.
 
-use std::fs::File;
+use std::{fs::File, io::Cursor, sync::Arc};
 
 use async_trait::async_trait;
 
-use crate::ports::{DatabaseInfo, Databases, LocalDatabase, PortError};
+use crate::ports::{DatabaseContent, DatabaseInfo, Databases, LocalDatabase, PortError};
 
 /// Tells the digest of the database that is in use now; `None` where there is none.
 type Ask = dyn Fn() -> Result<Option<DatabaseInfo>, PortError> + Send + Sync;
@@ -62,7 +62,21 @@ impl Databases for FixedDatabases {
         Ok(())
     }
 
+    async fn content(&self, digest: &str) -> Result<Option<DatabaseContent>, PortError> {
+        let found = (self.file)(digest)?;
+        Ok(found.map(|local| Box::pin(Cursor::new(Whole(local.bytes))) as DatabaseContent))
+    }
+
     fn local(&self, digest: &str) -> Result<Option<LocalDatabase>, PortError> {
         (self.file)(digest)
+    }
+}
+
+/// The bytes of a database, kept for as long as somebody reads them.
+struct Whole(Arc<dyn AsRef<[u8]> + Send + Sync>);
+
+impl AsRef<[u8]> for Whole {
+    fn as_ref(&self) -> &[u8] {
+        (*self.0).as_ref()
     }
 }

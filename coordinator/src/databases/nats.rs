@@ -13,7 +13,8 @@ use async_nats::jetstream::{
     Context, ErrorCode,
     context::GetStreamErrorKind,
     object_store::{
-        Config as StoreConfig, DeleteErrorKind, InfoErrorKind, ObjectInfo, ObjectMetadata, ObjectStore,
+        Config as StoreConfig, DeleteErrorKind, GetErrorKind, InfoErrorKind, ObjectInfo, ObjectMetadata,
+        ObjectStore,
     },
     stream::{DiscardPolicy, StorageType},
 };
@@ -25,7 +26,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::ports::{DatabaseInfo, Databases, PortError};
+use crate::ports::{DatabaseContent, DatabaseInfo, Databases, PortError};
 
 /// A server that is silent for so long while a database is sent or listed is given up.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -251,6 +252,16 @@ impl Databases for NatsDatabases {
             .map_err(|error| failed(format!("{error}: {}", source(&error))))?;
         self.set(info.clone());
         Ok(())
+    }
+
+    async fn content(&self, digest: &str) -> Result<Option<DatabaseContent>, PortError> {
+        let failed = |reason: String| PortError { action: "open a published database", reason };
+        let opened = timeout(LIST_PATIENCE, self.store.get(digest)).await;
+        match opened.map_err(|_| failed("the server is silent".to_owned()))? {
+            Ok(object) => Ok(Some(Box::pin(object))),
+            Err(error) if error.kind() == GetErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(format!("{digest}: {error}"))),
+        }
     }
 
     async fn kept(&self) -> Result<Vec<String>, PortError> {

@@ -50,7 +50,7 @@ impl Publisher {
         if outlines.use_outline(digest, scheme, now_ms()).await? {
             return Ok(());
         }
-        let Some(LocalDatabase { info, outline }) = self.databases.local(digest)? else { return Ok(()) };
+        let Some(LocalDatabase { info, outline, .. }) = self.databases.local(digest)? else { return Ok(()) };
         let failed = |reason: String| PortError { action: "outline the database", reason };
         let made = tokio::task::spawn_blocking(outline).await.map_err(|error| failed(error.to_string()))?;
         keep(outlines, &info, &made.map_err(failed)?).await

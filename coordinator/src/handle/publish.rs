@@ -1,9 +1,11 @@
-//! A database from a client: into a file, through the inspection, to the workers.
+//! A database from a client: into a file, through the inspection, to the workers. And back to who assesses elsewhere.
 
 use std::io::{Seek as _, Write as _};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
+use strata_proto::digest::Digest;
+use tokio_util::io::ReaderStream;
 
 use super::{CallError, Handle};
 use crate::{
@@ -11,7 +13,36 @@ use crate::{
     ports::DatabaseInfo,
 };
 
+/// Bytes of one part.
+const PART: usize = 256 << 10;
+
 impl Handle {
+    /// The database that new scans are pinned to; `None` where workers use what they have.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub async fn database(&self) -> Result<Option<DatabaseInfo>, CallError> {
+        Ok(self.databases.current().await?)
+    }
+
+    /// The content of a database that is kept, in parts.
+    ///
+    /// # Errors
+    /// When the digest is none, it is not kept, or cannot be read.
+    pub async fn fetch_database(
+        &self,
+        digest: &str,
+    ) -> Result<impl Stream<Item = std::io::Result<Bytes>> + Send + use<>, CallError> {
+        let parsed: Digest = digest.parse().map_err(|_| {
+            let digest: String = digest.chars().take(80).collect();
+            CallError::Invalid(format!("`{digest}` is no digest"))
+        })?;
+        let content = self.databases.databases().content(&parsed.to_string()).await?;
+        let content = content
+            .ok_or_else(|| CallError::NotFound(format!("the advisory database {parsed} is not kept here")))?;
+        Ok(ReaderStream::with_capacity(content, PART))
+    }
+
     /// Takes a database in parts, checks it, and pins every scan from now on to it. Scans that run keep theirs.
     ///
     /// # Errors

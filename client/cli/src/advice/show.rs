@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Advice, Candidate};
+use super::{Advice, Candidate, Database};
 use crate::{
     diff::{
         Side,
@@ -13,9 +13,10 @@ use crate::{
 };
 
 pub(super) fn table(advice: &Advice, out: &mut dyn Write) -> io::Result<()> {
-    let Advice { image, base, candidates, .. } = advice;
+    let Advice { image, base, database, candidates, .. } = advice;
     writeln!(out, "IMAGE  {} ({}): {}", plain(&image.name), plain(&system(image)), counts(image))?;
     writeln!(out, "BASE   its lowest {} of {} layers: {}", base.layers, image.layers, plain(&base.known_by))?;
+    writeln!(out, "BY     {}", plain(&by(database)))?;
     for (place, candidate) in candidates.iter().enumerate() {
         let Candidate { name, predicted, fixed, remains, introduced, notes, .. } = candidate;
         writeln!(out, "\n{}. {} ({})", place + 1, plain(name), plain(&system(predicted)))?;
@@ -59,6 +60,11 @@ fn counts(side: &Side) -> String {
     crate::format::counts(&counts)
 }
 
+fn by(database: &Database) -> String {
+    let Database { digest, modified, whose } = database;
+    format!("the advisory database {digest} of {modified}, {whose}")
+}
+
 fn own(candidate: &Candidate) -> usize {
     candidate.remains.iter().filter(|one| one.origin == "application").count()
 }
@@ -69,7 +75,7 @@ fn size(candidate: &Candidate) -> String {
 }
 
 pub(super) fn markdown(advice: &Advice, out: &mut dyn Write) -> io::Result<()> {
-    let Advice { image, base, candidates, .. } = advice;
+    let Advice { image, base, database, candidates, .. } = advice;
     writeln!(out, "## Strata: bases for {}\n", code(&image.name))?;
     writeln!(out, "{} · {}\n", escaped(&system(image)), counts(image))?;
     writeln!(
@@ -79,6 +85,7 @@ pub(super) fn markdown(advice: &Advice, out: &mut dyn Write) -> io::Result<()> {
         image.layers,
         escaped(&base.known_by)
     )?;
+    writeln!(out, "Assessed by {}.\n", escaped(&by(database)))?;
     writeln!(out, "| Base | Findings then | Fixed | Introduced | Remain | Of the image's own | Size |")?;
     writeln!(out, "|---|---|---:|---:|---:|---:|---:|")?;
     for candidate in candidates {

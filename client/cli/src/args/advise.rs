@@ -18,7 +18,8 @@ pub struct AdviseArgs {
     pub candidates: Vec<String>,
     /// The base that the image has now. Without it: what the image's labels say, else the largest other image, among the
     /// candidates and this machine's reports, that is wholly a part of it. With --server the newest 100 reports of the server
-    /// are looked through too; the layers are still read and combined by this machine, with the advisory database that is here.
+    /// are looked through too; the layers are still read and combined by this machine, with the server's advisory
+    /// database, which is fetched where it is not here, or the one that --db names.
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
     /// Output format on stdout.

@@ -13,13 +13,14 @@ pub enum ReportCommand {
     Show {
         /// The report's id.
         report: String,
-        /// Assess the report again, here, with the advisory database of this machine, and show what has become known since: as
+        /// Assess the report again, here, with the advisory database of this machine, or with --server that of the server's scans
+        /// (which is fetched where it is not here), and show what has become known since: as
         /// `strata diff` does, the report as it was before and as it would be now after. The image is not read, and need not
         /// exist any more: the analyses of its layers are taken where the cache directory still has them, and else the packages
         /// that the report lists. Formats: table, json, markdown.
         #[arg(long)]
         reassess: bool,
-        /// Advisory database that `--reassess` assesses with.
+        /// Advisory database that `--reassess` assesses with, whatever a server uses.
         #[arg(long, alias = "db-path", env = "STRATA_DB", value_name = "FILE")]
         db: Option<PathBuf>,
         /// Ask the registries whether the image is still there, as `report search --check` does, and say it on stderr.

@@ -14,6 +14,7 @@ use crate::{
     args::{AdviseArgs, ArchiveArgs, TargetArgs},
     backend::Backend,
     bases,
+    chosen::{self, Chosen},
     diff::Image,
     embedded,
     exit::Failure,
@@ -35,12 +36,15 @@ pub(super) async fn run(args: AdviseArgs, settings: &Settings) -> Result<ExitCod
         connection: args.target.connection.clone(),
         cache_dir: args.target.cache_dir.clone(),
     };
+    let place = ArchiveArgs { server: args.target.server.clone(), ..archive.clone() };
+    let Chosen { path, whose } = chosen::choose(args.target.db.as_ref(), &place, settings).await?;
     // The layers are combined in this process, which therefore reads them.
-    let here = TargetArgs { server: None, ..args.target.clone() };
+    let here = TargetArgs { server: None, db: path, ..args.target.clone() };
     let mut gather = Gather::new(&here, archive, settings);
     let advice = advise(&args, &mut gather, settings).await;
     gather.close().await;
-    let advice = advice?;
+    let mut advice = advice?;
+    advice.database.whose = whose;
     for (form, path) in &args.output {
         output::write_file(path, &mut |out| advice.write(*form, out))?;
     }

@@ -8,6 +8,7 @@ use strata_loadtest::{
     content::{Arch, Blob, Compression, Fixed, FixedImage},
     registry::Options,
 };
+use strata_worker::advisories::DatabaseFile;
 use tempfile::TempDir;
 
 use crate::{
@@ -155,5 +156,17 @@ fn the_base_is_named_found_or_not_known() {
     let elsewhere = [&advise[..], &["--cache-dir", &cache]].concat();
     user.run(&elsewhere).expect(2, &["not known which of the layers"]);
     user.run(&[&elsewhere[..], &["--server", &url]].concat())
-        .expect(0, &["shares them with", "base:1", "1 fixed, 1 introduced, 1 remain"]);
+        .expect(0, &["shares them with", "base:1", "1 fixed, 1 introduced, 1 remain", "the server's"]);
+    // Who has no database either has the server's, once.
+    let stranger = User::without_database();
+    let remote = [&advise[..], &["--server", &url, "-f", "json"]].concat();
+    let digest = DatabaseFile::open(&user.database()).expect("a database").digest().to_owned();
+    for _ in 0..2 {
+        let run = stranger.run(&remote);
+        run.expect(0, &["shares them with", &digest, "the server's"]);
+    }
+    let kept = std::fs::read_dir(stranger.home.path().join("databases")).expect("a directory");
+    assert_eq!(kept.count(), 1, "what was fetched is kept, and nothing else");
+    let named = user.database().display().to_string();
+    stranger.run(&[&remote[..], &["--db", &named]].concat()).expect(0, &["named by --db, not the server's"]);
 }

@@ -91,6 +91,7 @@ fn a_scan_finishes_with_the_database_that_it_started_with() {
     assert_eq!(record.database_digest, first);
     let scan = runtime.block_on(client.submit(sweep(&registry))).expect("accepted");
     let (found, _) = runtime.block_on(databases(&client, &scan, |_| {}));
+    let newest = newer.clone();
     assert_eq!(found, BTreeSet::from([newer]), "{}", cluster.logs());
     // The same reports as on a machine that has the file.
     let (run, cluster_) = cluster.user.json(&["sweep", &registry.host(), "--server", &cluster.url()]);
@@ -99,6 +100,12 @@ fn a_scan_finishes_with_the_database_that_it_started_with() {
     let (run, alone) = elsewhere.json(&["sweep", &registry.host(), "--db", &second]);
     run.expect(0, &[]);
     assert_eq!(images(&cluster_), images(&alone));
+    // Who has no database assesses a report again by the cluster's.
+    let stranger = User::without_database();
+    let (run, found) = cluster.user.json(&["report", "search", "--limit", "1", "--server", &cluster.url()]);
+    run.expect(0, &[]);
+    let again = ["report", "show", found[0]["report"].as_str().expect("an id"), "--reassess"];
+    stranger.run(&[&again[..], &["--server", &cluster.url()]].concat()).expect(0, &[&newest, "the server's"]);
     std::fs::write(home.join("broken"), "no database").expect("written");
     let broken = home.join("broken").display().to_string();
     cluster.user.run(&["db", "publish", "--server", &cluster.url(), "--db", &broken]).expect(3, &["broken"]);

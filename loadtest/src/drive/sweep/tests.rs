@@ -35,6 +35,7 @@ struct Part {
 
 #[tonic::async_trait]
 impl Strata for Part {
+    type FetchDatabaseStream = Pin<Box<dyn Stream<Item = Result<v1::FetchDatabaseResponse, Status>> + Send>>;
     type WatchStream = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
 
     async fn submit(&self, request: Request<SubmitRequest>) -> Answer<SubmitResponse> {
@@ -127,6 +128,17 @@ impl Strata for Part {
         &self,
         _: Request<v1::EndAcceptedRiskRequest>,
     ) -> Answer<v1::EndAcceptedRiskResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
+    async fn get_database(&self, _: Request<v1::GetDatabaseRequest>) -> Answer<v1::GetDatabaseResponse> {
+        Err(Status::unimplemented("not in this part"))
+    }
+
+    async fn fetch_database(
+        &self,
+        _: Request<v1::FetchDatabaseRequest>,
+    ) -> Answer<Self::FetchDatabaseStream> {
         Err(Status::unimplemented("not in this part"))
     }
 

@@ -11,6 +11,7 @@ use super::{accepted, names, show};
 use crate::{
     age::Moment,
     args::{ArchiveArgs, OutputArgs},
+    chosen,
     command::diff::print,
     diff::{self, Diff, Form, Image},
     embedded::{Config, Embedded},
@@ -39,7 +40,9 @@ pub(super) async fn run(
     let then = show(id, archive, settings).await?;
     accepted(archive, &mut output, settings).await?;
     let references = names(id, archive, settings).await?;
-    let here = Embedded::start(Config::local(settings, db, archive.cache_dir.as_ref())).await?;
+    let chosen = chosen::choose(db, archive, settings).await?;
+    let config = Config::local(settings, chosen.path.as_ref(), archive.cache_dir.as_ref());
+    let here = Embedded::start(config).await?;
     let again = here.again(&then).await;
     here.close().await;
     let again = again?;
@@ -54,6 +57,7 @@ pub(super) async fn run(
         reported.report.unwrap_or_default()
     };
     let mut notes = notes(&then, &again.report, again.whole);
+    notes.push(by(&again.report, chosen.whose));
     let name = references.first().unwrap_or(&then.image_digest).clone();
     let name = if name.is_empty() { id.to_owned() } else { name };
     let image = |word: &str, report: Report, report_id: &str| Image {
@@ -86,6 +90,11 @@ fn worst(report: &Report) -> Option<Severity> {
     open.map(strata_proto::v1::Finding::severity).max_by_key(|severity| *severity as i32)
 }
 
+/// By which database it is known now.
+fn by(now: &Report, whose: &str) -> String {
+    format!("now: by the advisory database {} of {}, {whose}", now.database_digest, now.database_modified)
+}
+
 /// What somebody must know who reads the comparison.
 fn notes(then: &Report, now: &Report, whole: bool) -> Vec<String> {
     let mut notes = vec![
@@ -93,9 +102,9 @@ fn notes(then: &Report, now: &Report, whole: bool) -> Vec<String> {
             .to_owned(),
     ];
     if then.database_digest == now.database_digest {
-        notes.push("the database here is that of the report: nothing newer was asked".to_owned());
+        notes.push("the database is that of the report: nothing newer was asked".to_owned());
     } else if is_older(&now.database_modified, &then.database_modified) {
-        notes.push("the database here is older than that of the report".to_owned());
+        notes.push("the database is older than that of the report".to_owned());
     }
     if !whole {
         notes.push(
