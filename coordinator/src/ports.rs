@@ -82,6 +82,14 @@ pub trait OutcomeHandle: Send + Sync {
 pub trait Parcels: Send + Sync {
     /// Takes a parcel; `None` when it is gone.
     async fn take(&self, name: &str) -> Result<Option<Bytes>, PortError>;
+    /// Takes several, in the order of their names.
+    async fn take_all(&self, names: &[&str]) -> Result<Vec<Option<Bytes>>, PortError> {
+        let mut parcels = Vec::with_capacity(names.len());
+        for name in names {
+            parcels.push(self.take(name).await?);
+        }
+        Ok(parcels)
+    }
     /// They are archived: they need not be kept.
     async fn discard(&self, names: &[&str]) -> Result<(), PortError>;
 }

@@ -4,7 +4,7 @@
 //! What reports are found by are *terms*: numbers that stand for texts, so that no text of an image is a key anywhere. Nobody finds
 //! another text for the number of a given one.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use crate::{
     digest::Digest,
@@ -34,14 +34,15 @@ impl Kind {
 /// The number that stands for a text: the first eight bytes of the sha256 over the kind's number and the text, big-endian.
 #[must_use]
 pub fn term(kind: Kind, text: &str) -> i64 {
+    let upper;
     let text = match kind {
-        Kind::Vulnerability => &text.to_ascii_uppercase(),
-        Kind::Package => text,
+        Kind::Vulnerability if text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
+            upper = text.to_ascii_uppercase();
+            &upper
+        }
+        Kind::Vulnerability | Kind::Package => text,
     };
-    let mut bytes = Vec::with_capacity(text.len().saturating_add(1));
-    bytes.push(kind.number());
-    bytes.extend_from_slice(text.as_bytes());
-    Digest::of(&bytes).prefix().cast_signed()
+    Digest::of_parts(&[&[kind.number()], text.as_bytes()]).prefix().cast_signed()
 }
 
 /// Identifiers and aliases of a report's findings as terms, in ascending order, each once.
@@ -62,15 +63,23 @@ pub fn packages(report: &Report) -> Vec<i64> {
 }
 
 fn terms<'a>(kind: Kind, names: impl Iterator<Item = &'a String>) -> Vec<i64> {
-    let names: BTreeSet<&str> = names.map(String::as_str).collect();
-    let names = names.into_iter().map(findable).filter(|name| !name.is_empty());
-    let terms: BTreeSet<i64> = names.map(|name| term(kind, &name)).collect();
-    terms.into_iter().collect()
+    // Most names come several times: each is hashed once.
+    let mut seen = HashSet::new();
+    let names = names.map(String::as_str).filter(|name| !name.is_empty() && seen.insert(*name));
+    let names = names.map(findable).filter(|name| !name.is_empty());
+    let mut terms: Vec<i64> = names.map(|name| term(kind, &name)).collect();
+    terms.sort_unstable();
+    terms.dedup();
+    terms
 }
 
 /// What of a name counts: as people can type it, and as far as anybody reads.
-fn findable(name: &str) -> String {
+fn findable(name: &str) -> Cow<'_, str> {
     const MOST: usize = 400;
+    // As many bytes are no more characters.
+    if name.len() <= MOST && !name.contains('\0') {
+        return Cow::Borrowed(name);
+    }
     name.chars().filter(|c| *c != '\0').take(MOST).collect()
 }
 
@@ -112,11 +121,8 @@ pub fn key(body: &[u8], asked: &[u8]) -> [u8; 32] {
 /// Digest over a part and what follows it.
 #[must_use]
 pub fn digest_of(part: &[u8], rest: &[u8]) -> [u8; 32] {
-    let mut bytes = Vec::with_capacity(part.len().saturating_add(rest.len()).saturating_add(8));
-    bytes.extend_from_slice(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-    bytes.extend_from_slice(part);
-    bytes.extend_from_slice(rest);
-    Digest::of(&bytes).bytes()
+    let length = u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes();
+    Digest::of_parts(&[&length, part, rest]).bytes()
 }
 
 #[cfg(test)]

@@ -36,6 +36,14 @@ pub async fn run<T: Send + 'static>(
     }
 }
 
+/// Runs one of several pieces of work that share a thread.
+///
+/// # Errors
+/// When it panics: what it leaves behind of what it shares with the others must be whole at any time.
+pub(crate) fn caught<T>(what: &str, work: impl FnOnce() -> T) -> Result<T, JobError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panicked(what, panic.as_ref()))
+}
+
 /// Runs work that blocks on its input on a thread of its own, for layers that arrive over the network: a rayon thread
 /// that waits for a socket would be a core that does nothing.
 ///

@@ -2,24 +2,27 @@
 //! that nobody told) costs more than what it is made for.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     io::{self, Read as _},
 };
 
 use zstd::{
     bulk::Compressor,
     stream::read::Decoder,
-    zstd_safe::{DCtx, ResetDirective},
+    zstd_safe::{DCtx, ResetDirective, get_frame_content_size},
 };
 
 const LEVEL: i32 = 3;
 /// The largest window that a frame may ask for, as a power of two: four times that of the level. A kept context keeps its window's
 /// memory, and whoever can write to the cache chooses the frame.
 const WINDOW_LOG: u32 = 23;
+/// The longest plain text whose room a thread keeps.
+const MOST_KEPT: usize = 256 << 10;
 
 thread_local! {
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Option<DCtx<'static>>> = const { RefCell::new(None) };
+    static PLAIN: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// Compresses bytes at level 3, as one frame that tells its size.
@@ -58,6 +61,38 @@ pub fn decompress(packed: &[u8], limit: u64) -> io::Result<Vec<u8>> {
     })
 }
 
+/// As [`decompress`], for a plain text that is only looked at: a small one of a known size needs no memory of its own.
+///
+/// # Errors
+/// As there.
+pub fn read<T>(packed: &[u8], limit: u64, reader: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+    let told = get_frame_content_size(packed).ok().flatten().filter(|told| *told <= limit);
+    let told = told.and_then(|told| usize::try_from(told).ok()).filter(|told| *told <= MOST_KEPT);
+    let mut plain = PLAIN.take();
+    plain.clear();
+    let whole = told.is_some_and(|told| {
+        plain.reserve(told);
+        // A text that is longer than it says is of several frames, or damaged: that is found out below.
+        at_once(packed, &mut plain) && plain.len() == told
+    });
+    let answer =
+        if whole { Ok(reader(&plain)) } else { decompress(packed, limit).map(|plain| reader(&plain)) };
+    PLAIN.set(plain);
+    answer
+}
+
+/// Decompresses into the room that a vector has.
+fn at_once(packed: &[u8], plain: &mut Vec<u8>) -> bool {
+    DECOMPRESSOR.with_borrow_mut(|kept| {
+        let mut context = kept.take().unwrap_or_else(DCtx::create);
+        let done = context.decompress(plain, packed).is_ok();
+        if done {
+            *kept = Some(context);
+        }
+        done
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -83,6 +118,12 @@ mod tests {
             let packed = compress(text).expect("packed");
             assert_eq!(packed, zstd::bulk::compress(text, LEVEL).expect("packed"), "{}", text.len());
             assert_eq!(decompress(&packed, 1 << 30).expect("a frame"), *text);
+            assert!(read(&packed, 1 << 30, |plain| plain == *text).expect("a frame"));
+            let twice = [packed.as_slice(), &packed].concat();
+            let plain = read(&twice, 1 << 30, <[u8]>::to_vec).expect("frames");
+            assert_eq!(plain, [*text, *text].concat());
+            assert_eq!(read(&packed, 2, <[u8]>::to_vec).expect("a part"), text.get(..2).unwrap_or(text));
+            assert!(read(packed.get(..packed.len() / 2).unwrap_or_default(), 1 << 30, |_| ()).is_err());
             // As released versions wrote it: a stream without a size.
             let streamed = zstd::encode_all(*text, LEVEL).expect("packed");
             assert_eq!(decompress(&streamed, 1 << 30).expect("a frame"), *text);

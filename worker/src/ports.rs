@@ -170,6 +170,13 @@ pub trait InventoryCache: Send + Sync {
     async fn keep_image(&self, digest: &str, platform: &str, facts: &ImageFacts) -> Result<(), PortError>;
     /// Puts a report down for the coordinator, for at most an hour.
     async fn put_parcel(&self, name: &str, parcel: Bytes) -> Result<(), PortError>;
+    /// The same of several reports; on an error some of them may be there.
+    async fn put_parcels(&self, parcels: &[(&str, Bytes)]) -> Result<(), PortError> {
+        for (name, parcel) in parcels {
+            self.put_parcel(name, parcel.clone()).await?;
+        }
+        Ok(())
+    }
 }
 
 /// A layer as it is stored, with what is known of it.

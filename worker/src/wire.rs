@@ -26,8 +26,7 @@ pub fn encode(inventory: &model::Inventory) -> Result<Vec<u8>, JobError> {
 /// # Errors
 /// When the bytes are not an inventory that a worker wrote.
 pub fn decode(bytes: &[u8]) -> Result<model::Inventory, JobError> {
-    let plain = open(bytes, "an inventory")?;
-    let wire = v1::Inventory::decode(plain.as_slice())
+    let wire = opened(bytes, "an inventory", |plain| v1::Inventory::decode(plain))?
         .map_err(|error| JobError::later("cache", format!("failed to decode an inventory: {error}")))?;
     Ok(from_wire(wire))
 }
@@ -50,17 +49,19 @@ pub fn seal(plain: &[u8], what: &str) -> Result<Vec<u8>, JobError> {
 /// # Errors
 /// When the bytes are not what [`seal`] wrote.
 pub fn open(bytes: &[u8], what: &str) -> Result<Vec<u8>, JobError> {
+    opened(bytes, what, <[u8]>::to_vec)
+}
+
+fn opened<T>(bytes: &[u8], what: &str, reader: impl FnOnce(&[u8]) -> T) -> Result<T, JobError> {
     let bad = |reason: String| JobError::later("cache", format!("failed to decode {what}: {reason}"));
     let (codec, packed) = bytes.split_first().ok_or_else(|| bad("it is empty".to_owned()))?;
     if *codec != CODEC_ZSTD {
         return Err(bad(format!("codec {codec} is not known")));
     }
     let limit = u64::try_from(MAX_INVENTORY).unwrap_or(u64::MAX);
-    let plain = pack::decompress(packed, limit).map_err(|error| bad(error.to_string()))?;
-    if plain.len() >= MAX_INVENTORY {
-        return Err(bad("it is larger than 512 MiB".to_owned()));
-    }
-    Ok(plain)
+    let read = |plain: &[u8]| (plain.len() < MAX_INVENTORY).then(|| reader(plain));
+    let read = pack::read(packed, limit, read).map_err(|error| bad(error.to_string()))?;
+    read.ok_or_else(|| bad("it is larger than 512 MiB".to_owned()))
 }
 
 fn to_wire(inventory: &model::Inventory) -> v1::Inventory {

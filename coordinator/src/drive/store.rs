@@ -4,7 +4,6 @@
 use std::{collections::BTreeMap, time::SystemTime};
 
 use bytes::Bytes;
-use futures::{FutureExt as _, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -197,10 +196,15 @@ async fn prepare(
     shutdown: &CancellationToken,
     stores: &[StoreReport],
 ) -> Option<Vec<Option<Content>>> {
-    // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
-    let taken: Vec<BoxFuture<'_, Option<Option<Bytes>>>> =
-        stores.iter().map(|store| take(ports, shutdown, store).boxed()).collect();
-    let taken = futures::future::join_all(taken).await.into_iter().collect::<Option<Vec<_>>>()?;
+    let names: Vec<&str> = stores.iter().filter_map(|store| store.parcel.as_deref()).collect();
+    let mut taken = persist(shutdown, || ports.parcels.take_all(&names)).await?.into_iter();
+    let taken: Vec<Option<Bytes>> =
+        stores.iter().map(|store| store.parcel.as_ref().and_then(|_| taken.next().flatten())).collect();
+    for (store, _) in
+        stores.iter().zip(&taken).filter(|(store, taken)| store.parcel.is_some() && taken.is_none())
+    {
+        tracing::warn!(parcel = store.parcel, "a report's parcel is gone");
+    }
     let opened = tokio::task::spawn_blocking(move || {
         taken.iter().map(|bytes| bytes.as_ref().map(|bytes| open_parcel(bytes))).collect::<Vec<_>>()
     });
@@ -228,16 +232,6 @@ async fn prepare(
         });
     }
     Some(contents)
-}
-
-/// A report's parcel; an inner `None` when it is gone.
-async fn take(ports: &Ports, shutdown: &CancellationToken, store: &StoreReport) -> Option<Option<Bytes>> {
-    let Some(parcel) = &store.parcel else { return Some(None) };
-    let taken = persist(shutdown, || ports.parcels.take(parcel)).await?;
-    if taken.is_none() {
-        tracing::warn!(parcel, "a report's parcel is gone");
-    }
-    Some(taken)
 }
 
 /// A report whose parcel is gone. The id says all that a report is made of: who archived it before archived the same, and that

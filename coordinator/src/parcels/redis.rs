@@ -22,6 +22,8 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// A parcel is at most some tens of MiB.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(4);
+/// Parcels that one request takes.
+const AT_ONCE: usize = 16;
 
 /// Parcels in Redis. The connection is made with the first request.
 pub struct RedisParcels {
@@ -76,6 +78,20 @@ impl RedisParcels {
     }
 }
 
+impl RedisParcels {
+    /// A parcel without its tag; `None` for one that nobody of this cluster put there.
+    fn opened(&self, key: &str, parcel: Bytes) -> Option<Bytes> {
+        match self.keys.open(key, &parcel) {
+            Ok(start) => Some(parcel.slice(start..)),
+            Err(error) => {
+                measure::tampered("parcel");
+                tracing::error!(%error, key, "a parcel in Redis is not ours: the image is assessed again");
+                None
+            }
+        }
+    }
+}
+
 /// A client for the endpoint, with its certificates.
 fn client(endpoint: &RedisEndpoint) -> Result<Client, RedisError> {
     let RedisEndpoint { url, tls } = endpoint;
@@ -90,20 +106,24 @@ fn client(endpoint: &RedisEndpoint) -> Result<Client, RedisError> {
 #[async_trait]
 impl Parcels for RedisParcels {
     async fn take(&self, name: &str) -> Result<Option<Bytes>, PortError> {
-        let mut connection = self.connection.clone();
-        let key = subject::parcel(name);
-        let parcel: Result<Option<Vec<u8>>, RedisError> = connection.get(&key).await;
-        let parcel =
-            parcel.map_err(|error| PortError { action: "take a parcel", reason: error.to_string() })?;
-        let Some(parcel) = parcel.map(Bytes::from) else { return Ok(None) };
-        match self.keys.open(&key, &parcel) {
-            Ok(start) => Ok(Some(parcel.slice(start..))),
-            Err(error) => {
-                measure::tampered("parcel");
-                tracing::error!(%error, key, "a parcel in Redis is not ours: the image is assessed again");
-                Ok(None)
+        Ok(self.take_all(&[name]).await?.pop().flatten())
+    }
+
+    async fn take_all(&self, names: &[&str]) -> Result<Vec<Option<Bytes>>, PortError> {
+        let failed = |reason| PortError { action: "take a parcel", reason };
+        let mut parcels = Vec::with_capacity(names.len());
+        for names in names.chunks(AT_ONCE) {
+            let mut connection = self.connection.clone();
+            let keys: Vec<String> = names.iter().map(|name| subject::parcel(name)).collect();
+            let taken: Result<Vec<Option<Vec<u8>>>, RedisError> = connection.mget(&keys).await;
+            let taken = taken.map_err(|error| failed(error.to_string()))?;
+            if taken.len() != keys.len() {
+                return Err(failed(format!("{} answers to {} names", taken.len(), keys.len())));
             }
+            let opened = |(key, parcel): (&String, Option<Vec<u8>>)| self.opened(key, parcel?.into());
+            parcels.extend(keys.iter().zip(taken).map(opened));
         }
+        Ok(parcels)
     }
 
     async fn discard(&self, names: &[&str]) -> Result<(), PortError> {

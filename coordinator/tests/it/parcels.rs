@@ -36,6 +36,12 @@ async fn conforms(place: Place) {
         assert!(parcels.take("b").await.unwrap() == Some(large.clone()), "values differ");
         assert_eq!(parcels.take("c").await.unwrap(), Some(Bytes::new()));
     }
+    let all = parcels.take_all(&["c", "never", "a", "c"]).await.unwrap();
+    let (a, c) = (Some(Bytes::from_static(b"\0\r\n")), Some(Bytes::new()));
+    assert_eq!(all, [c.clone(), None, a.clone(), c], "in the order of the names");
+    let many = ["a", "never"].repeat(20);
+    assert_eq!(parcels.take_all(&many).await.unwrap(), [a, None].repeat(20));
+    assert!(parcels.take_all(&[]).await.unwrap().is_empty());
     put("a", Bytes::from_static(b"again")).await;
     assert_eq!(parcels.take("a").await.unwrap(), Some(Bytes::from_static(b"again")));
     for names in [&["a"][..], &["a", "c", "never"], &[]] {

@@ -321,7 +321,19 @@ impl InventoryCache for RedisCache {
     }
 
     async fn put_parcel(&self, name: &str, parcel: Bytes) -> Result<(), PortError> {
-        self.set("put a parcel down", &subject::parcel(name), &parcel, PARCEL_SECONDS).await
+        self.put_parcels(&[(name, parcel)]).await
+    }
+
+    async fn put_parcels(&self, parcels: &[(&str, Bytes)]) -> Result<(), PortError> {
+        const ACTION: &str = "put a parcel down";
+        let mut pipe = redis::pipe();
+        for (name, parcel) in parcels {
+            let key = subject::parcel(name);
+            let parcel = self.keys.seal(&key, parcel);
+            check_size(ACTION, &key, &parcel)?;
+            pipe.set_ex(key, parcel, PARCEL_SECONDS).ignore();
+        }
+        self.link.bulk(ACTION, &pipe).await
     }
 }
 

@@ -75,12 +75,7 @@ pub(super) fn carry_out<'a>(
             Some(Verb::Index(index)) => {
                 job::index::index(context, token, &job.scan_id, index).await.map(Answer::Indexed)
             }
-            Some(Verb::Assess(assess)) => {
-                assess::assess(context, assess).await.map(|outcome| match outcome {
-                    assess::Outcome::Assessed(assessed) => Answer::Assessed(assessed),
-                    assess::Outcome::Missing(missing) => Answer::Missing(missing),
-                })
-            }
+            Some(Verb::Assess(assess)) => assess::assess(context, assess).await.map(assessed),
             Some(Verb::Bundle(_)) => Err(malformed(job, "a bundle is in no bundle")),
             None => Err(malformed(job, "it has no verb")),
         }
@@ -91,6 +86,14 @@ pub(super) fn carry_out<'a>(
         let panicked = || format!("failed to carry out job {}: it panicked; please report it", job.key);
         work.await.unwrap_or_else(|_| Err(JobError::never("panic", panicked())))
     })
+}
+
+/// What an assessment answers.
+pub(super) fn assessed(outcome: assess::Outcome) -> Answer {
+    match outcome {
+        assess::Outcome::Assessed(assessed) => Answer::Assessed(assessed),
+        assess::Outcome::Missing(missing) => Answer::Missing(missing),
+    }
 }
 
 fn malformed(job: &Job, why: &str) -> JobError {

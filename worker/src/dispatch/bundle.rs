@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt as _, future::BoxFuture};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture};
 use strata_proto::{
     subject,
     trace::{self, TraceHeaders},
@@ -25,7 +25,7 @@ use tracing::Instrument as _;
 
 use super::{
     CANCELLED, Config, Ports, Trial, Trials,
-    answer::{carry_out, foreign, is_foreign, name_of, outcome},
+    answer::{assessed, carry_out, foreign, is_foreign, name_of, outcome},
     extend, publish, report_failure, span_of, told,
 };
 use crate::{
@@ -117,7 +117,13 @@ impl<'a> Parcel<'a> {
                 let context = &ports.context;
                 let cache =
                     shared::read_ahead(&context.cache, &context.fingerprint, self.assessments()).await;
-                let members = futures::stream::iter(&self.members);
+                // A bug costs nobody his answer: whoever has none by then is carried out alone.
+                let together = std::panic::AssertUnwindSafe(self.assess(ports, &cache)).catch_unwind();
+                if together.await.is_err() {
+                    tracing::error!("assessing a bundle panicked; please report it");
+                }
+                let left = self.members.iter().filter(|member| member.ended.get().is_none());
+                let members = futures::stream::iter(left);
                 members.for_each_concurrent(AT_ONCE, |member| self.carry_out(ports, &cache, member)).await;
             }
             self.tell(config, ports).await;
@@ -129,6 +135,28 @@ impl<'a> Parcel<'a> {
             Some(Verb::Assess(assess)) => Some(assess),
             _ => None,
         })
+    }
+
+    /// Assesses together what needs nothing but the cache.
+    async fn assess(&self, ports: &Ports, cache: &Arc<dyn InventoryCache>) {
+        let members = self.members.iter().filter_map(|member| match &member.job.verb {
+            Some(Verb::Assess(job)) if !job.attached_vex => Some((member, job)),
+            _ => None,
+        });
+        let (members, jobs): (Vec<&Member>, Vec<&AssessJob>) = members.unzip();
+        if jobs.len() < 2 {
+            return;
+        }
+        let span = |member: &&Member| span_of(&member.job, &member.trace, self.token.executions);
+        let spans: Vec<tracing::Span> = members.iter().map(span).collect();
+        let context = job::Context { cache: Arc::clone(cache), ..ports.context.clone() };
+        context.turn.pause().await;
+        let started = std::time::Instant::now();
+        let results = job::assess::several(&context, &jobs).await;
+        let took = started.elapsed();
+        for ((member, span), result) in members.into_iter().zip(spans).zip(results) {
+            span.in_scope(|| member.end(ports, result.map(assessed), took));
+        }
     }
 
     async fn carry_out(&self, ports: &Ports, cache: &Arc<dyn InventoryCache>, member: &Member) {

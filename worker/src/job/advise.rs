@@ -53,7 +53,13 @@ pub async fn predict(
         let below: Vec<&Inventory> = new.iter().collect();
         let rebased = rebase::rebase(&own.iter().collect::<Vec<_>>(), base, &below);
         new.extend(rebased.layers);
-        let (report, _) = assess::assessed(&facts, &new, &database, java.as_deref(), fingerprint)?;
+        let (report, _) = assess::assessed(
+            &facts,
+            &new.iter().collect::<Vec<_>>(),
+            &database,
+            java.as_deref(),
+            fingerprint,
+        )?;
         Ok(Predicted { report, foreign: rebased.foreign })
     };
     compute::run(&image.image_digest, work).await?

@@ -45,7 +45,14 @@ pub async fn again(context: &Context, old: &v1::Report) -> Result<Again, JobErro
             Some(packed) => {
                 let inventories = advise::decoded(&packed)?;
                 let fingerprint = old.fingerprint.clone();
-                assess::assessed(&facts, &inventories, &database, java.as_deref(), fingerprint)?.0
+                assess::assessed(
+                    &facts,
+                    &inventories.iter().collect::<Vec<_>>(),
+                    &database,
+                    java.as_deref(),
+                    fingerprint,
+                )?
+                .0
             }
             None => from_packages(&old, &facts, &database)?,
         };

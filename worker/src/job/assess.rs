@@ -1,6 +1,8 @@
 //! *assess*: the inventories of an image → its report, put down for the archive.
 
-use std::sync::Arc;
+mod several;
+
+use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -22,6 +24,7 @@ use crate::{
     source::platform,
     wire,
 };
+pub use several::several;
 
 /// What came of it: the report, or what must be made again first.
 pub enum Outcome {
@@ -36,34 +39,66 @@ pub enum Outcome {
 /// # Errors
 /// When there is no advisory database, or the cache cannot be reached.
 pub async fn assess(context: &Context, job: &v1::AssessJob) -> Result<Outcome, JobError> {
-    let facts = patiently(|| context.cache.image(&job.image_digest, &job.platform)).await?;
-    let Some(facts) = facts else { return Ok(Outcome::Missing(all_missing(context, job).await?)) };
-    let Some(layers) = layers(&facts, &job.layers) else {
-        // The facts are of another time: tables were named since, or are not any more.
-        return Ok(Outcome::Missing(v1::Missing { layers: Vec::new(), image: true }));
+    let work = match gather(context, job).await? {
+        Gathered::Work(work) => *work,
+        Gathered::Missing(missing) => return Ok(Outcome::Missing(missing)),
     };
-    let keys = keys(context, layers.iter().map(String::as_str));
-    let packed = patiently(|| context.cache.read(&keys)).await?;
-    let missing: Vec<String> = keys
-        .iter()
-        .zip(&packed)
-        .filter(|(_, value)| value.is_none())
-        .map(|(key, _)| key.layer.clone())
-        .collect();
-    if !missing.is_empty() {
-        return Ok(Outcome::Missing(v1::Missing { layers: missing, image: false }));
-    }
-    let packed: Vec<Bytes> = packed.into_iter().flatten().collect();
-    let database = context.advisories.database(&job.database_digest).await?;
-    let database = database.ok_or_else(|| no_database(&job.database_digest))?;
-    let attached = if job.attached_vex { Some(attachments(context, job).await?) } else { None };
-    let fingerprint = context.report_fingerprint();
-    let java = context.java_index.clone();
-    let work = move || make_report(&facts, &packed, &database, java.as_deref(), fingerprint, attached);
-    let (assessed, parcel) = context.compute(&job.image_digest, work).await??;
+    let making = move || work.report(&mut Decoded::default());
+    let (assessed, parcel) = context.compute(&job.image_digest, making).await??;
     patiently(|| context.cache.put_parcel(&assessed.parcel, parcel.clone())).await?;
     measure::image_assessed();
     Ok(Outcome::Assessed(assessed))
+}
+
+/// What a report is made of.
+struct Work {
+    facts: v1::ImageFacts,
+    /// By what the layers are told apart, and their inventories as the cache has them.
+    layers: Vec<(String, Bytes)>,
+    database: Arc<DatabaseFile>,
+    java: Option<Arc<JavaIndexFile>>,
+    fingerprint: String,
+    attached: Option<Attached>,
+}
+
+/// All that a report is made of, or what of it is not there.
+enum Gathered {
+    Work(Box<Work>),
+    Missing(v1::Missing),
+}
+
+/// Inventories that were decoded already, by what their layers are told apart.
+type Decoded = HashMap<String, Rc<model::Inventory>>;
+
+async fn gather(context: &Context, job: &v1::AssessJob) -> Result<Gathered, JobError> {
+    let facts = patiently(|| context.cache.image(&job.image_digest, &job.platform)).await?;
+    let Some(facts) = facts else { return Ok(Gathered::Missing(all_missing(context, job).await?)) };
+    let Some(layers) = layers(&facts, &job.layers) else {
+        // The facts are of another time: tables were named since, or are not any more.
+        return Ok(Gathered::Missing(v1::Missing { layers: Vec::new(), image: true }));
+    };
+    let keys = keys(context, layers.iter().map(String::as_str));
+    let packed = patiently(|| context.cache.read(&keys)).await?;
+    let missing: Vec<String> = layers
+        .iter()
+        .zip(&packed)
+        .filter(|(_, value)| value.is_none())
+        .map(|(layer, _)| layer.clone())
+        .collect();
+    if !missing.is_empty() {
+        return Ok(Gathered::Missing(v1::Missing { layers: missing, image: false }));
+    }
+    let database = context.advisories.database(&job.database_digest).await?;
+    let database = database.ok_or_else(|| no_database(&job.database_digest))?;
+    let attached = if job.attached_vex { Some(attachments(context, job).await?) } else { None };
+    Ok(Gathered::Work(Box::new(Work {
+        facts,
+        layers: layers.into_iter().zip(packed.into_iter().flatten()).collect(),
+        database,
+        java: context.java_index.clone(),
+        fingerprint: context.report_fingerprint(),
+        attached,
+    })))
 }
 
 /// By what the image's layers are told apart. The job says which of them may have been read in parts: whoever resolved the image
@@ -110,17 +145,41 @@ pub(super) fn no_database(digest: &str) -> JobError {
     JobError::later("no-database", message)
 }
 
+impl Work {
+    fn report(self, decoded: &mut Decoded) -> Result<(v1::Assessed, Bytes), JobError> {
+        let inventories: Vec<Rc<model::Inventory>> = self
+            .layers
+            .iter()
+            .map(|(layer, packed)| match decoded.get(layer) {
+                Some(inventory) => Ok(Rc::clone(inventory)),
+                None => {
+                    let inventory = Rc::new(wire::decode(packed)?);
+                    decoded.insert(layer.clone(), Rc::clone(&inventory));
+                    Ok(inventory)
+                }
+            })
+            .collect::<Result<_, JobError>>()?;
+        let inventories: Vec<&model::Inventory> = inventories.iter().map(Rc::as_ref).collect();
+        make_report(
+            self.facts,
+            &inventories,
+            &self.database,
+            self.java.as_deref(),
+            self.fingerprint,
+            self.attached,
+        )
+    }
+}
+
 fn make_report(
-    facts: &v1::ImageFacts,
-    packed: &[Bytes],
-    database: &Arc<DatabaseFile>,
+    facts: v1::ImageFacts,
+    inventories: &[&model::Inventory],
+    database: &DatabaseFile,
     java: Option<&JavaIndexFile>,
     fingerprint: String,
     attached: Option<Attached>,
 ) -> Result<(v1::Assessed, Bytes), JobError> {
-    let inventories: Vec<model::Inventory> =
-        packed.iter().map(|bytes| wire::decode(bytes)).collect::<Result<_, _>>()?;
-    let (mut report, keys) = assessed(facts, &inventories, database, java, fingerprint)?;
+    let (mut report, keys) = assessed(&facts, inventories, database, java, fingerprint)?;
     let asked = keys.map(|keys| asked(keys).encode()).filter(|asked| asked.len() <= MOST_ASKED_BYTES);
     let attached = attached.map(|attached| attached::read(attached, &facts.image_digest));
     if let Some(statements) = &attached {
@@ -177,7 +236,7 @@ type Questions = Option<Vec<outline::Key>>;
 /// The report of an image whose layers have these inventories, and what it asked.
 pub(super) fn assessed(
     facts: &v1::ImageFacts,
-    inventories: &[model::Inventory],
+    inventories: &[&model::Inventory],
     database: &DatabaseFile,
     java: Option<&JavaIndexFile>,
     fingerprint: String,
@@ -185,7 +244,7 @@ pub(super) fn assessed(
     let java = java.map(JavaIndexFile::view).transpose();
     let java = java
         .map_err(|error| JobError::later("java-index", format!("failed to read the Java index: {error}")))?;
-    let contents = squash::squash_with(&inventories.iter().collect::<Vec<_>>(), java.as_ref());
+    let contents = squash::squash_with(inventories, java.as_ref());
     let view = database.view().map_err(|error| {
         JobError::later("database", format!("failed to read the advisory database: {error}"))
     })?;
@@ -328,64 +387,4 @@ fn fix(state: assess::FixState) -> (v1::FixState, String) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_layers_of_the_image_are_assessed() {
-        let digest = |name: &str| strata_proto::digest::Digest::of(name.as_bytes()).to_string();
-        let table = |name: &str| v1::LayerTable { digest: digest(name), position: String::new() };
-        let layer = |name| v1::Layer { digest: digest(name), size: 2 << 20, ..v1::Layer::default() };
-        let facts = v1::ImageFacts {
-            layers: vec![layer("a"), layer("b")],
-            tables: vec![v1::LayerTable::default(), table("b")],
-            ..v1::ImageFacts::default()
-        };
-        let (whole, in_parts) = (
-            vec![digest("a"), digest("b")],
-            vec![digest("a"), parts::identity(&digest("b"), Some(&table("b")))],
-        );
-        assert_ne!(whole, in_parts);
-        for named in [&whole, &in_parts] {
-            assert_eq!(layers(&facts, named).as_ref(), Some(named));
-        }
-        // Jobs of coordinators that do not say.
-        assert_eq!(layers(&facts, &[]).as_ref(), Some(&whole));
-        // Another table than the manifest's, and a table of a layer that has none.
-        let other = parts::identity(&digest("b"), Some(&table("other")));
-        assert_eq!(layers(&facts, &[digest("a"), other]), None);
-        assert_eq!(layers(&facts, &[parts::identity(&digest("a"), Some(&table("b"))), digest("b")]), None);
-        let untold = v1::ImageFacts { tables: Vec::new(), ..facts };
-        assert_eq!(layers(&untold, &in_parts), None);
-        assert_eq!(layers(&untold, &whole).as_ref(), Some(&whole));
-    }
-
-    #[test]
-    fn a_parcel_is_a_whole_report_and_begins_with_what_it_says() {
-        let report = v1::Report {
-            image_digest: "sha256:image".to_owned(),
-            packages: vec![v1::Package { name: "zlib".to_owned(), ..v1::Package::default() }],
-            database_digest: "sha256:database".to_owned(),
-            database_modified: "2026-01-01".to_owned(),
-            submitted_by: "nobody".to_owned(),
-            ..v1::Report::default()
-        };
-        let put = parcel(report.clone(), b"asked".to_vec()).expect("compressed");
-        let read = |bytes: &[u8]| {
-            let plain = zstd::decode_all(bytes).expect("frames");
-            v1::Report::decode(plain.as_slice()).expect("a report")
-        };
-        // As coordinators of earlier versions read it.
-        assert_eq!(read(&put.report_zstd), report);
-        let length = usize::try_from(put.content_length).expect("a length");
-        let said = put.report_zstd.get(..length).expect("a part");
-        let nameless =
-            v1::Report { database_digest: String::new(), database_modified: String::new(), ..report.clone() };
-        assert_eq!(read(said), nameless);
-        assert_eq!(put.content_key, content::key(said, b"asked"));
-        assert_eq!(put.packages, [content::term(content::Kind::Package, "zlib")]);
-        // Against another database it says the same in the same bytes.
-        let other = v1::Report { database_digest: "sha256:other".to_owned(), ..report };
-        assert_eq!(parcel(other, b"asked".to_vec()).expect("compressed").content_key, put.content_key);
-    }
-}
+mod tests;

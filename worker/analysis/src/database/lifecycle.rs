@@ -122,6 +122,9 @@ pub(super) fn rows<'a>(
     })
 }
 
+/// Texts of a row.
+const TEXTS: usize = 5;
+
 fn row<'a>(cursor: &mut Cursor<'a>) -> Result<(&'a str, &'a str, Lifecycle<'a>), DatabaseError> {
     let (of, release) = (cursor.text()?, cursor.text()?);
     Ok((of, release, Lifecycle { end: cursor.text()?, extended: cursor.text()?, source: cursor.text()? }))
@@ -146,10 +149,20 @@ pub(super) fn find<'a>(
 ) -> Result<Option<Lifecycle<'a>>, DatabaseError> {
     let id = known_as(distribution);
     let mut found: Option<(usize, Lifecycle<'a>)> = None;
-    for row in rows(section) {
-        let (of, release, row) = row?;
+    let mut cursor = Cursor::new(section);
+    while !cursor.is_empty() {
+        // Most rows are of others, and only compared.
+        let mut ahead = cursor;
+        if ahead.bytes_of_text()? != id.as_bytes() {
+            for _ in 1..TEXTS {
+                ahead.bytes_of_text()?;
+            }
+            cursor = ahead;
+            continue;
+        }
+        let (_, release, row) = row(&mut cursor)?;
         let rest = distribution.version.strip_prefix(release);
-        let belongs = of == id && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let belongs = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         if belongs && found.as_ref().is_none_or(|(length, _)| release.len() > *length) {
             found = Some((release.len(), row));
         }

@@ -1,6 +1,6 @@
 //! The layers applied one after another: what stands at each path, and which layer brought it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use super::{candidate, links::Links, problem};
 use crate::{
@@ -153,6 +153,12 @@ impl<'l> Stack<'l> {
 pub(super) fn remove_below<V>(map: &mut BTreeMap<&str, V>, directory: &str) {
     if directory.is_empty() {
         map.clear();
+        return;
+    }
+    // Mostly there is nothing: then the path that follows, if any, is of elsewhere.
+    let after = (Bound::Excluded(directory), Bound::Unbounded);
+    let next = map.range::<str, _>(after).next();
+    if next.is_none_or(|(path, _)| !path.starts_with(directory)) {
         return;
     }
     let prefix = format!("{directory}/");

@@ -127,6 +127,10 @@ impl InventoryCache for Shared {
     async fn put_parcel(&self, name: &str, parcel: Bytes) -> Result<(), PortError> {
         self.inner.put_parcel(name, parcel).await
     }
+
+    async fn put_parcels(&self, parcels: &[(&str, Bytes)]) -> Result<(), PortError> {
+        self.inner.put_parcels(parcels).await
+    }
 }
 
 #[cfg(test)]
