@@ -326,6 +326,9 @@ impl InventoryCache for RedisCache {
 
     async fn put_parcels(&self, parcels: &[(&str, Bytes)]) -> Result<(), PortError> {
         const ACTION: &str = "put a parcel down";
+        if parcels.is_empty() {
+            return Ok(());
+        }
         let mut pipe = redis::pipe();
         for (name, parcel) in parcels {
             let key = subject::parcel(name);

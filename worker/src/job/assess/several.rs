@@ -113,3 +113,6 @@ async fn put_down(context: &Context, made: Vec<Made>) -> Vec<Result<v1::Assessed
     };
     join_all(made.into_iter().map(put)).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,4 +158,10 @@ async fn facts(store: Store) {
     store.other.put_parcel("q", Bytes::from_static(b"two")).await.unwrap();
     store.cache.put_parcel("p", Bytes::from_static(b"three")).await.unwrap();
     assert_eq!((store.parcel)("p").await, Some(Bytes::from_static(b"three")));
+    let both = [("r", Bytes::from_static(b"four")), ("p", Bytes::from_static(b"five"))];
+    store.cache.put_parcels(&both).await.unwrap();
+    for (name, parcel) in both {
+        assert_eq!((store.parcel)(name).await, Some(parcel));
+    }
+    store.cache.put_parcels(&[]).await.unwrap();
 }
