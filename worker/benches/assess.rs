@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "measurements say what they measure")]
 #![expect(clippy::unwrap_used, reason = "a measurement without its data is none")]
 
+#[expect(dead_code, reason = "other benches read files, too")]
 #[path = "layers/blobs.rs"]
 mod blobs;
 #[path = "layers/worker.rs"]
