@@ -40,7 +40,9 @@ async fn conforms(place: Place) {
     let (a, c) = (Some(Bytes::from_static(b"\0\r\n")), Some(Bytes::new()));
     assert_eq!(all, [c.clone(), None, a.clone(), c], "in the order of the names");
     let many = ["a", "never"].repeat(20);
-    assert_eq!(parcels.take_all(&many).await.unwrap(), [a, None].repeat(20));
+    let all = parcels.take_all(&many).await.unwrap();
+    let first = all.iter().step_by(2).all(|parcel| *parcel == a);
+    assert!(all.len() == 40 && first && all.iter().skip(1).step_by(2).all(Option::is_none), "{all:?}");
     assert!(parcels.take_all(&[]).await.unwrap().is_empty());
     put("a", Bytes::from_static(b"again")).await;
     assert_eq!(parcels.take("a").await.unwrap(), Some(Bytes::from_static(b"again")));
