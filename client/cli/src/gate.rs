@@ -274,11 +274,14 @@ fn lines(seen: &Seen) -> Vec<String> {
                 lines.push(format!("policy {}: not for {name}: its scope", verdict.policy));
             }
             for rule in verdict.rules.iter().filter(|rule| rule.status > Status::Pass) {
-                let word = if rule.status == Status::Fail { "FAIL" } else { "WARN" };
+                let word = |status| if status == Status::Fail { "FAIL" } else { "WARN" };
                 for hit in rule.failures.iter().take(SHOWN) {
+                    let word = word(hit.action.unwrap_or(rule.status));
                     lines.push(format!("{word} {}/{} {name}: {}", verdict.policy, rule.id, hit.message));
                 }
                 if let Some(more @ 1..) = rule.failures.len().checked_sub(SHOWN) {
+                    let word =
+                        word(rule.failures.get(SHOWN).and_then(|hit| hit.action).unwrap_or(rule.status));
                     lines.push(format!("{word} {}/{} {name}: and {more} more", verdict.policy, rule.id));
                 }
             }

@@ -107,7 +107,7 @@ pub struct Hit {
     /// First version without the flaw.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub fixed_version: String,
-    /// What it does instead of the rule's action.
+    /// What it does: by itself, or else what the rule's action is.
     #[serde(skip)]
     pub action: Option<Status>,
 }
@@ -177,9 +177,13 @@ impl Policy {
 
 impl Rule {
     fn judge(&self, facts: &Facts<'_>) -> RuleResult {
-        let failures = (self.check)(facts);
-        let status =
-            failures.iter().map(|hit| hit.action.unwrap_or(self.action)).max().unwrap_or(Status::Pass);
+        let mut failures = (self.check)(facts);
+        for hit in &mut failures {
+            hit.action.get_or_insert(self.action);
+        }
+        // What fails comes first: the rest may be cut off.
+        failures.sort_by_key(|hit| std::cmp::Reverse(hit.action));
+        let status = failures.iter().filter_map(|hit| hit.action).max().unwrap_or(Status::Pass);
         RuleResult { id: self.id.clone(), kind: self.kind, status, failures }
     }
 }

@@ -81,10 +81,11 @@ pub fn verdict(code: u8, results: &Results) -> SubmittedVerdict {
     let mut reasons = Vec::new();
     for verdict in results.seen.judged.iter().flat_map(|judged| &judged.verdicts) {
         for rule in verdict.rules.iter().filter(|rule| rule.status == Status::Fail) {
-            let what = rule.failures.first().map(|hit| hit.message.as_str()).unwrap_or_default();
-            let more = match rule.failures.len() {
-                0 | 1 => String::new(),
-                count => format!(" and {} more", count - 1),
+            let mut failures = rule.failures.iter().filter(|hit| hit.action == Some(Status::Fail));
+            let what = failures.next().map(|hit| hit.message.as_str()).unwrap_or_default();
+            let more = match failures.count() {
+                0 => String::new(),
+                count => format!(" and {count} more"),
             };
             let line = format!("policy {}, rule {}: {what}{more}", verdict.policy, rule.id);
             reasons.push(line.chars().filter(|c| *c != '\0').take(250).collect());

@@ -240,3 +240,24 @@ proptest! {
         let _ = file::parse(&format!("apiVersion: strata/v1\npolicies:\n{text}"));
     }
 }
+
+/// One rule may fail by one of its parts and only warn by another: each says so for itself, what fails first.
+#[test]
+fn parts_of_a_rule_have_their_own_actions() {
+    let text = "apiVersion: strata/v1\npolicies:\n- name: p\n  rules:\n  - id: i\n    image: { user_not_root: warn, required_labels: [a] }\n";
+    let file = file::parse(text).expect("a policy");
+    let report = Report { run: Some(strata_proto::v1::RunSettings::default()), ..Report::default() };
+    let now = Moment::parse("2026-11-22").expect("a day");
+    let facts = Facts { report: &report, references: &[], now, stage: Stage::Pipeline };
+    let verdict = file.policies[0].judge(&facts);
+    let said: Vec<_> =
+        verdict.rules[0].failures.iter().map(|hit| (hit.action, hit.message.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            (Some(Status::Fail), "the label a is missing"),
+            (Some(Status::Warn), "the image runs as root: it names no user")
+        ]
+    );
+    assert_eq!((verdict.status, verdict.rules[0].status), (Status::Fail, Status::Fail));
+}

@@ -58,10 +58,25 @@ pub(super) fn write(report: &Report, screen: Screen, out: &mut dyn Write) -> io:
     match layout(&rows, screen.width) {
         Some(layout) => {
             writeln!(out, "{}", table(report, &rows, layout, screen))?;
-            missing(layout, &rows).map_or(Ok(()), |line| writeln!(out, "{}", screen.fold(&line, 2)))
+            if let Some(line) = missing(layout, &rows) {
+                writeln!(out, "{}", screen.fold(&line, 2))?;
+            }
         }
-        None => list(report, &rows, screen, out),
+        None => list(report, &rows, screen, out)?,
     }
+    suppressed(report, &rows, screen, out)
+}
+
+/// Why findings do not count: below the table, whose columns have no room for sentences.
+fn suppressed(report: &Report, rows: &[Row], screen: Screen, out: &mut dyn Write) -> io::Result<()> {
+    for (finding, [_, _, name, installed, _, id, ..]) in report.findings.iter().zip(rows) {
+        if !finding.suppressed.is_empty() {
+            let reason = plain(&finding.suppressed);
+            let line = format!(" suppressed: {id} in {name} {installed}: {reason}");
+            writeln!(out, "{}", screen.fold(&line, 3))?;
+        }
+    }
+    Ok(())
 }
 
 fn row(report: &Report, finding: &Finding) -> Row {
@@ -244,11 +259,7 @@ fn tone(finding: &Finding) -> Option<Tone> {
 fn severity(finding: &Finding) -> String {
     let name = finding.severity().name();
     let mark = if finding.known_exploited { format!("{name} (exploited)") } else { name.to_owned() };
-    if finding.suppressed.is_empty() {
-        mark
-    } else {
-        format!("{mark} (suppressed: {})", plain(&finding.suppressed))
-    }
+    if finding.suppressed.is_empty() { mark } else { format!("{mark} (suppressed)") }
 }
 
 /// In points of 100.
