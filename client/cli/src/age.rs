@@ -105,7 +105,7 @@ impl FromStr for Limit {
             .and_then(|(number, hours)| number.parse::<u32>().ok().map(|number| i64::from(number) * hours));
         match hours {
             Some(hours @ 1..) => Ok(Self(Some(Duration::hours(hours)))),
-            _ => Err(Failure::usage(format!("`{text}` is not an age")).hint("for example 36h, 14d, or none")),
+            _ => Err(Failure::usage(format!("`{text}` is not an age, such as 36h, 14d, or none"))),
         }
     }
 }
