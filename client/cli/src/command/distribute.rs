@@ -49,7 +49,8 @@ impl Place {
         let target =
             target.map_err(|error| Failure::usage(format!("`{text}` is not a reference: {error}")))?;
         // The client below follows wherever it is led: whom it may trust, and where the login may go, is found out before.
-        let way = registries(settings)?.way(&parsed.host, args.insecure).await;
+        let registries = registries(settings)?;
+        let way = registries.way(&parsed.host, args.insecure).await;
         let way = way.map_err(|error| failed(PUSH, &shown, &error.message))?;
         let config = ClientConfig {
             protocol: if way.plain { ClientProtocol::Http } else { ClientProtocol::Https },
@@ -70,11 +71,11 @@ impl Place {
                 RegistryAuth::Basic(username, password.expose().to_owned())
             }
             Some(Login::Bearer(token)) => RegistryAuth::Bearer(token.expose().to_owned()),
+            // Exchanged here: the client below knows nothing of it.
             Some(Login::Identity(_)) => {
-                return Err(Failure::usage(format!(
-                    "failed to log in to {}: identity tokens are not supported for databases yet",
-                    parsed.host
-                )));
+                let token = registries.push_token(&parsed.host, &parsed.repository, args.insecure).await;
+                let token = token.map_err(|error| failed(PUSH, &shown, &error.message))?;
+                token.map_or(RegistryAuth::Anonymous, |token| RegistryAuth::Bearer(token.expose().to_owned()))
             }
         };
         Ok(Self { client, target, auth, text: shown })

@@ -4,8 +4,12 @@
 use bytes::Bytes;
 use strata_proto::v1::SourceOptions;
 
-use super::{Registries, challenge::Challenge, token};
-use crate::error::JobError;
+use super::{
+    Registries,
+    challenge::Challenge,
+    token::{self, Authorization},
+};
+use crate::{error::JobError, source::secret::Secret};
 
 /// What was found out about a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,27 @@ impl Registries {
             token::check_realm(&self.0, &host, endpoint, &realm, &what)?;
         }
         Ok(Way { plain: endpoint.base.scheme() == "http", any_certificate: endpoint.accept_any_certificate })
+    }
+
+    /// A token with which another client may push to a repository for as long as it lives: what the registry's token service gives
+    /// for the login of this user. `None` where the registry asks for no token.
+    ///
+    /// # Errors
+    /// When the registry cannot be reached, or its token service refuses.
+    pub async fn push_token(
+        &self,
+        host: &str,
+        repository: &str,
+        insecure: bool,
+    ) -> Result<Option<Secret>, JobError> {
+        let host = self.host(host, &SourceOptions { insecure });
+        let what = format!("registry {}", host.name);
+        host.endpoint(&self.0, &what).await?;
+        let scope = format!("repository:{repository}:pull,push");
+        match self.0.grants.get(&self.0, &host, &scope, &what).await?.authorization {
+            Authorization::Token(token, _) => Ok(Some(token)),
+            Authorization::None | Authorization::Login(_) => Ok(None),
+        }
     }
 
     /// The manifest that a reference names, as it is: of an artefact that is no image.

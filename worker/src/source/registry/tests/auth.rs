@@ -100,6 +100,24 @@ async fn a_login_goes_to_the_token_service_and_not_to_the_registry() {
 }
 
 #[tokio::test]
+async fn who_pushes_gets_a_token_for_an_identity() {
+    let server = tokens(300, |token, _| !token.is_empty()).await;
+    let registries = with(&server, Login::Identity(Secret::new("refresh me")));
+    let token = registries.push_token(&server.host(), "team/db", false).await.expect("a token");
+    assert_eq!(token.expect("the registry wants one").expose(), "t1");
+    let seen = server.seen.lock().unwrap().iter().find(|seen| seen.method == "POST").cloned().unwrap();
+    for part in
+        ["grant_type=refresh_token", "refresh_token=refresh+me", "scope=repository%3Ateam%2Fdb%3Apull%2Cpush"]
+    {
+        assert!(seen.body.contains(part), "{part} is not in {}", seen.body);
+    }
+    // Where nobody asks for a token there is none.
+    let open = Server::start(|_, _| ok("{}")).await;
+    let registries = with(&open, Login::Identity(Secret::new("refresh me")));
+    assert_eq!(registries.push_token(&open.host(), "team/db", false).await.expect("no failure"), None);
+}
+
+#[tokio::test]
 async fn a_refused_token_is_renewed_once() {
     // The registry has forgotten every token but the newest.
     let server = tokens(300, |token, count| token == format!("t{count}") && count != 1).await;
