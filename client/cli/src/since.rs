@@ -175,6 +175,10 @@ async fn side(backend: &Backend, scan: &str) -> Result<Side, Failure> {
                 side.reports.extend(reported.references.iter().map(|name| (name.clone(), id.clone())));
             }
             Some(Kind::Failed(failed)) => side.failed.extend(failed.references),
+            // It was not asked for this time: nobody looked whether the image is still there.
+            Some(Kind::Skipped(skipped)) if skipped.code == "filtered" => {
+                side.left_out.extend(skipped.references)
+            }
             Some(Kind::ListingFailed(failed)) => side.unlisted.push(failed.target),
             _ => {}
         }

@@ -12,6 +12,8 @@ pub(super) struct Side {
     /// Ids of the reports.
     pub(super) reports: BTreeMap<String, String>,
     pub(super) failed: BTreeSet<String>,
+    /// By the sweep's own filters.
+    pub(super) left_out: BTreeSet<String>,
     /// `host` or `host/repository`.
     pub(super) unlisted: Vec<String>,
 }
@@ -33,7 +35,9 @@ impl Side {
             let rest = reference.strip_prefix(target.as_str());
             rest.is_some_and(|rest| rest.starts_with(['/', ':', '@']))
         };
-        self.failed.contains(reference) || self.unlisted.iter().any(below)
+        self.failed.contains(reference)
+            || self.left_out.contains(reference)
+            || self.unlisted.iter().any(below)
     }
 }
 
@@ -114,6 +118,7 @@ mod tests {
                 .collect(),
             failed: failed.iter().map(text).collect(),
             unlisted: unlisted.iter().map(text).collect(),
+            ..Side::default()
         }
     }
 
@@ -128,15 +133,17 @@ mod tests {
                 ("r/failed:1", "c"),
                 ("r/hidden:1", "c"),
                 ("r/hiddenfarm:1", "d"),
+                ("r/out:1", "d"),
             ],
             &["r/late:1"],
             &[],
         );
-        let after = side(
+        let mut after = side(
             &[("r/same:1", "a"), ("r/moved:1", "b"), ("r/moved:2", "b"), ("r/late:1", "b")],
             &["r/failed:1"],
             &["r/hidden"],
         );
+        after.left_out.insert("r/out:1".to_owned());
         let groups = groups(&before, &after);
         let pair = |old: Option<&str>, new: &str| (old.map(str::to_owned), new.to_owned());
         let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
@@ -149,7 +156,7 @@ mod tests {
         );
         let gone = [("c".to_owned(), names(&["r/gone:1"])), ("d".to_owned(), names(&["r/hiddenfarm:1"]))];
         assert_eq!(groups.gone, BTreeMap::from(gone));
-        assert_eq!(groups.unknown, names(&["r/failed:1", "r/hidden:1"]));
+        assert_eq!(groups.unknown, names(&["r/failed:1", "r/hidden:1", "r/out:1"]));
     }
 
     fn report(findings: &[(&str, &str, &str, Severity)]) -> Report {
