@@ -42,9 +42,8 @@ pub(super) async fn interactive(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     let reference = |name: &String| format!("{host}/{name}:latest");
     let (alone, during) = names.split_at(names.len() / 2);
     // The first scan of a process warms connections and bases: it is no one's latency.
-    let mut warm = during.iter().rev().take(10).map(reference);
     let mut client = Client::connect(&url).await.context("connect")?;
-    for reference in warm.by_ref() {
+    for reference in during.iter().rev().take(10).map(reference) {
         scan(&mut client, &reference).await?;
     }
     let mut idle = Latencies::new()?;
@@ -57,7 +56,10 @@ pub(super) async fn interactive(stage: &mut Stage<'_>) -> anyhow::Result<()> {
     // The first scan of a sweep meets its listing only.
     let mut counts = false;
     let fresh = during.len().saturating_sub(10);
+    // When each began, after its sweep, and how long it took.
+    let mut timeline = Vec::new();
     for reference in during.iter().take(fresh).map(reference) {
+        let began = sweep.began.elapsed();
         let latency = scan(&mut client, &reference).await?;
         if sweep.task.is_finished() {
             sweeps.push(sweep.end(stage).await?);
@@ -67,19 +69,20 @@ pub(super) async fn interactive(stage: &mut Stage<'_>) -> anyhow::Result<()> {
         }
         if counts {
             busy.note(latency);
+            timeline.push((latency, began));
         }
         counts = true;
     }
     sweeps.push(sweep.end(stage).await?);
+    say_slowest(timeline);
     stage.measured.latencies("idle", &idle);
     stage.measured.latencies("during-sweep", &busy);
     if let Some(first) = sweeps.first() {
         super::sweeps::say(&mut stage.measured, "sweep", first);
     }
     stage.measured.figure("sweeps", sweeps.len() as f64, "", Better::Lower);
-    let enough = u64::from(count / 2);
     let counted = busy.count();
-    stage.measured.must(counted >= enough, || {
+    stage.measured.must(counted >= u64::from(count / 2), || {
         format!("the sweeps left room for {counted} scans only: sweep more images")
     });
     for (name, quantile) in [("p50", 0.5), ("p99", 0.99)] {
@@ -93,6 +96,7 @@ pub(super) async fn interactive(stage: &mut Stage<'_>) -> anyhow::Result<()> {
 /// always one, and none of them needs much memory.
 struct Sweep {
     registry: Registry,
+    began: Instant,
     task: JoinHandle<anyhow::Result<Measured>>,
 }
 
@@ -106,7 +110,7 @@ impl Sweep {
         let registry = stage.registry(&content).await?;
         let (target, host) = (stage.target(url), registry.host());
         let task = tokio::spawn(async move { sweep::sweep(&target, &host, None).await });
-        Ok(Self { registry, task })
+        Ok(Self { registry, began: Instant::now(), task })
     }
 
     /// Waits for its end, which must be a good one.
@@ -115,6 +119,16 @@ impl Sweep {
         stage.complete(&measured);
         self.registry.shutdown().await.context("stop the registry")?;
         Ok(measured)
+    }
+}
+
+/// What the highest latencies met: the beginning of a sweep, or its midst.
+#[expect(clippy::print_stderr, reason = "for people, beside the figures")]
+fn say_slowest(mut timeline: Vec<(Duration, Duration)>) {
+    timeline.sort_unstable_by(|one, other| other.cmp(one));
+    for (latency, began) in timeline.into_iter().take(8) {
+        let (latency, began) = (latency.as_secs_f64() * 1e3, began.as_secs_f64());
+        eprintln!("a scan of {latency:.1} ms began {began:.2} s after its sweep");
     }
 }
 
