@@ -1,10 +1,14 @@
 //! Sweeps make way: while this worker carries out a job that somebody waits for, and for a moment after it because the next
-//! job of the same scan follows, jobs of sweeps pause before their next step. Each of them pauses for [`MOST`] in all and then
-//! no more, so that however many people scan, a sweep goes on; and nothing that a job holds while it pauses is waited for
-//! for longer than that.
+//! job of the same scan follows, jobs of sweeps pause before their next step. Each of them pauses for at most [`MOST`] in all and
+//! then no more, so that however many people scan, a sweep goes on; and nothing that a job holds while it pauses is waited for
+//! for longer than that. One pauses for longer than the other: those that began to pause together would go on together, and
+//! whoever scans then would meet them all.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,14 +18,20 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-/// How long one job of a sweep pauses in all.
-pub const MOST: Duration = Duration::from_millis(250);
+/// How long one job of a sweep pauses in all, at most.
+pub const MOST: Duration = Duration::from_millis(300);
+/// And where somebody always goes first, at least.
+pub const LEAST: Duration = Duration::from_millis(100);
 /// How long after a job that somebody waits for its scan's next one is expected.
 pub const MOMENT: Duration = Duration::from_millis(25);
 
 /// Who goes first in one worker. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Precedence(watch::Sender<Urgent>);
+pub struct Precedence(watch::Sender<Urgent>, Arc<Rooms>);
+
+/// Deals out how long jobs may pause.
+#[derive(Debug, Default)]
+struct Rooms(AtomicU32);
 
 /// Jobs that somebody waits for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,7 +50,7 @@ enum Place {
     /// Somebody waits for it.
     First { _kept: Arc<Guard> },
     /// It makes way, for so long at most.
-    After(watch::Receiver<Urgent>, Arc<Mutex<Duration>>),
+    After(watch::Receiver<Urgent>, Arc<Mutex<Duration>>, Arc<Rooms>),
 }
 
 /// One job that somebody waits for, until it is dropped.
@@ -49,7 +59,16 @@ struct Guard(watch::Sender<Urgent>);
 
 impl Default for Precedence {
     fn default() -> Self {
-        Self(watch::Sender::new(Urgent::default()))
+        Self(watch::Sender::new(Urgent::default()), Arc::default())
+    }
+}
+
+impl Rooms {
+    /// As evenly spread as can be, however many there are: steps of the golden ratio.
+    fn next(&self) -> Arc<Mutex<Duration>> {
+        const STEP: u32 = 0x9e37_79b9;
+        let part = f64::from(self.0.fetch_add(STEP, Ordering::Relaxed)) / f64::from(u32::MAX);
+        Arc::new(Mutex::new(MOST - (MOST - LEAST).mul_f64(part)))
     }
 }
 
@@ -58,7 +77,7 @@ impl Precedence {
     #[must_use]
     pub fn turn(&self, lane: Lane) -> Turn {
         Turn(Some(match lane {
-            Lane::Sweep => Place::After(self.0.subscribe(), Arc::new(Mutex::new(MOST))),
+            Lane::Sweep => Place::After(self.0.subscribe(), self.1.next(), Arc::clone(&self.1)),
             Lane::Interactive | Lane::Unspecified => {
                 self.0.send_modify(|urgent| urgent.running = urgent.running.saturating_add(1));
                 Place::First { _kept: Arc::new(Guard(self.0.clone())) }
@@ -88,13 +107,13 @@ impl Turn {
     pub fn another(&self) -> Self {
         Self(self.0.as_ref().map(|place| match place {
             Place::First { _kept } => Place::First { _kept: Arc::clone(_kept) },
-            Place::After(urgent, _) => Place::After(urgent.clone(), Arc::new(Mutex::new(MOST))),
+            Place::After(urgent, _, rooms) => Place::After(urgent.clone(), rooms.next(), Arc::clone(rooms)),
         }))
     }
 
     /// Before the next step of a job: waits until nobody else goes first, or the job has paused for long enough.
     pub async fn pause(&self) {
-        let Some(Place::After(urgent, left)) = &self.0 else { return };
+        let Some(Place::After(urgent, left, _)) = &self.0 else { return };
         let begin = Instant::now();
         let room = *left.lock().unwrap_or_else(PoisonError::into_inner);
         if room.is_zero() || urgent.borrow().is_over(begin) {
@@ -189,10 +208,21 @@ mod tests {
         // Dropped half-way: that counts, too.
         let _ = tokio::time::timeout(Duration::from_millis(100), sweep.clone().pause()).await;
         let rest = took(&sweep).await;
-        assert!((Duration::from_millis(149)..Duration::from_millis(152)).contains(&rest), "{rest:?}");
+        assert!((Duration::from_millis(199)..Duration::from_millis(202)).contains(&rest), "{rest:?}");
         assert_eq!(took(&sweep).await, Duration::ZERO);
-        // Another job has its own time.
-        assert!(took(&house.turn(Lane::Sweep)).await >= MOST);
+        // Other jobs have their own time, and not all the same.
+        let mut others = Vec::new();
+        for _ in 0..8 {
+            others.push(took(&house.turn(Lane::Sweep)).await);
+        }
+        others.push(took(&sweep.another()).await);
+        others.sort();
+        assert!(
+            others.iter().all(|other| (LEAST..=MOST + Duration::from_millis(2)).contains(other)),
+            "{others:?}"
+        );
+        let apart = others.windows(2).map(|pair| pair[1] - pair[0]);
+        assert!(apart.min() >= Some(Duration::from_millis(10)), "{others:?}");
     }
 
     proptest! {

@@ -53,13 +53,14 @@ pub(super) fn carry_out<'a>(
     let work = async move {
         match &job.verb {
             Some(Verb::List(list)) => {
-                job::list::list(context.images.as_ref(), list).await.map(Answer::Listed)
+                job::list::list(context.images.as_ref(), &context.turn, list).await.map(Answer::Listed)
             }
             Some(Verb::Resolve(resolve)) => {
                 let cache = context.cache.as_ref();
                 job::resolve::resolve(
                     context.images.as_ref(),
                     cache,
+                    &context.turn,
                     (&context.fingerprint, context.in_parts.is_some()),
                     &job.scan_id,
                     resolve,

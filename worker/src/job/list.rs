@@ -6,7 +6,7 @@ use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use prost::Message as _;
 use strata_proto::v1::{ListJob, Listed, ListedRepository, listed_repository::Result as Answer};
 
-use crate::{error::JobError, ports::Images};
+use crate::{error::JobError, ports::Images, precedence::Turn};
 
 /// Repositories that are listed at once. The registry's gate may let fewer through.
 const CONCURRENCY: usize = 8;
@@ -20,11 +20,11 @@ const ROOM: usize = 256 << 10;
 ///
 /// # Errors
 /// When the only page cannot be read; `catalog-refused` where a registry does not list its repositories.
-pub async fn list(images: &dyn Images, job: &ListJob) -> Result<Listed, JobError> {
+pub async fn list(images: &dyn Images, turn: &Turn, job: &ListJob) -> Result<Listed, JobError> {
     if job.more.is_empty() {
         return page(images, job, &job.repository, &job.cursor).await;
     }
-    Ok(Listed { more: several(images, job).await, ..Listed::default() })
+    Ok(Listed { more: several(images, turn, job).await, ..Listed::default() })
 }
 
 async fn page(
@@ -40,11 +40,11 @@ async fn page(
 }
 
 /// At least one of them. What takes long, and what there is no room for, is left out.
-async fn several(images: &dyn Images, job: &ListJob) -> Vec<ListedRepository> {
+async fn several(images: &dyn Images, turn: &Turn, job: &ListJob) -> Vec<ListedRepository> {
     // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
     let questions: Vec<BoxFuture<'_, ListedRepository>> = iter::once(&job.repository)
         .chain(&job.more)
-        .map(|repository| one(images, job, repository).boxed())
+        .map(|repository| one(images, turn.another(), job, repository).boxed())
         .collect();
     let mut pages = stream::iter(questions).buffer_unordered(CONCURRENCY);
     let mut patience = pin!(tokio::time::sleep(PATIENCE));
@@ -64,7 +64,8 @@ async fn several(images: &dyn Images, job: &ListJob) -> Vec<ListedRepository> {
     }
 }
 
-async fn one(images: &dyn Images, job: &ListJob, repository: &str) -> ListedRepository {
+async fn one(images: &dyn Images, turn: Turn, job: &ListJob, repository: &str) -> ListedRepository {
+    turn.pause().await;
     let result = match page(images, job, repository, "").await {
         Ok(page) => Answer::Page(page),
         Err(error) => Answer::Failure(error.to_failure()),

@@ -23,6 +23,7 @@ use crate::{
     job::{base, parts},
     measure,
     ports::{Images, InventoryCache, LayerKey, PortError, Resolution},
+    precedence::Turn,
     source::{media, platform},
 };
 
@@ -36,6 +37,7 @@ const CONCURRENCY: usize = 16;
 pub async fn resolve(
     images: &dyn Images,
     cache: &dyn InventoryCache,
+    turn: &Turn,
     (fingerprint, in_parts): (&str, bool),
     scan: &str,
     job: &ResolveJob,
@@ -43,7 +45,7 @@ pub async fn resolve(
     let wanted = platform::show(&platform::parse(&job.platform)?);
     let options = job.options.unwrap_or_default();
     let trace = trace::inject();
-    let context = Context { images, cache, platform: &wanted, options, in_parts, scan, trace };
+    let context = Context { images, cache, turn, platform: &wanted, options, in_parts, scan, trace };
     // Boxed one by one: the compiler cannot prove of a closure over borrowed names that its futures may change threads.
     let questions: Vec<BoxFuture<'_, Asked<'_>>> = (0..)
         .zip(&job.references)
@@ -72,6 +74,8 @@ pub async fn resolve(
 struct Context<'a> {
     images: &'a dyn Images,
     cache: &'a dyn InventoryCache,
+    /// Each reference makes way by itself: all of a batch at once would be what others meet.
+    turn: &'a Turn,
     platform: &'a str,
     options: SourceOptions,
     in_parts: bool,
@@ -97,7 +101,10 @@ impl Context<'_> {
         let digest = match tag(reference).is_some_and(media::is_attachment_tag) {
             true => Ok(None),
             false if told.is_some() => Ok(told.map(str::to_owned)),
-            false => self.images.digest(reference, &self.options).await,
+            false => {
+                self.turn.another().pause().await;
+                self.images.digest(reference, &self.options).await
+            }
         };
         Asked { reference, start, digest }
     }
@@ -190,6 +197,7 @@ impl Context<'_> {
             Some(digest) if !reference.contains('@') => format!("{reference}@{digest}"),
             _ => reference.to_owned(),
         };
+        self.turn.another().pause().await;
         match self.images.resolve(&pinned, self.platform, &self.options).await? {
             Resolution::Other(code) => Ok(Found::Other(code)),
             Resolution::Image(mut facts) => {

@@ -79,26 +79,30 @@ async fn one_bad_repository_fails_alone_and_a_slow_one_holds_nobody_up() {
         // Somebody has to be the first.
         (&["slow", "hung"], &["slow 1 "]),
     ] {
-        let listed = list(&Named, &job(repositories)).await.unwrap();
+        let listed = list(&Named, &Turn::default(), &job(repositories)).await.unwrap();
         assert_eq!(said(&listed), want, "{repositories:?}");
         assert!(listed.names.is_empty() && listed.next_cursor.is_empty(), "all is under its name");
     }
     let many: Vec<String> = (0..100).map(|number| format!("repository{number}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert_eq!(list(&Named, &job(&many)).await.unwrap().more.len(), 100);
+    assert_eq!(list(&Named, &Turn::default(), &job(&many)).await.unwrap().more.len(), 100);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_does_not_fit_an_answer_is_left_out() {
-    let listed = list(&Named, &job(&["large", "large", "large"])).await.unwrap();
+    let listed = list(&Named, &Turn::default(), &job(&["large", "large", "large"])).await.unwrap();
     assert_eq!(said(&listed), ["large 1 "]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_repository_by_itself_is_answered_by_itself_however_slow() {
-    let page = list(&Named, &job(&["slow"])).await.unwrap();
+    let page = list(&Named, &Turn::default(), &job(&["slow"])).await.unwrap();
     assert_eq!((page.names.len(), page.more.len()), (1, 0));
-    let error = list(&Named, &job(&["bad"])).await.unwrap_err();
+    let error = list(&Named, &Turn::default(), &job(&["bad"])).await.unwrap_err();
     assert_eq!((error.code, error.later), ("unauthorized", false));
-    assert!(tokio::time::timeout(Duration::from_hours(1), list(&Named, &job(&["hung"]))).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_hours(1), list(&Named, &Turn::default(), &job(&["hung"])))
+            .await
+            .is_err()
+    );
 }

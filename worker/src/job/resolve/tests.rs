@@ -1,5 +1,7 @@
 //! Batches against images and a cache in memory.
 
+mod turns;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Mutex,
@@ -209,7 +211,7 @@ async fn every_reference_has_its_answer_and_known_images_cost_one_request() {
     let known = LayerKey { layer: "l2".to_owned(), fingerprint: "f".to_owned() };
     cache.layers.lock().unwrap().insert(known);
     let job = job(&["r/a:1", "r/gone:1", "r/b:1", "r/h:1", "docker-archive:/x:1", "r/busy:1", &signature]);
-    let first = resolve(&images, &cache, ("f", false), "", &job).await.unwrap();
+    let first = resolve(&images, &cache, &Turn::default(), ("f", false), "", &job).await.unwrap();
     let want = [
         "r/a:1 sha256:a linux/amd64 [l1 l2+] in sha256:index",
         "r/gone:1 not-found false",
@@ -242,13 +244,16 @@ async fn every_reference_has_its_answer_and_known_images_cost_one_request() {
 
     // The second time: one HEAD, and what *assess* needs is put back if it was lost.
     cache.images.lock().unwrap().remove(&("sha256:a".to_owned(), "linux/amd64".to_owned()));
-    let second = resolve(&images, &cache, ("f", false), "", &self::job(&["r/a:1", "r/b:1"])).await.unwrap();
+    let second =
+        resolve(&images, &cache, &Turn::default(), ("f", false), "", &self::job(&["r/a:1", "r/b:1"]))
+            .await
+            .unwrap();
     assert_eq!(said(&second), [want[0], want[2]]);
     assert_eq!(images.asked(), ["digest r/a:1", "digest r/b:1"]);
     assert!(cache.image("sha256:a", "linux/amd64").await.unwrap().is_some());
     // Another platform is another question.
     let other = ResolveJob { platform: "linux/arm64".to_owned(), ..self::job(&["r/a:1"]) };
-    resolve(&images, &cache, ("f", false), "", &other).await.unwrap();
+    resolve(&images, &cache, &Turn::default(), ("f", false), "", &other).await.unwrap();
     assert_eq!(images.asked(), ["digest r/a:1", "resolve r/a:1@sha256:index"]);
 }
 
@@ -280,7 +285,9 @@ async fn the_layers_of_a_named_base_are_marked_and_the_base_is_asked_for_once() 
     let (images, cache) = (Fake { images, ..Fake::default() }, Memory::default());
     for (name, expected) in [("a", [true, false]), ("b", [true, false]), ("c", [false; 2]), ("d", [false; 2])]
     {
-        resolve(&images, &cache, ("f", false), "", &job(&[&format!("r.example/{name}:1")])).await.unwrap();
+        resolve(&images, &cache, &Turn::default(), ("f", false), "", &job(&[&format!("r.example/{name}:1")]))
+            .await
+            .unwrap();
         let kept = cache.image(&format!("sha256:{name}"), "linux/amd64").await.unwrap().unwrap();
         assert_eq!(kept.layers.iter().map(|layer| layer.base).collect::<Vec<_>>(), expected, "{name}");
     }
@@ -292,7 +299,9 @@ async fn the_layers_of_a_named_base_are_marked_and_the_base_is_asked_for_once() 
 async fn a_cache_that_is_away_is_worth_another_try() {
     let (images, signature) = fake();
     let cache = Memory { is_away: true, ..Memory::default() };
-    let resolved = resolve(&images, &cache, ("f", false), "", &job(&["r/a:1", &signature])).await.unwrap();
+    let resolved = resolve(&images, &cache, &Turn::default(), ("f", false), "", &job(&["r/a:1", &signature]))
+        .await
+        .unwrap();
     assert_eq!(said(&resolved), ["r/a:1 cache true".to_owned(), format!("{signature} signature")]);
 }
 
@@ -300,7 +309,8 @@ async fn a_cache_that_is_away_is_worth_another_try() {
 async fn a_bad_platform_fails_the_job() {
     let (images, _) = fake();
     let bad = ResolveJob { platform: "linux".to_owned(), ..job(&["r/a:1"]) };
-    let error = resolve(&images, &Memory::default(), ("f", false), "", &bad).await.unwrap_err();
+    let error =
+        resolve(&images, &Memory::default(), &Turn::default(), ("f", false), "", &bad).await.unwrap_err();
     assert_eq!((error.code, error.later), ("bad-platform", false));
 }
 
@@ -308,9 +318,9 @@ async fn a_bad_platform_fails_the_job() {
 async fn pages_are_passed_on() {
     let (images, _) = fake();
     let first = ListJob { host: "r".to_owned(), repository: "a".to_owned(), ..ListJob::default() };
-    let page = list(&images, &first).await.unwrap();
+    let page = list(&images, &Turn::default(), &first).await.unwrap();
     assert_eq!((page.names, page.next_cursor.as_str()), (vec!["r/a".to_owned()], "/2"));
-    let page = list(&images, &ListJob { cursor: page.next_cursor, ..first }).await.unwrap();
+    let page = list(&images, &Turn::default(), &ListJob { cursor: page.next_cursor, ..first }).await.unwrap();
     assert_eq!((page.names, page.next_cursor.as_str()), (vec!["last".to_owned()], ""));
 }
 
@@ -322,7 +332,7 @@ async fn digests_that_a_listing_told_save_asking() {
     cache.keep_image(&told, "linux/amd64", &facts("a", "amd64", &["l1"])).await.unwrap();
     let digests = vec![told.clone(), "nonsense".to_owned(), String::new()];
     let job = ResolveJob { digests, ..job(&["r/a:1", "r/b:1", "r/h:1"]) };
-    let resolved = resolve(&images, &cache, ("f", false), "", &job).await.unwrap();
+    let resolved = resolve(&images, &cache, &Turn::default(), ("f", false), "", &job).await.unwrap();
     let of_index = format!("r/a:1 sha256:a linux/amd64 [l1] in {told}");
     let want = [of_index.as_str(), "r/b:1 sha256:b linux/arm64 [l2]", "r/h:1 helm-chart"];
     assert_eq!(said(&resolved), want);
@@ -356,19 +366,19 @@ async fn tables_are_told_where_layers_are_read_in_parts() {
         Some(Outcome::Image(image)) => image.layers,
         other => panic!("{other:?}"),
     };
-    let whole = layers(resolve(&images, &cache, ("f", false), "", &job).await.unwrap());
+    let whole = layers(resolve(&images, &cache, &Turn::default(), ("f", false), "", &job).await.unwrap());
     assert!(whole.iter().all(|layer| layer.table.is_none()));
     assert_eq!(images.asked(), ["digest r/a:1"], "what is known will do");
     // The inventory of the whole blob is not that of the layer in parts.
     let key = |layer: String| LayerKey { layer, fingerprint: "f".to_owned() };
     cache.layers.lock().unwrap().insert(key(digest("large")));
-    let in_parts = layers(resolve(&images, &cache, ("f", true), "", &job).await.unwrap());
+    let in_parts = layers(resolve(&images, &cache, &Turn::default(), ("f", true), "", &job).await.unwrap());
     assert_eq!(images.asked(), ["digest r/a:1", "resolve r/a:1@sha256:a"]);
     let tables: Vec<_> = in_parts.iter().map(|layer| layer.table.as_ref()).collect();
     assert_eq!(tables, [None, None, Some(&table)], "a small layer is always read whole");
     assert!(in_parts.iter().all(|layer| !layer.cached));
     cache.layers.lock().unwrap().insert(key(parts::identity(&digest("large"), Some(&table))));
-    let in_parts = layers(resolve(&images, &cache, ("f", true), "", &job).await.unwrap());
+    let in_parts = layers(resolve(&images, &cache, &Turn::default(), ("f", true), "", &job).await.unwrap());
     let cached: Vec<bool> = in_parts.iter().map(|layer| layer.cached).collect();
     assert_eq!(cached, [false, false, true]);
     assert_eq!(images.asked(), ["digest r/a:1"]);
