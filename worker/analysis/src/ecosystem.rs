@@ -261,6 +261,19 @@ pub(crate) fn wanting(candidate: Candidate<'_>) -> Vec<&'static Ecosystem> {
     rows
 }
 
+/// Rows that read nothing of a program but what [`executable::excerpt`](crate::executable::excerpt) keeps, and the end of the
+/// paths that they read as texts.
+const EXCERPTED: [(&str, &str); 2] = [("go", "go/VERSION"), ("rust", "Cargo.lock")];
+
+/// Whether an excerpt of the file is enough for all rows that want it.
+pub(crate) fn reads_excerpt(candidate: Candidate<'_>) -> bool {
+    let is_enough = |row: &&Ecosystem| {
+        EXCERPTED.iter().any(|(name, text)| row.name == *name && !candidate.path.ends_with(text))
+    };
+    let rows = wanting(candidate);
+    !rows.is_empty() && rows.iter().all(is_enough)
+}
+
 /// Whether the row would not read this path by itself, so that its facts count only where a link leads to them.
 pub(crate) fn is_stand_in(row: &Ecosystem, path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();

@@ -3,10 +3,13 @@
 //! Sources: the System V ABI, Microsoft's PE specification, Apple's `mach-o/loader.h`.
 
 mod elf;
+mod excerpt;
 mod macho;
 mod pe;
 
 use std::cell::RefCell;
+
+pub(crate) use excerpt::excerpt;
 
 use crate::bytes::{Order, slice};
 

@@ -100,6 +100,19 @@ pub(crate) fn read(file: &Executable<'_>) -> Option<BuildInfo> {
     None
 }
 
+/// Whether such a section tells all that is read of its program, so that the rest of the file is not needed.
+pub(crate) fn stands_alone(file: &Executable<'_>, section: &[u8]) -> bool {
+    if !section.starts_with(MAGIC) {
+        return true;
+    }
+    let has_strings = section.get(15).is_none_or(|flags| flags & 2 != 0);
+    // Without a version, that is looked for among all that the program holds.
+    has_strings
+        && record(file, section)
+            .and_then(|info| info.main(&[]).module)
+            .is_none_or(|module| module.version != DEVELOPMENT)
+}
+
 fn record(file: &Executable<'_>, bytes: &[u8]) -> Option<BuildInfo> {
     if !bytes.starts_with(MAGIC) {
         return None;

@@ -27,8 +27,10 @@ pub mod table;
 mod tar;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 pub use spool::{Content, Spool, SpoolFile};
+pub use tree::{Body, Taken, Tree};
 
 /// Why a layer could not be read to its end. Nothing of such a layer is kept: half an inventory would lie.
 #[derive(Debug, thiserror::Error)]
