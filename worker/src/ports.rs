@@ -6,7 +6,7 @@ use std::{io, ops::Range, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use strata_analysis::model::Problem;
+use strata_analysis::model::Inventory;
 pub use strata_proto::port::PortError;
 use strata_proto::{
     reference::Reference,
@@ -187,8 +187,15 @@ pub struct Blob {
     pub size: Option<u64>,
     /// Whether the layer's digest is that of the uncompressed tar (docker-archives) rather than of the stored bytes.
     pub digest_is_diff_id: bool,
-    /// What the source could not put into it. The digest covers that too.
-    pub problems: Vec<Problem>,
+}
+
+/// A layer that its source analysed itself, because it has no bytes: a directory's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// What is in it, by the limits that the source was given: those of the jobs.
+    pub inventory: Inventory,
+    /// Bytes that were read for it.
+    pub read: u64,
 }
 
 /// One page of names.
@@ -238,6 +245,11 @@ pub trait Images: Send + Sync {
     }
     /// Opens a layer of an image that `reference` names.
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError>;
+    /// What a layer of an image that `reference` names came to, where the source has analysed it. The layer's digest is the
+    /// inventory's then (`wire::digest`). `None` where the layer has bytes: [`Images::blob`] gives them.
+    async fn made(&self, _reference: &str, _digest: &str) -> Result<Option<Made>, JobError> {
+        Ok(None)
+    }
     /// Opens a part of a layer: a range of its stored bytes, and how many it has in all. Exactly these bytes come, or an error item.
     /// `None` where the source gives no parts.
     async fn part(

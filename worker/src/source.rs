@@ -13,7 +13,7 @@ use self::{
 };
 use crate::{
     error::JobError,
-    ports::{Attached, Blob, Images, Page, Resolution},
+    ports::{Attached, Blob, Images, Made, Page, Resolution},
 };
 
 pub mod archive;
@@ -118,6 +118,10 @@ impl Images for Sources {
 
     async fn blob(&self, reference: &str, digest: &str, options: &SourceOptions) -> Result<Blob, JobError> {
         self.of(reference)?.blob(reference, digest, options).await
+    }
+
+    async fn made(&self, reference: &str, digest: &str) -> Result<Option<Made>, JobError> {
+        self.of(reference)?.made(reference, digest).await
     }
 
     async fn part(

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use prost::Message as _;
+use sha2::{Digest as _, Sha256};
 use strata_analysis::model;
-use strata_proto::v1;
+use strata_proto::{digest::Digest, v1};
 
 use crate::{error::JobError, pack};
 
@@ -19,6 +20,22 @@ const MAX_INVENTORY: usize = 512 << 20;
 /// When the compressor fails, which it only does for want of memory.
 pub fn encode(inventory: &model::Inventory) -> Result<Vec<u8>, JobError> {
     seal(&to_wire(inventory).encode_to_vec(), "an inventory")
+}
+
+/// What a digest of an inventory begins with, 32 times: a block that is no tar's header and begins as no compressed stream does. No layer
+/// that has bytes can have such a digest and be read, so that one cannot stand for the other.
+const TREE: [u8; 16] = *b"strata directory";
+
+/// The digest of an inventory, for layers that have no bytes: SHA-256 over [`TREE`] and the inventory as a message that is not
+/// compressed, problems and sizes included.
+#[must_use]
+pub fn digest(inventory: &model::Inventory) -> Digest {
+    let mut hasher = Sha256::new();
+    for _ in 0..32 {
+        hasher.update(TREE);
+    }
+    hasher.update(to_wire(inventory).encode_to_vec());
+    Digest::from_bytes(hasher.finalize().into())
 }
 
 /// Decodes an inventory.

@@ -39,6 +39,7 @@ pub fn sources(settings: &Settings, archives: bool) -> Result<Sources, Failure> 
         spool: settings.spool_dir.clone(),
         engines: settings.engines.clone(),
         containerd: settings.containerd.clone(),
+        limits: limits(),
         ..ArchiveConfig::default()
     });
     Sources::new(SourceConfig { registry, archives }).map_err(|error| Failure::usage(error.message))
@@ -76,6 +77,11 @@ pub fn layers(context: Context, layers: LayerArgs) -> Context {
     }
 }
 
+/// Bounds on hostile layers. Six jobs at once must not hold six large files in memory: what is larger is spooled.
+fn limits() -> Limits {
+    Limits { file_bytes: 16 << 20, budget_bytes: 48 << 20, ..Limits::default() }
+}
+
 /// What jobs may use.
 #[must_use]
 pub fn context(
@@ -85,8 +91,7 @@ pub fn context(
     advisories: Arc<dyn Advisories>,
     java_index: Option<Arc<JavaIndexFile>>,
 ) -> Context {
-    // Six jobs at once must not hold six such files in memory: what is larger is spooled.
-    let limits = Limits { file_bytes: 16 << 20, budget_bytes: 48 << 20, ..Limits::default() };
+    let limits = limits();
     Context {
         images,
         cache,

@@ -33,7 +33,7 @@ use crate::{
     error::JobError,
     job::{Context, patiently},
     measure,
-    ports::{Blob, Claim, LayerKey, Token},
+    ports::{Blob, Claim, LayerKey, Made, Token},
     spool::DirectorySpool,
     wire,
 };
@@ -151,6 +151,10 @@ async fn keep_lease(context: &Context, key: &LayerKey, token: &Token) {
 
 /// Bytes may be damaged on their way: what is not as its digest says is read once more before it is refused for good.
 async fn verified_twice(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexed), JobError> {
+    if let Some(Made { inventory, read }) = context.images.made(&job.reference, &job.digest).await? {
+        let indexed = indexed(&inventory, read);
+        return Ok((inventory, indexed));
+    }
     if let Some(read) = parts::read(context, job).await? {
         return Ok(read);
     }
@@ -165,7 +169,7 @@ async fn verified_twice(context: &Context, job: &IndexJob) -> Result<(Inventory,
 
 async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexed), JobError> {
     let options = job.options.unwrap_or_default();
-    let Blob { stream, digest_is_diff_id, problems, .. } =
+    let Blob { stream, digest_is_diff_id, .. } =
         context.images.blob(&job.reference, &job.digest, &options).await?;
     let mut stream = stream.fuse();
     let (sender, receiver) = mpsc::channel(BATCHES);
@@ -205,9 +209,7 @@ async fn analyse(context: &Context, job: &IndexJob) -> Result<(Inventory, Indexe
         let message = format!("failed to verify layer {}: it was not read to its end", job.digest);
         return Err(JobError::never("limit", message));
     }
-    let mut inventory = read.analysed.map_err(|error| layer_error(&job.digest, error))?;
-    inventory.problems.extend(problems);
-    inventory.problems.sort();
+    let inventory = read.analysed.map_err(|error| layer_error(&job.digest, error))?;
     let indexed = indexed(&inventory, bytes.load(Ordering::Relaxed));
     Ok((inventory, indexed))
 }

@@ -4,10 +4,12 @@
 use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
+    str::FromStr,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
+use strata_analysis::limits::Limits;
 use strata_proto::{digest::Digest, v1::SourceOptions};
 use tokio::sync::OnceCell;
 
@@ -24,7 +26,7 @@ use super::{
 };
 use crate::{
     error::JobError,
-    ports::{Blob, Images, Page, Resolution, io_error, parse_reference},
+    ports::{Blob, Images, Made, Page, Resolution, io_error, parse_reference},
 };
 
 pub mod containerd;
@@ -48,6 +50,8 @@ pub struct ArchiveConfig {
     pub spool: PathBuf,
     /// Bytes that one archive may decompress to.
     pub spool_bytes: u64,
+    /// Bounds on a directory's analysis: those of the jobs, which keep it under their fingerprint.
+    pub limits: Limits,
     /// Sockets of container engines, in the order in which they are asked.
     pub engines: Vec<PathBuf>,
     /// Where containerd is asked.
@@ -59,6 +63,7 @@ impl Default for ArchiveConfig {
         Self {
             spool: PathBuf::from("/var/tmp"),
             spool_bytes: 64 << 30,
+            limits: Limits::default(),
             engines: Vec::new(),
             containerd: Containerd::default(),
         }
@@ -244,6 +249,11 @@ fn guess(store: &Store) -> Result<Kind, JobError> {
     ))
 }
 
+fn layer_digest(reference: &str, digest: &str) -> Result<Digest, JobError> {
+    let bad = |error| format!("failed to read a layer of {reference}: {error}");
+    digest.parse().map_err(|error: <Digest as FromStr>::Err| JobError::never("bad-reference", bad(error)))
+}
+
 impl Identity {
     fn of(path: PathBuf) -> Result<Self, JobError> {
         let metadata = std::fs::metadata(&path)
@@ -316,11 +326,16 @@ impl Images for Archives {
         walk::platforms(&Layout(store).root(&root.0, &root.1, reference).await?, reference)
     }
 
+    async fn made(&self, reference: &str, digest: &str) -> Result<Option<Made>, JobError> {
+        let Some((Kind::Directory, _)) = name::scheme(reference) else { return Ok(None) };
+        let wanted = layer_digest(reference, digest)?;
+        let prepared = self.prepared(reference).await?;
+        Ok(prepared.and_then(|prepared| prepared.made(&wanted)))
+    }
+
     async fn blob(&self, reference: &str, digest: &str, _: &SourceOptions) -> Result<Blob, JobError> {
         let what = reference.to_owned();
-        let digest: Digest = digest.parse().map_err(|error| {
-            JobError::never("bad-reference", format!("failed to read a layer of {what}: {error}"))
-        })?;
+        let digest = layer_digest(reference, digest)?;
         if let Some(found) = self.found(reference).await? {
             return found.layer(&digest).await;
         }
@@ -338,7 +353,7 @@ impl Images for Archives {
             _ => store.part(&layout::blob(&digest)),
         })
         .await?;
-        Ok(Blob { size: Some(part.size()), stream: part.stream(), digest_is_diff_id, problems: Vec::new() })
+        Ok(Blob { size: Some(part.size()), stream: part.stream(), digest_is_diff_id })
     }
 }
 

@@ -73,7 +73,7 @@ impl Images for Registry {
     }
     async fn blob(&self, _: &str, _: &str, _: &SourceOptions) -> Result<Blob, JobError> {
         let stream = self.send(self.content.clone());
-        Ok(Blob { stream, size: None, digest_is_diff_id: false, problems: Vec::new() })
+        Ok(Blob { stream, size: None, digest_is_diff_id: false })
     }
     async fn part(
         &self,

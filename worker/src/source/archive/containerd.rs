@@ -115,7 +115,7 @@ impl Found {
     pub(super) async fn layer(&self, digest: &Digest) -> Result<Blob, JobError> {
         let size = self.size(digest).await?;
         let stream = self.client.read(digest).await?;
-        Ok(Blob { size: Some(size), stream, digest_is_diff_id: false, problems: Vec::new() })
+        Ok(Blob { size: Some(size), stream, digest_is_diff_id: false })
     }
 
     async fn size(&self, digest: &Digest) -> Result<u64, JobError> {

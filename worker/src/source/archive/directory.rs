@@ -1,25 +1,35 @@
-//! A root file system → the tar of the one layer that it is: files that an analysis wants, and all links.
+//! A root file system → the inventory of the one layer that it is: files that an analysis wants, and all links.
 //!
 //! Everything is opened relative to its directory's descriptor and never through a link, so that nothing outside is read,
 //! whoever changes the tree meanwhile. Special files are left alone, and so are the kernel's own file systems. What cannot
-//! be read is a problem of the image.
+//! be read is a problem of the image. Nothing is packed: files are read where they are, and programs only in part.
+//!
+//! A tree's digest is that of its inventory, so that two trees have one digest only where an analysis finds the same in both.
 
 use std::{
     ffi::CString,
     fs::File,
-    io::{self, BufWriter, Read, Write},
-    os::fd::OwnedFd,
+    io,
+    os::{fd::OwnedFd, unix::fs::FileExt as _},
     path::Path,
     rc::Rc,
 };
 
 use rustix::fs::{self, AtFlags, Dir, FileType, FsWord, Mode, OFlags, Stat};
-use sha2::{Digest as _, Sha256};
-use strata_analysis::{layer, model::Problem};
+use strata_analysis::{
+    layer::{self, Body, LayerError, Taken, Tree},
+    limits::Limits,
+    model::{Inventory, Problem},
+};
 use strata_proto::digest::Digest;
 
 use super::prepared;
-use crate::{error::JobError, ports::io_error};
+use crate::{
+    error::JobError,
+    ports::{Made, io_error},
+    spool::DirectorySpool,
+    wire,
+};
 
 /// Entries of the tree.
 const MAX_ENTRIES: u64 = 20_000_000;
@@ -29,9 +39,6 @@ const MAX_DEPTH: usize = 512;
 const MAX_LISTED: usize = 4_000_000;
 /// Things that could not be read, each listed; more are counted.
 const MAX_PROBLEMS: usize = 200;
-/// Where the problems stand in the tar, so that its digest covers them.
-const PROBLEMS: &str = ".strata-problems";
-const BLOCK: usize = 512;
 
 /// File systems that the kernel makes up (Linux's `magic.h`): proc, sysfs, cgroup, cgroup2, devpts, debugfs, tracefs,
 /// securityfs, pstore, bpf, configfs, mqueue, hugetlbfs, selinux, binfmt_misc, nsfs, efivarfs.
@@ -56,47 +63,63 @@ const MADE_UP: [FsWord; 17] = [
 ];
 
 /// A directory as a layer.
-pub(super) struct Packed {
-    pub(super) file: File,
-    pub(super) size: u64,
+pub(super) struct Indexed {
+    pub(super) made: Made,
+    /// Of the inventory.
     pub(super) digest: Digest,
-    pub(super) problems: Vec<Problem>,
 }
 
-/// Packs a directory into an unnamed file. Blocks.
+/// How a directory is read.
+pub(super) struct Bounds<'a> {
+    /// Where files wait that are too large for memory.
+    pub(super) spool: &'a Path,
+    /// Bytes of all wanted files.
+    pub(super) bytes: u64,
+    /// Of the analysis.
+    pub(super) limits: &'a Limits,
+}
+
+/// Analyses a directory. Blocks.
 ///
 /// # Errors
 /// When the directory itself cannot be read, it has too much in it, or there is no room.
-pub(super) fn pack(root: &Path, spool: &Path, limit: u64) -> Result<Packed, JobError> {
-    let shown = root.display();
-    let failed = |error: io::Error| io_error(&format!("read {shown}"), &error);
+pub(super) fn index(root: &Path, bounds: &Bounds<'_>) -> Result<Indexed, JobError> {
+    let failed = |error: io::Error| io_error(&format!("read {}", root.display()), &error);
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let top = fs::open(root, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
     let device = fs::fstat(&top).map_err(|error| failed(error.into()))?.st_dev;
-    let room = tempfile::tempfile_in(spool)
-        .map_err(|error| io_error(&format!("make room for {shown} in {}", spool.display()), &error))?;
-    let mut packer = Packer {
-        out: Hashing {
-            out: BufWriter::with_capacity(256 << 10, room),
-            hasher: Sha256::new(),
-            written: 0,
-            limit,
-        },
+    let spool = DirectorySpool::new(bounds.spool.to_owned());
+    let mut walker = Walker {
+        tree: Tree::new(bounds.limits, &spool),
+        limit: bounds.bytes,
         entries: 0,
+        read: 0,
         problems: Vec::new(),
         left_out: 0,
-        chunk: vec![0; 256 << 10],
     };
-    packer.tree(top, device).map_err(|error| stopped(root, error))?;
-    packer.finish().map_err(|error| stopped(root, error))
+    walker.tree(top, device).map_err(|error| stopped(root, error))?;
+    let made = walker.finish();
+    Ok(Indexed { digest: wire::digest(&made.inventory), made })
 }
 
 fn stopped(root: &Path, error: io::Error) -> JobError {
+    if let Some(known) = error.get_ref().and_then(|inner| inner.downcast_ref::<JobError>()) {
+        return known.clone();
+    }
     let message = format!("failed to read {}: {error}", root.display());
     match error.kind() {
         io::ErrorKind::QuotaExceeded => JobError::never("limit", message),
         io::ErrorKind::StorageFull => JobError::later("spool", message),
         _ => io_error(&format!("read {}", root.display()), &error),
+    }
+}
+
+/// An analysis that stopped, as an error of the walk.
+fn ended(error: LayerError) -> io::Error {
+    match error {
+        LayerError::Read(error) => error,
+        LayerError::Limit(reason) => too_much(&reason),
+        LayerError::Malformed(_) => io::Error::other(error),
     }
 }
 
@@ -112,16 +135,18 @@ struct Open {
     device: u64,
 }
 
-struct Packer {
-    out: Hashing,
+struct Walker<'l> {
+    tree: Tree<'l>,
+    /// Bytes of all that is taken in.
+    limit: u64,
     entries: u64,
+    /// Bytes of files that were read.
+    read: u64,
     problems: Vec<Problem>,
     left_out: u64,
-    /// What is read of a file at once; one for all of them.
-    chunk: Vec<u8>,
 }
 
-impl Packer {
+impl Walker<'_> {
     fn tree(&mut self, top: OwnedFd, device: u64) -> io::Result<()> {
         let mut top = Some(top);
         let mut open = vec![Open { parent: None, path: Vec::new(), depth: 0, device }];
@@ -204,7 +229,10 @@ impl Packer {
                 return Ok(Some(Open { parent, path, depth, device }));
             }
             FileType::Symlink => match fs::readlinkat(here.as_ref(), &name, Vec::new()) {
-                Ok(target) => self.out.entry(b'2', &path, target.to_bytes(), 0o777, 0)?,
+                Ok(target) => {
+                    self.tree.link(&path, target.to_bytes()).map_err(ended)?;
+                    self.within_limit()?;
+                }
                 Err(error) => self.problem(&path, &format!("the link could not be read: {error}")),
             },
             FileType::RegularFile => self.file(here, &name, &path, &stat)?,
@@ -239,24 +267,20 @@ impl Packer {
                 return Ok(());
             }
         };
-        self.out.entry(b'0', path, b"", mode, size)?;
-        let mut left = size;
-        let mut source = file.take(size);
-        while left > 0 {
-            let read = match source.read(&mut self.chunk) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                read => read,
-            };
-            let Ok(count @ 1..) = read else { break };
-            self.out.write_all(self.chunk.get(..count).unwrap_or_default())?;
-            left = left.saturating_sub(u64::try_from(count).unwrap_or(left));
-        }
-        if left > 0 {
-            // The header has promised its size.
-            io::copy(&mut io::repeat(0).take(left), &mut self.out)?;
+        let mut body = Reading { file, count: 0 };
+        let taken = self.tree.file(path, size, mode & 0o111 != 0, &mut body).map_err(ended)?;
+        self.read = self.read.saturating_add(body.count);
+        if taken == Taken::Cut {
             self.problem(path, "ended early or could not be read to its end");
         }
-        self.out.pad(size)
+        self.within_limit()
+    }
+
+    fn within_limit(&self) -> io::Result<()> {
+        if self.tree.bytes() > self.limit {
+            return Err(too_much(&format!("{} bytes in wanted files", self.limit)));
+        }
+        Ok(())
     }
 
     fn problem(&mut self, path: &[u8], message: &str) {
@@ -268,26 +292,29 @@ impl Packer {
         self.problems.push(Problem { code: "unreadable-file".into(), message: message.to_owned(), file });
     }
 
-    fn finish(mut self) -> io::Result<Packed> {
+    fn finish(mut self) -> Made {
         if self.left_out > 0 {
             let message = format!("{} further files that could not be read are not listed", self.left_out);
             self.problems.push(Problem { code: "limit".into(), message, file: String::new() });
         }
-        let mut told = String::new();
-        for Problem { message, file, .. } in &self.problems {
-            told.push_str(&format!("{file}: {message}\n"));
-        }
-        if !told.is_empty() {
-            let size = u64::try_from(told.len()).unwrap_or_default();
-            self.out.entry(b'0', PROBLEMS.as_bytes(), b"", 0o644, size)?;
-            self.out.write_all(told.as_bytes())?;
-            self.out.pad(size)?;
-        }
-        self.out.write_all(&[0; 2 * BLOCK])?;
-        let Hashing { out, hasher, written, .. } = self.out;
-        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        let digest = Digest::from_bytes(hasher.finalize().into());
-        Ok(Packed { file, size: written, digest, problems: self.problems })
+        let mut inventory: Inventory = self.tree.finish();
+        inventory.problems.append(&mut self.problems);
+        inventory.problems.sort();
+        Made { inventory, read: self.read }
+    }
+}
+
+/// A file that is read, and how much was.
+struct Reading {
+    file: File,
+    count: u64,
+}
+
+impl Body for Reading {
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, offset)?;
+        self.count = self.count.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+        Ok(count)
     }
 }
 
@@ -307,76 +334,4 @@ fn listed(here: &OwnedFd) -> io::Result<Vec<CString>> {
     }
     names.sort();
     Ok(names)
-}
-
-/// The tar as it grows, with its digest and its bound.
-struct Hashing {
-    out: BufWriter<File>,
-    hasher: Sha256,
-    written: u64,
-    limit: u64,
-}
-
-impl Write for Hashing {
-    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let count = self.out.write(buffer)?;
-        self.hasher.update(buffer.get(..count).unwrap_or_default());
-        self.written = self.written.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
-        if self.written > self.limit {
-            return Err(too_much(&format!("{} bytes in wanted files", self.limit)));
-        }
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
-impl Hashing {
-    /// A header (POSIX ustar), with GNU's entries before it for names that are too long for it.
-    fn entry(&mut self, kind: u8, path: &[u8], link: &[u8], mode: u32, size: u64) -> io::Result<()> {
-        for (long, name) in [(b'L', path), (b'K', link)] {
-            if name.len() > 100 {
-                let length = u64::try_from(name.len()).unwrap_or_default() + 1;
-                self.write_all(&header(long, b"././@LongLink", b"", 0o644, length))?;
-                self.write_all(name)?;
-                self.write_all(&[0])?;
-                self.pad(length)?;
-            }
-        }
-        let short = |name: &'_ [u8]| name.get(..name.len().min(100)).unwrap_or_default().to_vec();
-        self.write_all(&header(kind, &short(path), &short(link), mode, size))
-    }
-
-    /// Fills the last block up.
-    fn pad(&mut self, size: u64) -> io::Result<()> {
-        let block = u64::try_from(BLOCK).unwrap_or(1);
-        let rest = usize::try_from((block - size % block) % block).unwrap_or_default();
-        self.write_all([0; BLOCK].get(..rest).unwrap_or_default())
-    }
-}
-
-fn header(kind: u8, path: &[u8], link: &[u8], mode: u32, size: u64) -> [u8; BLOCK] {
-    let mut header = [0; BLOCK];
-    let mut put = |at: usize, bytes: &[u8]| {
-        if let Some(field) = header.get_mut(at..at + bytes.len()) {
-            field.copy_from_slice(bytes);
-        }
-    };
-    put(0, path);
-    put(100, format!("{mode:07o}\0").as_bytes());
-    put(108, b"0000000\0");
-    put(116, b"0000000\0");
-    put(124, format!("{size:011o}\0").as_bytes());
-    put(136, b"00000000000\0");
-    put(148, b"        ");
-    put(156, &[kind]);
-    put(157, link);
-    put(257, b"ustar\x0000");
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    if let Some(field) = header.get_mut(148..156) {
-        field.copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-    }
-    header
 }

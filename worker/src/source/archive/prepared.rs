@@ -9,7 +9,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
-use strata_analysis::{bill, limits::Limits, model::Problem};
+use strata_analysis::{bill, limits::Limits};
 use strata_proto::{
     digest::Digest,
     v1::{ImageFacts, Platform},
@@ -22,15 +22,16 @@ use super::{
     store::{Part, Store},
 };
 use crate::{
+    compute,
     error::JobError,
-    ports::{Blob, io_error},
+    ports::{Blob, Made, io_error},
     source::{
         facts::{self, LayerEntry},
         platform,
     },
 };
 
-/// Media type of a layer that was made of a directory.
+/// Media type of the layer that a directory would be.
 const DIRECTORY: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// An image that was prepared.
@@ -42,9 +43,9 @@ pub(super) enum Prepared {
         size: u64,
         digest: Digest,
         media_type: &'static str,
-        /// What could not be taken in.
-        problems: Vec<Problem>,
     },
+    /// One layer that was analysed when it was found.
+    Tree(directory::Indexed),
     /// A docker-archive.
     Archive(Arc<Store>),
 }
@@ -73,7 +74,14 @@ impl Shelf {
 async fn prepare(name: &ArchiveName, config: &ArchiveConfig) -> Result<Arc<Prepared>, JobError> {
     let (path, spool, limit) = (name.path.clone(), config.spool.clone(), config.spool_bytes);
     let prepared = match name.kind {
-        Kind::Directory => blocking(move || directory::pack(&path, &spool, limit).map(Prepared::of)).await?,
+        Kind::Directory => {
+            let limits = config.limits.clone();
+            let work = move || {
+                let bounds = directory::Bounds { spool: &spool, bytes: limit, limits: &limits };
+                directory::index(&path, &bounds).map(Prepared::Tree)
+            };
+            compute::block(&name.path.display().to_string(), work).await??
+        }
         Kind::Bill => blocking(move || document(&path)).await?,
         _ => {
             let image = path.display().to_string();
@@ -111,15 +119,10 @@ fn document(path: &Path) -> Result<Prepared, JobError> {
     let media_type = bill::media_type(&bytes).map_err(|reason| malformed(&reason))?;
     let digest = Digest::from_bytes(Sha256::digest(&bytes).into());
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    Ok(Prepared::Layer { file: Arc::new(file), size, digest, media_type, problems: Vec::new() })
+    Ok(Prepared::Layer { file: Arc::new(file), size, digest, media_type })
 }
 
 impl Prepared {
-    fn of(packed: directory::Packed) -> Self {
-        let directory::Packed { file, size, digest, problems } = packed;
-        Self::Layer { file: Arc::new(file), size, digest, media_type: DIRECTORY, problems }
-    }
-
     /// The image's facts. Blocks.
     pub(super) fn facts(&self, what: &str, wanted: &Platform) -> Result<ImageFacts, JobError> {
         let (digest, size, media_type) = match self {
@@ -127,6 +130,7 @@ impl Prepared {
                 return docker::select(store, &docker::entries(store)?, &Selector::Only)?.facts(store, what);
             }
             Self::Layer { digest, size, media_type, .. } => (*digest, *size, *media_type),
+            Self::Tree(tree) => (tree.digest, tree.made.inventory.bytes, DIRECTORY),
         };
         // Neither says for which platform it is: for the one that was asked for.
         let Platform { os, architecture, variant } = wanted;
@@ -142,26 +146,28 @@ impl Prepared {
         Ok(facts)
     }
 
-    /// Opens a layer. Blocks.
+    /// What a layer came to, where it was analysed already.
+    pub(super) fn made(&self, wanted: &Digest) -> Option<Made> {
+        match self {
+            Self::Tree(tree) if tree.digest == *wanted => Some(tree.made.clone()),
+            _ => None,
+        }
+    }
+
+    /// Opens a layer that has bytes. Blocks.
     pub(super) fn blob(&self, what: &str, wanted: &Digest) -> Result<Blob, JobError> {
         match self {
             Self::Archive(store) => {
                 let entries = docker::entries(store)?;
                 let entry = docker::select(store, &entries, &Selector::Only)?;
                 let part = store.part(entry.layer(store, what, wanted)?)?;
-                Ok(Blob {
-                    size: Some(part.size()),
-                    stream: part.stream(),
-                    digest_is_diff_id: true,
-                    problems: Vec::new(),
-                })
+                Ok(Blob { size: Some(part.size()), stream: part.stream(), digest_is_diff_id: true })
             }
-            Self::Layer { file, size, digest, problems, .. } if digest == wanted => {
+            Self::Layer { file, size, digest, .. } if digest == wanted => {
                 let part = Part::whole(Arc::clone(file), *size, what);
-                let problems = problems.clone();
-                Ok(Blob { size: Some(*size), stream: part.stream(), digest_is_diff_id: false, problems })
+                Ok(Blob { size: Some(*size), stream: part.stream(), digest_is_diff_id: false })
             }
-            Self::Layer { .. } => Err(JobError::never(
+            Self::Layer { .. } | Self::Tree(_) => Err(JobError::never(
                 "not-found",
                 format!("failed to read layer {wanted} of {what}: the image has no such layer"),
             )),

@@ -37,7 +37,7 @@ pub(super) async fn open(
     let (response, permit, _) = source.ask(0).await?;
     let size = response.content_length();
     let stream = Download::new(source, 0, size, response, permit).stream();
-    Ok(Blob { stream, size, digest_is_diff_id: false, problems: Vec::new() })
+    Ok(Blob { stream, size, digest_is_diff_id: false })
 }
 
 /// Opens a part of a blob of `size` bytes. `None` where the registry answers a request for a part with anything but that very

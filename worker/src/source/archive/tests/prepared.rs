@@ -6,21 +6,42 @@ use std::{
 };
 
 use axum::{Router, extract::Path as At, http::StatusCode, routing::get};
-use futures::StreamExt as _;
 use strata_analysis::{bill, layer, limits::Limits, squash::squash};
 use tokio::net::UnixListener;
 
 use super::*;
+use crate::wire;
 
 const STATUS: &str = "Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2-1\n\n";
+const RELEASE: &str = "ID=debian\nVERSION_ID=12\n";
+const MANIFEST: &str = r#"{"name":"a","version":"1.0.0"}"#;
 
-async fn only_layer(place: &Place, reference: &str) -> Result<(Vec<u8>, Blob), JobError> {
+async fn only_layer(place: &Place, reference: &str) -> Result<Vec<u8>, JobError> {
     let facts = place.image(reference).await?;
     let blob = place.archives.blob(reference, &facts.layers[0].digest, &SourceOptions::default()).await?;
     let chunks: Vec<_> = blob.stream.try_collect().await?;
     let bytes = chunks.concat();
     assert_eq!(Digest::of(&bytes).to_string(), facts.layers[0].digest, "{reference}");
-    Ok((bytes, Blob { stream: futures::stream::empty().boxed(), ..blob }))
+    Ok(bytes)
+}
+
+/// What a directory came to, which has the name that the image's facts give it.
+async fn made(place: &Place, reference: &str) -> Made {
+    let facts = place.image(reference).await.unwrap();
+    let digest = &facts.layers[0].digest;
+    let made = place.archives.made(reference, digest).await.unwrap().unwrap();
+    assert_eq!(
+        (wire::digest(&made.inventory).to_string(), &facts.layers[0].diff_id),
+        (digest.clone(), digest)
+    );
+    assert_eq!(facts.layers[0].size, made.inventory.bytes);
+    let other = Digest::of(b"another").to_string();
+    assert_eq!(place.archives.made(reference, &other).await.unwrap(), None);
+    assert!(
+        place.archives.blob(reference, digest, &SourceOptions::default()).await.is_err(),
+        "it has no bytes"
+    );
+    made
 }
 
 /// A tree with a package database, a deep path, links that lead out, and things that are no files.
@@ -28,8 +49,8 @@ fn tree(place: &Place) -> String {
     let deep = format!("root/{}/node_modules/a/package.json", "deep/".repeat(30).trim_end_matches('/'));
     for (path, content) in [
         ("root/var/lib/dpkg/status", STATUS),
-        ("root/usr/lib/os-release", "ID=debian\nVERSION_ID=12\n"),
-        (deep.as_str(), r#"{"name":"a","version":"1.0.0"}"#),
+        ("root/usr/lib/os-release", RELEASE),
+        (deep.as_str(), MANIFEST),
         ("root/srv/big.txt", "not wanted"),
         ("outside/node_modules/b/package.json", r#"{"name":"b","version":"1.0.0"}"#),
     ] {
@@ -45,6 +66,11 @@ fn tree(place: &Place) -> String {
     )
     .unwrap();
     symlink(".", root.join("srv/self")).unwrap();
+    // Whoever opened it would wait for its other end.
+    fs::create_dir_all(root.join("srv/node_modules/p")).unwrap();
+    let pipe = root.join("srv/node_modules/p/package.json");
+    rustix::fs::mknodat(rustix::fs::CWD, pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+        .unwrap();
     drop(Socket::bind(root.join("srv/bom.json")).unwrap());
     root.to_str().unwrap().to_owned()
 }
@@ -55,10 +81,10 @@ async fn a_directory_is_read_as_a_layer_would_be_and_never_left() {
     let root = tree(&place);
     let reference = place.archives.expand(&format!("dir:{root}")).await.unwrap().remove(0);
     assert_eq!(reference, format!("dir:{root}"));
-    let (bytes, blob) = only_layer(&place, &reference).await.unwrap();
-    assert!(!blob.digest_is_diff_id && blob.problems.is_empty(), "{:?}", blob.problems);
-    assert!(!bytes.windows(10).any(|window| window == b"not wanted"), "what no row wants is not taken in");
-    let inventory = layer::index(&mut &bytes[..], &Limits::default()).unwrap();
+    let Made { inventory, read } = made(&place, &reference).await;
+    assert!(inventory.problems.is_empty(), "{:?}", inventory.problems);
+    assert!(!inventory.others.iter().any(|path| path.contains("big")), "what no row wants is not taken in");
+    assert_eq!(read, u64::try_from(STATUS.len() + RELEASE.len() + MANIFEST.len()).unwrap());
     let contents = squash(&[&inventory]);
     let packages: Vec<&str> = contents.packages.iter().map(|one| one.package.name.as_str()).collect();
     assert_eq!(packages, ["a", "bash"], "nothing of what the links lead to");
@@ -66,6 +92,53 @@ async fn a_directory_is_read_as_a_layer_would_be_and_never_left() {
     // The same tree is the same image.
     let again = Place::new();
     assert_eq!(again.image(&reference).await.unwrap(), place.image(&reference).await.unwrap());
+}
+
+/// What a tar of the tree would say, in whatever order it had its files.
+#[tokio::test]
+async fn a_directory_says_what_a_tar_of_it_says() {
+    let place = Place::new();
+    let members: Members = [
+        ("var/lib/dpkg/status", STATUS),
+        ("usr/lib/os-release", RELEASE),
+        ("app/node_modules/a/package.json", MANIFEST),
+        ("app/node_modules/b/package.json", "{"),
+        ("opt/Cargo.lock", "[[package]]\nname = \"c\"\nversion = \"1.0.0\"\n"),
+    ]
+    .map(|(path, content)| (path.to_owned(), content.as_bytes().to_vec()))
+    .into();
+    for (path, content) in &members {
+        place.write(&format!("root/{path}"), content);
+    }
+    let packed = layer::index(&mut tar(&members).as_slice(), &Limits::default()).unwrap();
+    let root = place.directory.path().canonicalize().unwrap().join("root");
+    let found = made(&place, &format!("dir:{}", root.display())).await.inventory;
+    assert_eq!((packed.problems.len(), packed.files.len()), (1, 3));
+    assert_eq!(found, packed);
+}
+
+/// Two trees have one name only where the same is found in both.
+#[tokio::test]
+async fn what_is_found_names_a_tree() {
+    let mut names = std::collections::BTreeSet::new();
+    let cases = [
+        ("a/package.json", MANIFEST),
+        ("b/package.json", MANIFEST),
+        ("a/package.json", r#"{"name":"a","version":"1.0.1"}"#),
+        ("a/package.json", r#"{"name":"a","version":"1.0.1"} "#),
+        ("a/package.json", "{"),
+        ("a/readme", "nobody wants this"),
+    ];
+    for (path, content) in cases {
+        let place = Place::new();
+        place.write(&format!("root/{path}"), content.as_bytes());
+        let root = place.directory.path().canonicalize().unwrap().join("root");
+        let facts = place.image(&format!("dir:{}", root.display())).await.unwrap();
+        names.insert(facts.layers[0].digest.clone());
+        names.insert(facts.image_digest);
+    }
+    // The third and the fourth differ in a blank, which no row reads: they are one.
+    assert_eq!(names.len(), 2 * (cases.len() - 1));
 }
 
 #[tokio::test]
@@ -79,12 +152,10 @@ async fn what_cannot_be_read_is_a_problem_and_another_image() {
     file.set_len(Limits::default().spool_bytes + 1).unwrap();
     fs::set_permissions(&status, fs::Permissions::from_mode(0o644)).unwrap();
     let other = Place::new();
-    let (_, blob) = only_layer(&other, &format!("dir:{root}")).await.unwrap();
-    assert_eq!(blob.problems.len(), 1);
-    assert_eq!(
-        (blob.problems[0].code.as_ref(), blob.problems[0].file.as_str()),
-        ("unreadable-file", "var/lib/dpkg/status")
-    );
+    let problems = made(&other, &format!("dir:{root}")).await.inventory.problems;
+    let told: Vec<_> =
+        problems.iter().map(|problem| (problem.code.as_ref(), problem.file.as_str())).collect();
+    assert_eq!(told, [("unreadable-file", "var/lib/dpkg/status")]);
     assert_ne!(other.image(&format!("dir:{root}")).await.unwrap().image_digest, whole.image_digest);
     let small = ArchiveConfig {
         spool: place.directory.path().to_owned(),
@@ -112,7 +183,7 @@ async fn a_bill_of_materials_is_a_layer_of_its_own_kind() {
     let facts = place.image(&reference).await.unwrap();
     assert_eq!(facts.media_types, [bill::CYCLONEDX]);
     assert!(facts.run.is_none(), "nobody says how it is run");
-    assert_eq!(only_layer(&place, &reference).await.unwrap().0, text.as_bytes());
+    assert_eq!(only_layer(&place, &reference).await.unwrap(), text.as_bytes());
     let bad = format!("sbom:{}", place.write("bad.json", b"{}"));
     let error = place.image(&bad).await.unwrap_err();
     assert!(error.message.contains("bad.json") && error.message.contains("neither"), "{}", error.message);
