@@ -187,6 +187,18 @@ fn fill(file: &File, write: &mut Writer<'_>) -> io::Result<()> {
     out.flush()
 }
 
+/// Whether who reads stdout wants more: the reader of a pipe may have enough (`| head`), which is no failure.
+///
+/// # Errors
+/// When it cannot be written: a disk that is full must not look like an answer that is short.
+pub fn goes_on(written: io::Result<()>) -> Result<bool, Failure> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::usage(format!("failed to write to stdout: {error}"))),
+    }
+}
+
 fn print(format: &Format, results: &Results) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     match (format.write)(results, &mut out).and_then(|()| out.flush()) {
@@ -200,6 +212,15 @@ fn print(format: &Format, results: &Results) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_may_have_enough_and_a_disk_may_not() {
+        let failed = |kind: io::ErrorKind| goes_on(Err(kind.into())).map_err(|failure| failure.to_string());
+        assert_eq!(goes_on(Ok(())).map_err(|failure| failure.to_string()), Ok(true));
+        assert_eq!(failed(io::ErrorKind::BrokenPipe), Ok(false));
+        let full = failed(io::ErrorKind::StorageFull).expect_err("a failure");
+        assert!(full.starts_with("failed to write to stdout: "), "{full}");
+    }
 
     fn outputs(format: &str, outputs: &[&str]) -> Result<(Option<&'static str>, Vec<&'static str>), Failure> {
         let outputs: Vec<PathBuf> = outputs.iter().map(PathBuf::from).collect();

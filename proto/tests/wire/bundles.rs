@@ -2,7 +2,7 @@
 
 use strata_proto::v1::{self, Lane, job::Verb, outcome::Result as Answer};
 
-use super::{check, digest, failure, job, outcome, text};
+use super::{check, digest, failure, job, options, outcome, text};
 
 fn trace() -> Vec<v1::Property> {
     let value = text("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
@@ -18,7 +18,7 @@ fn bundles_of_every_version_are_read() {
         database_digest: digest('e'),
         attached_vex: true,
         reference: text("r.example/a:1"),
-        options: Some(v1::SourceOptions { insecure: true }),
+        options: options(),
     };
     let pinned = v1::Job { analysis: text("0123456789abcdef"), ..job(Verb::Assess(assess), Lane::Sweep) };
     let bundled = v1::BundledJob { job: Some(pinned), trace: trace() };

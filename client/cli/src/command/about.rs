@@ -10,7 +10,7 @@ use crate::{
     args::{Args, Command, ConfigCommand},
     config::{self, Stop},
     exit::Failure,
-    settings,
+    output, settings,
 };
 
 /// Answers what needs neither a home nor a runtime; `None` for every other command.
@@ -60,10 +60,7 @@ fn write_pages(directory: &Path) -> Result<(), Failure> {
 
 /// The reader of a pipe may have enough.
 fn print(text: &[u8]) -> Result<(), Failure> {
-    match io::stdout().lock().write_all(text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(error)),
-        _ => Ok(()),
-    }
+    output::goes_on(io::stdout().lock().write_all(text)).map(drop)
 }
 
 fn failed(error: io::Error) -> Failure {

@@ -14,6 +14,7 @@ use crate::{
         distribute, publish, touched, update,
     },
     exit::Failure,
+    output::goes_on,
     progress,
     settings::Settings,
 };
@@ -173,15 +174,17 @@ fn diff(old: &DatabaseFile, new: &DatabaseFile) -> Result<(), Failure> {
             .map_err(damaged)?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for change in &changes {
-        // A reader that has enough (`| head`) is no error.
         let what = match &change.what {
             Changed::Package(name) => name.clone(),
             Changed::Whole => "(as a whole)".to_owned(),
             Changed::Release(release) => format!("(end of {release})"),
         };
-        if writeln!(out, "{}\t{what}", change.ecosystem).is_err() {
+        if !goes_on(writeln!(out, "{}\t{what}", change.ecosystem))? {
             return Ok(());
         }
+    }
+    if !goes_on(out.flush())? {
+        return Ok(());
     }
     let packages = changes.iter().filter(|change| matches!(change.what, Changed::Package(_))).count();
     let _ = writeln!(std::io::stderr(), "{packages} packages have changed advisories");

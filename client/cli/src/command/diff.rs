@@ -42,12 +42,7 @@ pub(super) async fn run(args: DiffArgs, settings: &Settings) -> Result<ExitCode,
 /// Writes to stdout; a reader that has enough is no failure.
 pub(super) fn print(write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
-    match write(&mut out).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::usage(format!("failed to write to stdout: {error}")))
-        }
-        _ => Ok(()),
-    }
+    output::goes_on(write(&mut out).and_then(|()| out.flush())).map(drop)
 }
 
 fn archive(args: &DiffArgs) -> ArchiveArgs {

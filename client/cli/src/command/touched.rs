@@ -9,7 +9,7 @@ use strata_proto::v1::{FindTouchedRequest, FindTouchedResponse, TouchedImage};
 use strata_worker::advisories::DatabaseFile;
 
 use super::report::Source;
-use crate::{args::DbDiffArgs, exit::Failure, settings::Settings, text::plain};
+use crate::{args::DbDiffArgs, exit::Failure, output::goes_on, settings::Settings, text::plain};
 
 /// Digits of a report's id.
 const ID: usize = 64;
@@ -35,8 +35,7 @@ pub(super) async fn run(
         "json" => Form::Json,
         _ => Form::Table,
     };
-    // A reader that has enough (`| head`) is no error.
-    if form.begin((old, new), keys, &mut out).is_err() {
+    if !goes_on(form.begin((old, new), keys, &mut out))? {
         return Ok(());
     }
     loop {
@@ -47,13 +46,13 @@ pub(super) async fn run(
                 .map_err(|error| Failure::incomplete(error.to_string()))?,
         };
         for image in &answer.images {
-            if form.image(image, told.named() == 0, &mut out).is_err() {
+            if !goes_on(form.image(image, told.named() == 0, &mut out))? {
                 return Ok(());
             }
             told.count(image);
         }
         told.untouched += answer.untouched;
-        if out.flush().is_err() {
+        if !goes_on(out.flush())? {
             return Ok(());
         }
         match answer.next {
@@ -67,8 +66,7 @@ pub(super) async fn run(
             }
         }
     }
-    let _ = form.end(&told, &mut out).and_then(|()| out.flush());
-    Ok(())
+    goes_on(form.end(&told, &mut out).and_then(|()| out.flush())).map(drop)
 }
 
 /// The keys under which the two say something else.
